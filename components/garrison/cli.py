@@ -1,0 +1,82 @@
+"""The command `garrison`: render, graph and prove. Bad input ends in one clear line and a non-zero exit code."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from garrison import __version__, diagram, program, prove
+from garrison.derive import render
+from garrison.errors import IntentError
+from garrison.graph import Graph
+
+DRAWINGS: dict[str, Callable[[Graph], str]] = {
+    "table": diagram.table,
+    "mermaid": diagram.mermaid,
+    "svg": diagram.svg,
+    "json": Graph.to_json,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code: 0 done, 1 refused, 2 could not be done."""
+    options = _parser().parse_args(arguments)
+    try:
+        graph = _graph(options.app)
+        code: int = options.run(graph, options)
+        return code
+    except (IntentError, program.ProgramError) as error:
+        print(f"garrison: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        return 0
+    except KeyboardInterrupt:
+        print("garrison: interrupted; run the same command again", file=sys.stderr)
+        return 130
+
+
+def _graph(path: Path) -> Graph:
+    """A program that declares an App, or a graph that `garrison graph --format json` wrote."""
+    if path.suffix != ".json":
+        return program.load(path).graph()
+    try:
+        return Graph.from_json(path.read_text())
+    except (OSError, ValueError) as error:
+        raise program.ProgramError(f"{path}: {error}") from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="garrison", description="Zero-trust Kubernetes from one declared call graph.")
+    parser.add_argument("--version", action="version", version=f"garrison {__version__}")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
+        "--app", type=Path, default=Path("stacks/estate.py"), help="the program or graph (default: %(default)s)"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    draw = commands.add_parser("graph", parents=[shared], help="show the declared graph as a table, picture or JSON")
+    draw.add_argument("--format", choices=DRAWINGS, default="table", help="default: %(default)s")
+    draw.set_defaults(run=_draw)
+
+    manifests = commands.add_parser("render", parents=[shared], help="write every Kubernetes manifest as YAML")
+    manifests.set_defaults(run=_render)
+
+    proof = commands.add_parser("prove", parents=[shared], help="probe the live cluster: what is declared, and the rest")
+    prove.add_arguments(proof)
+    proof.set_defaults(run=prove.run)
+    return parser
+
+
+def _draw(graph: Graph, options: argparse.Namespace) -> int:
+    print(DRAWINGS[options.format](graph), end="")
+    return 0
+
+
+def _render(graph: Graph, _options: argparse.Namespace) -> int:
+    import yaml  # here alone: the other commands start without it
+
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    yaml.dump_all(render(graph), sys.stdout, Dumper=dumper, sort_keys=False, explicit_start=True, width=1000)
+    return 0

@@ -1,0 +1,104 @@
+"""Every security default of Garrison, on one page, each with its reason and its source.
+
+Nothing else in the package chooses a security-relevant value. A stack may make a value stricter; where a value is
+missing the program refuses instead of falling back to something weaker.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from garrison.graph import Resources
+
+# --- names and labels -----------------------------------------------------------------------------------------------
+NAME: Final = "app.kubernetes.io/name"
+PART_OF: Final = "app.kubernetes.io/part-of"
+MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+MANAGER: Final = "garrison"
+PLATFORM_NAMESPACES: Final = ("cert-manager", "openbao")
+RESERVED_NAMESPACES: Final = ("default", "kube-system", "kube-public", "kube-node-lease", *PLATFORM_NAMESPACES)
+NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"  # set by the API server itself, so it cannot be claimed
+TRUST_LABEL: Final = "garrison.dev/trust-bundle"  # trust-manager copies the CA bundle to namespaces with it
+STORE_LABEL: Final = "garrison.dev/secret-store"  # pods that may reach the secret store
+DATABASE_LABEL: Final = "garrison.dev/database"  # pods the secret store may reach, to make and revoke leases
+CONFIG_HASH: Final = "garrison.dev/config"  # rolls a workload when its proxy or agent configuration changes
+
+# --- ports and places -----------------------------------------------------------------------------------------------
+MTLS_PORT: Final = 8443
+HEALTH_PORT: Final = 15021  # plaintext, two fixed paths; reached by the kubelet only
+OUTBOUND_PORT: Final = 15101  # first loopback listener; one more for each further callee
+DATABASE_PORT: Final = 5432
+STORE_PORT: Final = 8200
+CLUSTER_DOMAIN: Final = "svc.cluster.local"
+IDENTITY_DIR: Final = "/run/identity"
+TRUST_DIR: Final = "/run/trust"
+TRUST_BUNDLE: Final = "trust-bundle"
+TRUST_FILE: Final = "ca.pem"
+SECRETS_DIR: Final = "/run/secrets"
+TOKEN_DIR: Final = "/run/token"
+ISSUER: Final = "garrison"
+
+# --- the secret store -----------------------------------------------------------------------------------------------
+STORE_NAMESPACE: Final = "openbao"
+STORE_AUDIENCE: Final = "openbao"  # a token for anyone else is refused (RFC 7519 section 4.1.3)
+TOKEN_SECONDS: Final = 600  # the shortest life the kubelet grants a projected token
+LEASE_SECONDS: Final = 3600  # issue A: leases of at most an hour; the store's own default would be 768 h
+STORE_TOKEN_SECONDS: Final = 1200  # the agent renews it; a dead pod's token is gone after 20 minutes
+
+# --- identity -------------------------------------------------------------------------------------------------------
+CERTIFICATE_LIFE: Final = "24h"  # short-lived leaves instead of revocation lists; cert-manager renews at 2/3
+CERTIFICATE_RENEW_BEFORE: Final = "8h"
+KEY: Final[dict[str, Any]] = {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"}  # P-256: SP 800-57, 128 bit
+TLS_MINIMUM: Final = "TLSv1_3"  # BSI TR-02102-2, NIST SP 800-52r2; both ends are ours, so no 1.2 floor is needed
+
+# --- workloads ------------------------------------------------------------------------------------------------------
+APP_UID: Final = 10001  # above 10000: no overlap with users of the node (CIS 5.2.6, kube-linter)
+PROXY_UID: Final = 10002  # not the application's: it cannot read the proxy's memory or files
+AGENT_UID: Final = 10003
+DATABASE_UID: Final = 999  # the postgres user of the upstream image
+FILE_GROUP: Final = 10000  # group of projected secrets, so that mode 0440 suffices
+SECRET_MODE: Final = 0o440
+POD_SECURITY: Final = "restricted"  # Pod Security Standards, the strictest level
+POD_SECURITY_VERSION: Final = "latest"
+REPLICAS: Final = 2  # one may be drained while the other serves
+APP_RESOURCES: Final = Resources(cpu="25m", memory="96Mi", cpu_limit="500m", memory_limit="192Mi")
+PROXY_RESOURCES: Final = Resources(cpu="15m", memory="64Mi", cpu_limit="500m", memory_limit="192Mi")
+AGENT_RESOURCES: Final = Resources(cpu="10m", memory="64Mi", cpu_limit="250m", memory_limit="192Mi")
+DATABASE_RESOURCES: Final = Resources(cpu="50m", memory="128Mi", cpu_limit="1", memory_limit="512Mi")
+SECRETS_MEMORY: Final = "1Mi"  # tmpfs, counted against the pod's memory
+DATABASE_STORAGE: Final = "1Gi"
+DRAIN_SECONDS: Final = 5  # endpoints are withdrawn everywhere before the application is told to stop
+GRACE_SECONDS: Final = 30
+QUOTA_HEADROOM: Final = 3  # a roll-out and a run of `garrison prove` beside the declared pods, no more
+
+# --- requests -------------------------------------------------------------------------------------------------------
+CONNECT_TIMEOUT: Final = "2s"
+REQUEST_TIMEOUT: Final = "15s"
+IDLE_TIMEOUT: Final = "300s"
+MAX_CONNECTIONS: Final = 10_000  # the edge of what one proxy accepts; Envoy has no limit of its own
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+def pod_security_context() -> dict[str, Any]:
+    """Pod level of Pod Security `restricted`: non-root and the runtime's seccomp profile (PSS, CIS 5.7.2)."""
+    return {"runAsNonRoot": True, "fsGroup": FILE_GROUP, "seccompProfile": {"type": "RuntimeDefault"}}
+
+
+def container_security_context(uid: int) -> dict[str, Any]:
+    """Container level: no capability, no way to gain one, read-only root (PSS restricted, CIS 5.2.x, NSA 2022)."""
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": uid,
+        "runAsGroup": uid,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def namespace_labels() -> dict[str, str]:
+    """Pod Security admission at all three modes, so that refusals are also seen by clients and in the audit log."""
+    levels = {f"pod-security.kubernetes.io/{mode}": POD_SECURITY for mode in ("enforce", "audit", "warn")}
+    versions = {f"pod-security.kubernetes.io/{mode}-version": POD_SECURITY_VERSION for mode in ("enforce", "audit", "warn")}
+    return {**levels, **versions, TRUST_LABEL: "true", MANAGED_BY: MANAGER}

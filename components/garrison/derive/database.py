@@ -1,0 +1,218 @@
+"""Database layer: one PostgreSQL per declared database, entered over TLS with a lease or a client certificate only.
+
+The server keeps no password of ours. The secret store makes users for an hour at most and takes them away again; the
+store itself enters by certificate. Nobody else has a way in, not even the owner of the schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from garrison import defaults as d
+from garrison.derive.identity import secret_name
+from garrison.graph import Database, Graph, Ref
+from garrison.manifest import Manifest, container, digest, labels, manifest, selector
+
+Json = dict[str, Any]
+BIN = "/usr/lib/postgresql/15/bin"
+DATA = "/var/lib/postgresql/data/pgdata"
+SOCKET = "/var/run/postgresql"
+
+
+def manifests(graph: Graph) -> Iterator[Manifest]:
+    for database in graph.databases:
+        ref, config = database.ref, configuration(database.ref.name)
+        yield manifest("v1", "ConfigMap", Ref(ref.namespace, f"{ref.name}-config"), {"data": config}, app=graph.name)
+        ports = [{"name": "postgres", "port": d.DATABASE_PORT, "targetPort": d.DATABASE_PORT, "protocol": "TCP"}]
+        spec = {"clusterIP": "None", "selector": {d.NAME: ref.name}, "ports": ports}
+        yield manifest("v1", "Service", ref, {"spec": spec}, app=graph.name)
+        yield manifest("apps/v1", "StatefulSet", ref, {"spec": _stateful_set(graph, database, config)}, app=graph.name)
+
+
+# --- configuration ---------------------------------------------------------------------------------------------------
+
+
+def configuration(name: str) -> dict[str, str]:
+    return {
+        "postgresql.conf": _SERVER,
+        "pg_hba.conf": access_rules(name),
+        "init.sh": _INIT.format(bin=BIN, data=DATA, name=name),
+        "reload.sh": _RELOAD.format(bin=BIN, socket=SOCKET),
+        "cluster.sql": _CLUSTER.format(name=name),
+        "database.sql": _DATABASE.format(name=name),
+    }
+
+
+def access_rules(name: str) -> str:
+    """pg_hba.conf: first match wins, and what matches nothing is refused. No line allows plaintext."""
+    return f"""\
+# type   database  user      address  method
+local    all       postgres           peer
+hostssl  {name}    openbao   all      cert
+hostssl  {name}    openbao   all      reject
+hostssl  {name}    postgres  all      reject
+hostssl  {name}    all       all      scram-sha-256
+host     all       all       all      reject
+"""
+
+
+_SERVER = f"""\
+listen_addresses = '*'
+unix_socket_directories = '{SOCKET}'
+hba_file = '/etc/postgres/pg_hba.conf'
+ssl = on
+ssl_min_protocol_version = 'TLSv1.3'
+ssl_cert_file = '{d.IDENTITY_DIR}/tls.crt'
+ssl_key_file = '{d.IDENTITY_DIR}/tls.key'
+ssl_ca_file = '{d.TRUST_DIR}/{d.TRUST_FILE}'
+password_encryption = 'scram-sha-256'
+log_connections = on
+log_disconnections = on
+log_line_prefix = '%m [%p] %u@%d %h '
+max_connections = 50
+shared_buffers = '64MB'
+dynamic_shared_memory_type = mmap
+"""
+
+# Interrupted half-way it starts over: the data directory appears under its name only when it is complete.
+_INIT = """\
+set -eu
+umask 077
+[ -s {data}/PG_VERSION ] && exit 0
+rm -rf {data}.new
+{bin}/initdb --pgdata={data}.new --username=postgres --auth=reject --encoding=UTF8 --locale=C.UTF-8 --data-checksums
+{bin}/postgres --single -j -D {data}.new postgres < /etc/postgres/cluster.sql
+{bin}/postgres --single -j -D {data}.new {name} < /etc/postgres/database.sql
+mv {data}.new {data}
+"""
+
+# PostgreSQL reads a renewed certificate only when told to; existing connections go on.
+_RELOAD = """\
+set -eu
+seen=$(cksum < /run/identity/tls.crt)
+while sleep 20; do
+  now=$(cksum < /run/identity/tls.crt)
+  [ "$now" = "$seen" ] && continue
+  {bin}/psql -qAt -h {socket} -U postgres -d postgres -c 'select pg_reload_conf()' && seen=$now
+done
+"""
+
+# Statements end at an empty line (postgres --single -j).
+_CLUSTER = """\
+CREATE ROLE "{name}_owner" NOLOGIN;
+
+CREATE ROLE "{name}_reader" NOLOGIN;
+
+CREATE ROLE "{name}_writer" NOLOGIN NOINHERIT;
+
+GRANT "{name}_owner" TO "{name}_writer";
+
+CREATE ROLE openbao LOGIN CREATEROLE;
+
+GRANT "{name}_reader", "{name}_writer" TO openbao WITH ADMIN OPTION;
+
+GRANT pg_signal_backend TO openbao;
+
+CREATE DATABASE "{name}" OWNER "{name}_owner";
+
+REVOKE ALL ON DATABASE "{name}" FROM PUBLIC;
+
+REVOKE ALL ON DATABASE postgres FROM PUBLIC;
+
+REVOKE ALL ON DATABASE template1 FROM PUBLIC;
+
+GRANT CONNECT ON DATABASE "{name}" TO openbao, "{name}_reader", "{name}_writer";
+"""
+
+_DATABASE = """\
+ALTER SCHEMA public OWNER TO "{name}_owner";
+
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA public TO "{name}_reader", "{name}_writer";
+
+ALTER DEFAULT PRIVILEGES FOR ROLE "{name}_owner" IN SCHEMA public GRANT SELECT ON TABLES TO "{name}_reader";
+
+ALTER DEFAULT PRIVILEGES FOR ROLE "{name}_owner" IN SCHEMA public GRANT SELECT, INSERT, UPDATE ON TABLES TO "{name}_writer";
+
+ALTER DEFAULT PRIVILEGES FOR ROLE "{name}_owner" IN SCHEMA public GRANT USAGE ON SEQUENCES TO "{name}_writer";
+"""
+
+
+# --- workload --------------------------------------------------------------------------------------------------------
+
+
+def _stateful_set(graph: Graph, database: Database, config: dict[str, str]) -> Json:
+    name = database.ref.name
+    claim = {
+        "metadata": {"name": "data"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": database.storage}}},
+    }
+    return {
+        "replicas": 1,
+        "serviceName": name,
+        "selector": selector(name),
+        "volumeClaimTemplates": [claim],
+        "template": {
+            "metadata": {
+                "labels": labels(name, graph.name) | {d.DATABASE_LABEL: "true"},
+                "annotations": {d.CONFIG_HASH: digest(list(config.values()))},
+            },
+            "spec": _pod(database),
+        },
+    }
+
+
+def _pod(database: Database) -> Json:
+    name = database.ref.name
+    reload = _container(database, "certificate-reload", ["/bin/sh", "/etc/postgres/reload.sh"], restartPolicy="Always")
+    init = _container(database, "init", ["/bin/sh", "/etc/postgres/init.sh"])
+    return {
+        "serviceAccountName": name,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": d.pod_security_context() | {"fsGroup": d.DATABASE_UID},
+        "terminationGracePeriodSeconds": d.GRACE_SECONDS,
+        "initContainers": [init, reload],
+        "containers": [_server(database)],
+        "volumes": [
+            {"name": "config", "configMap": {"name": f"{name}-config", "defaultMode": d.SECRET_MODE}},
+            {"name": "identity", "secret": {"secretName": secret_name(database.ref), "defaultMode": d.SECRET_MODE}},
+            {"name": "trust", "configMap": {"name": d.TRUST_BUNDLE, "defaultMode": d.SECRET_MODE}},
+            {"name": "socket", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
+            {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+        ],
+    }
+
+
+def _server(database: Database) -> Json:
+    ready = {"exec": {"command": [f"{BIN}/pg_isready", "-q", "-h", SOCKET]}, "periodSeconds": 5, "timeoutSeconds": 3}
+    return _container(
+        database,
+        "postgres",
+        [f"{BIN}/postgres", "-D", DATA, "-c", "config_file=/etc/postgres/postgresql.conf"],
+        ports=[{"name": "postgres", "containerPort": d.DATABASE_PORT}],
+        startupProbe={**ready, "periodSeconds": 1, "failureThreshold": 120},
+        readinessProbe=ready,
+        livenessProbe={**ready, "periodSeconds": 15, "failureThreshold": 4},
+    )
+
+
+def _container(database: Database, name: str, command: list[str], **more: Any) -> Json:
+    return container(
+        name,
+        database.image,
+        resources=d.DATABASE_RESOURCES,
+        security=d.container_security_context(d.DATABASE_UID),
+        command=command,
+        volumeMounts=[
+            {"name": "data", "mountPath": "/var/lib/postgresql/data"},
+            {"name": "config", "mountPath": "/etc/postgres", "readOnly": True},
+            {"name": "identity", "mountPath": d.IDENTITY_DIR, "readOnly": True},
+            {"name": "trust", "mountPath": d.TRUST_DIR, "readOnly": True},
+            {"name": "socket", "mountPath": SOCKET},
+            {"name": "tmp", "mountPath": "/tmp"},
+        ],
+        **more,
+    )

@@ -1,0 +1,136 @@
+"""The vocabulary of Envoy's v3 API that the mesh layer speaks: typed configs, TLS contexts, listeners, clusters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from garrison import defaults as d
+
+Json = dict[str, Any]
+_TYPE = "type.googleapis.com/envoy"
+
+
+def typed(kind: str, **body: Any) -> Json:
+    return {"@type": f"{_TYPE}.{kind}", **body}
+
+
+def address(host: str, port: int) -> Json:
+    return {"socket_address": {"address": host, "port_value": port}}
+
+
+def tls_certificate() -> Json:
+    """This service's certificate, read again whenever the mounted Secret changes; no connection is dropped for it."""
+    return {
+        "name": "identity",
+        "tls_certificate": {
+            "certificate_chain": {"filename": f"{d.IDENTITY_DIR}/tls.crt"},
+            "private_key": {"filename": f"{d.IDENTITY_DIR}/tls.key"},
+            "watched_directory": {"path": d.IDENTITY_DIR},
+        },
+    }
+
+
+def trust_bundle() -> Json:
+    """The certificate authorities of the trust domain, read again when trust-manager changes them."""
+    return {
+        "name": "trust",
+        "validation_context": {
+            "trusted_ca": {"filename": f"{d.TRUST_DIR}/{d.TRUST_FILE}"},
+            "watched_directory": {"path": d.TRUST_DIR},
+        },
+    }
+
+
+def tls_context(peer: Json) -> Json:
+    """Both ends of mutual TLS: our certificate, TLS 1.3 alone, and a peer whose URI SAN matches `peer`."""
+    return {
+        "tls_params": {"tls_minimum_protocol_version": d.TLS_MINIMUM, "tls_maximum_protocol_version": "TLSv1_3"},
+        "tls_certificate_sds_secret_configs": [{"name": "identity", "sds_config": _sds("identity")}],
+        "combined_validation_context": {
+            "default_validation_context": {"match_typed_subject_alt_names": [{"san_type": "URI", "matcher": peer}]},
+            "validation_context_sds_secret_config": {"name": "trust", "sds_config": _sds("trust")},
+        },
+    }
+
+
+def _sds(name: str) -> Json:
+    return {"path_config_source": {"path": f"/etc/envoy/{name}.json"}, "resource_api_version": "V3"}
+
+
+def transport_socket(kind: str, **context: Any) -> Json:
+    body = typed(f"extensions.transport_sockets.tls.v3.{kind}", **context)
+    return {"name": "envoy.transport_sockets.tls", "typed_config": body}
+
+
+def listener(name: str, where: Json, manager: Json, transport: Json | None = None) -> Json:
+    chain: Json = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+    if transport:
+        chain["transport_socket"] = transport
+        chain["transport_socket_connect_timeout"] = d.CONNECT_TIMEOUT
+    return {
+        "name": name,
+        "address": where,
+        "per_connection_buffer_limit_bytes": 1_048_576,
+        "filter_chains": [chain],
+    }
+
+
+def connection_manager(name: str, routes: list[Json], *, filters: tuple[Json, ...] = (), **more: Any) -> Json:
+    """An HTTP connection manager with the hardening of Envoy's own edge guide (path and header normalisation)."""
+    router = {"name": "envoy.filters.http.router", "typed_config": typed("extensions.filters.http.router.v3.Router")}
+    host = {"name": name, "domains": ["*"], "routes": routes}
+    return typed(
+        "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        stat_prefix=name,
+        route_config={"name": name, "virtual_hosts": [host]},
+        http_filters=[*filters, router],
+        normalize_path=True,
+        merge_slashes=True,
+        path_with_escaped_slashes_action="REJECT_REQUEST",
+        common_http_protocol_options={
+            "idle_timeout": d.IDLE_TIMEOUT,
+            "headers_with_underscores_action": "REJECT_REQUEST",
+        },
+        request_headers_timeout="10s",
+        preserve_external_request_id=True,
+        always_set_request_id_in_response=True,
+        **more,
+    )
+
+
+def forward(cluster: str, *, match: Json | None = None, **action: Any) -> Json:
+    return {"match": match or {"prefix": "/"}, "route": {"cluster": cluster, "timeout": d.REQUEST_TIMEOUT, **action}}
+
+
+def cluster(name: str, host: str, port: int, *, dns: bool, transport: Json | None = None) -> Json:
+    body: Json = {
+        "name": name,
+        "type": "STRICT_DNS" if dns else "STATIC",
+        "connect_timeout": d.CONNECT_TIMEOUT,
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(host, port)}}]}],
+        },
+    }
+    if dns:
+        body |= {"dns_lookup_family": "V4_PREFERRED", "respect_dns_ttl": True}
+    return body | ({"transport_socket": transport} if transport else {})
+
+
+def access_log(direction: str, **fields: str) -> list[Json]:
+    """One JSON line a request on standard output, joined across services by the request id."""
+    base = {
+        "time": "%START_TIME%",
+        "direction": direction,
+        "request_id": "%REQ(X-REQUEST-ID)%",
+        "method": "%REQ(:METHOD)%",
+        "path": "%PATH(NQ)%",
+        "status": "%RESPONSE_CODE%",
+        "detail": "%RESPONSE_CODE_DETAILS%",
+        "flags": "%RESPONSE_FLAGS%",
+        "duration_ms": "%DURATION%",
+    }
+    body = typed(
+        "extensions.access_loggers.stream.v3.StdoutAccessLog", log_format={"json_format": {**base, **fields}}
+    )
+    return [{"name": "envoy.access_loggers.stdout", "typed_config": body}]

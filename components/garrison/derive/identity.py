@@ -1,0 +1,42 @@
+"""Identity layer: one short-lived X.509-SVID per service, and a server certificate per database.
+
+The SPIFFE id is the only name in a service's certificate (SPIFFE X.509-SVID section 2: exactly one URI SAN).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from garrison import defaults as d
+from garrison.graph import Graph, Ref
+from garrison.manifest import Manifest, manifest
+
+API = "cert-manager.io/v1"
+
+
+def secret_name(ref: Ref) -> str:
+    return f"{ref.name}-identity"
+
+
+def manifests(graph: Graph) -> Iterator[Manifest]:
+    for service in graph.services:
+        names = {"uris": [graph.spiffe_id(service.ref)]}
+        yield _certificate(graph, service.ref, names, ["digital signature", "client auth", "server auth"])
+    for database in graph.databases:
+        host = f"{database.ref.name}.{database.ref.namespace}"
+        names = {"dnsNames": [f"{host}.svc", f"{host}.{d.CLUSTER_DOMAIN}"]}
+        yield _certificate(graph, database.ref, names, ["digital signature", "server auth"])
+
+
+def _certificate(graph: Graph, ref: Ref, names: dict[str, Any], usages: list[str]) -> Manifest:
+    spec = {
+        "secretName": secret_name(ref),
+        **names,
+        "duration": d.CERTIFICATE_LIFE,
+        "renewBefore": d.CERTIFICATE_RENEW_BEFORE,
+        "privateKey": dict(d.KEY),
+        "usages": usages,
+        "issuerRef": {"group": "cert-manager.io", "kind": "ClusterIssuer", "name": d.ISSUER},
+    }
+    return manifest(API, "Certificate", ref, {"spec": spec}, app=graph.name)

@@ -1,0 +1,30 @@
+"""Namespace layer: Pod Security labels and a quota that fits what is declared, with room for a roll-out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from garrison import defaults as d
+from garrison.graph import Graph, Ref
+from garrison.manifest import Manifest, labels, manifest
+
+
+def manifests(graph: Graph) -> Iterator[Manifest]:
+    databases: dict[str, int] = {}
+    for database in graph.databases:
+        databases[database.ref.namespace] = databases.get(database.ref.namespace, 0) + 1
+    for namespace in graph.namespaces:
+        yield {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": namespace, "labels": labels(namespace, graph.name) | d.namespace_labels()},
+        }
+        yield _quota(graph, namespace, databases.get(namespace, 0))
+
+
+def _quota(graph: Graph, namespace: str, databases: int) -> Manifest:
+    """Bounds what a namespace can take, and forbids a Service that would open a way in from outside."""
+    pods = d.QUOTA_HEADROOM * (sum(s.replicas for s in graph.services_in(namespace)) + databases + 1)
+    hard: dict[str, Any] = {"pods": str(pods), "services.nodeports": "0", "services.loadbalancers": "0"}
+    return manifest("v1", "ResourceQuota", Ref(namespace, "quota"), {"spec": {"hard": hard}}, app=graph.name)

@@ -1,0 +1,74 @@
+"""Network layer: default deny both ways in every namespace, then one policy per service with exactly its edges.
+
+Kubelet probes come from the pod's own node, which every NetworkPolicy implementation lets through (the Kubernetes
+documentation says they must), so they need no rule here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from garrison import defaults as d
+from garrison.graph import Database, Graph, Ref, Service
+from garrison.manifest import Manifest, manifest, selector
+
+API = "networking.k8s.io/v1"
+BOTH = ["Ingress", "Egress"]
+DNS = {
+    "to": [
+        {
+            "namespaceSelector": {"matchLabels": {d.NAMESPACE_LABEL: "kube-system"}},
+            "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+        }
+    ],
+    "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
+}
+
+
+def manifests(graph: Graph) -> Iterator[Manifest]:
+    for namespace in graph.namespaces:
+        yield _policy(graph, Ref(namespace, "default-deny"), {"podSelector": {}})
+    for service in graph.services:
+        yield _service(graph, service)
+    for database in graph.databases:
+        yield _database(graph, database)
+
+
+def _service(graph: Graph, service: Service) -> Manifest:
+    egress = [DNS, *_to((call.callee for call in graph.calls_from.get(service.ref, ())), d.MTLS_PORT)]
+    uses, reads = graph.uses_by.get(service.ref, ()), graph.reads_by.get(service.ref, ())
+    egress += _to(sorted({use.database for use in uses}), d.DATABASE_PORT)
+    if uses or reads:
+        egress += _to([_STORE], d.STORE_PORT)
+    ingress = _from((call.caller for call in graph.calls_to.get(service.ref, ())), d.MTLS_PORT)
+    return _policy(graph, service.ref, {"podSelector": selector(service.name), "ingress": ingress, "egress": egress})
+
+
+def _database(graph: Graph, database: Database) -> Manifest:
+    users = sorted({use.service for use in graph.uses_of.get(database.ref, ())})
+    ingress = _from([*users, *([_STORE] if users else [])], d.DATABASE_PORT)
+    return _policy(graph, database.ref, {"podSelector": selector(database.ref.name), "ingress": ingress})
+
+
+_STORE = Ref(d.STORE_NAMESPACE, "openbao")
+
+
+def _from(peers: Iterable[Ref], port: int) -> list[dict[str, Any]]:
+    return [{"from": [_peer(ref)], "ports": [{"port": port, "protocol": "TCP"}]} for ref in peers]
+
+
+def _to(peers: Iterable[Ref], port: int) -> list[dict[str, Any]]:
+    return [{"to": [_peer(ref)], "ports": [{"port": port, "protocol": "TCP"}]} for ref in peers]
+
+
+def _peer(ref: Ref) -> dict[str, Any]:
+    """One pod group in one namespace: both selectors in one peer, or they would mean either."""
+    return {
+        "namespaceSelector": {"matchLabels": {d.NAMESPACE_LABEL: ref.namespace}},
+        "podSelector": selector(ref.name),
+    }
+
+
+def _policy(graph: Graph, ref: Ref, spec: dict[str, Any]) -> Manifest:
+    return manifest(API, "NetworkPolicy", ref, {"spec": {**spec, "policyTypes": BOTH}}, app=graph.name)

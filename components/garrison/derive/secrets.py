@@ -1,0 +1,227 @@
+"""Secrets layer: what each service may read in the secret store, and the agent sidecar that brings it as files.
+
+One policy and one role per service, bound to its namespace, its service account and one audience. No value passes
+through the graph, a Kubernetes Secret or the environment: the agent renders into memory-backed files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from garrison import defaults as d
+from garrison.graph import Database, Graph, Ref, Use
+from garrison.manifest import Manifest, compact, container, manifest, variable
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class StoreObject:
+    """Something that has to exist in the secret store: an API path and what is written there. Never a secret value."""
+
+    path: str
+    body: Mapping[str, Any]
+
+
+def manifests(graph: Graph) -> Iterator[Manifest]:
+    for service in graph.services:
+        if config := agent_config(graph, service.ref):
+            ref = Ref(service.namespace, f"{service.name}-secrets")
+            yield manifest("v1", "ConfigMap", ref, {"data": config}, app=graph.name)
+
+
+def needs_store(graph: Graph, ref: Ref) -> bool:
+    return ref in graph.uses_by or ref in graph.reads_by
+
+
+# --- in the secret store ---------------------------------------------------------------------------------------------
+
+
+def store_objects(graph: Graph) -> Iterator[StoreObject]:
+    """Database connections and roles, then one policy and one role per service that needs the store."""
+    for database in graph.databases:
+        yield from _database_objects(graph, database)
+    for service in graph.services:
+        if needs_store(graph, service.ref):
+            name = store_name(service.ref)
+            yield StoreObject(f"sys/policies/acl/{name}", {"policy": policy(graph, service.ref)})
+            yield StoreObject(f"auth/kubernetes/role/{name}", _role(service.ref))
+
+
+def store_name(ref: Ref) -> str:
+    return f"{ref.namespace}-{ref.name}"
+
+
+def lease_role(use: Use) -> str:
+    return f"{store_name(use.database)}-{use.role}"
+
+
+def policy(graph: Graph, ref: Ref) -> str:
+    """What the service may do: read its own paths, and keep its own token and leases alive."""
+    granted = {f"secret/data/{read.path}": "read" for read in graph.reads_by.get(ref, ())}
+    granted |= {f"database/creds/{lease_role(use)}": "read" for use in graph.uses_by.get(ref, ())}
+    upkeep = {"auth/token/lookup-self": "read", "auth/token/renew-self": "update", "sys/leases/renew": "update"}
+    return "\n".join(f'path "{path}" {{ capabilities = ["{may}"] }}' for path, may in (granted | upkeep).items())
+
+
+def _role(ref: Ref) -> Json:
+    return {
+        "bound_service_account_names": [ref.name],
+        "bound_service_account_namespaces": [ref.namespace],
+        "audience": d.STORE_AUDIENCE,
+        "token_policies": [store_name(ref)],
+        "token_no_default_policy": True,
+        "token_period": d.STORE_TOKEN_SECONDS,  # renewed while the pod lives; leases hang on it and end with it
+    }
+
+
+def _database_objects(graph: Graph, database: Database) -> Iterator[StoreObject]:
+    uses = graph.uses_of.get(database.ref, ())
+    if not uses:
+        return
+    name, db = store_name(database.ref), database.ref.name
+    roles = sorted({(lease_role(use), use.role) for use in uses})
+    connection = {
+        "plugin_name": "postgresql-database-plugin",
+        "connection_url": _connection_url(database.ref),
+        "username": "openbao",
+        "allowed_roles": [role for role, _ in roles],
+        "password_authentication": "scram-sha-256",
+    }
+    yield StoreObject(f"database/config/{name}", connection)
+    for role, member in roles:
+        yield StoreObject(f"database/roles/{role}", _lease(name, db, member, database.lease_seconds))
+
+
+def _connection_url(ref: Ref) -> str:
+    """The store enters by its client certificate; there is no password to keep."""
+    files = "/run/database-client"
+    tls = f"sslmode=verify-full&sslrootcert={files}/ca.crt&sslcert={files}/tls.crt&sslkey={files}/tls.key"
+    return f"postgresql://openbao@{ref.name}.{ref.namespace}.svc:{d.DATABASE_PORT}/{ref.name}?{tls}"
+
+
+def _lease(connection: str, db: str, member: str, seconds: int) -> Json:
+    return {
+        "db_name": connection,
+        "default_ttl": seconds,
+        "max_ttl": seconds,
+        "creation_statements": [
+            f"CREATE ROLE \"{{{{name}}}}\" LOGIN PASSWORD '{{{{password}}}}' VALID UNTIL '{{{{expiration}}}}'"
+            f' IN ROLE "{db}_{member}";'
+        ],
+        "revocation_statements": [
+            "ALTER ROLE \"{{name}}\" NOLOGIN;",
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{{name}}';",
+            "DROP ROLE IF EXISTS \"{{name}}\";",
+        ],
+    }
+
+
+# --- in the pod ------------------------------------------------------------------------------------------------------
+
+
+def agent_config(graph: Graph, ref: Ref) -> dict[str, str]:
+    """The agent's configuration file, empty where the service needs nothing of the store."""
+    if not needs_store(graph, ref):
+        return {}
+    templates = [_static(read.path) for read in graph.reads_by.get(ref, ())]
+    templates += [_leased(use) for use in graph.uses_by.get(ref, ())]
+    method = {
+        "type": "kubernetes",
+        "mount_path": "auth/kubernetes",
+        "config": {"role": store_name(ref), "token_path": f"{d.TOKEN_DIR}/token"},
+    }
+    config = {
+        "vault": {
+            "address": f"https://openbao.{d.STORE_NAMESPACE}.svc:{d.STORE_PORT}",
+            "ca_cert": f"{d.TRUST_DIR}/{d.TRUST_FILE}",
+        },
+        "auto_auth": {"method": [method]},
+        "template_config": {"exit_on_retry_failure": False, "static_secret_render_interval": "1m"},
+        "template": templates,
+    }
+    return {"agent.json": compact(config)}
+
+
+def _static(path: str) -> Json:
+    contents = f'{{{{ with secret "secret/data/{path}" }}}}{{{{ .Data.data.value }}}}{{{{ end }}}}'
+    return _template(contents, path)
+
+
+def _leased(use: Use) -> Json:
+    ref = use.database
+    known = {
+        "host": f"{ref.name}.{ref.namespace}.svc",
+        "port": d.DATABASE_PORT,
+        "database": ref.name,
+        "sslmode": "verify-full",
+        "sslrootcert": f"{d.TRUST_DIR}/{d.TRUST_FILE}",
+    }
+    user = '"username":{{ .Data.username | toJSON }},"password":{{ .Data.password | toJSON }}'
+    creds = f'{{{{ with secret "database/creds/{lease_role(use)}" }}}}'
+    return _template(f"{creds}{compact(known)[:-1]},{user}}}{{{{ end }}}}", f"{ref.name}.json")
+
+
+def _template(contents: str, file: str) -> Json:
+    return {
+        "contents": contents,
+        "destination": f"{d.SECRETS_DIR}/{file}",
+        "perms": "0440",
+        "error_on_missing_key": True,
+    }
+
+
+def environment(graph: Graph, ref: Ref) -> dict[str, str]:
+    """Where the application finds its files; paths only, never values."""
+    files = {f"{variable(read.path)}_FILE": f"{d.SECRETS_DIR}/{read.path}" for read in graph.reads_by.get(ref, ())}
+    for use in graph.uses_by.get(ref, ()):
+        files[f"{variable(use.database.name)}_FILE"] = f"{d.SECRETS_DIR}/{use.database.name}.json"
+    return files
+
+
+def pod_labels(graph: Graph, ref: Ref) -> dict[str, str]:
+    return {d.STORE_LABEL: "true"} if needs_store(graph, ref) else {}
+
+
+def sidecar(graph: Graph, ref: Ref) -> list[Json]:
+    if not needs_store(graph, ref):
+        return []
+    agent = container(
+        "secrets",
+        graph.image("openbao"),
+        resources=d.AGENT_RESOURCES,
+        security=d.container_security_context(d.AGENT_UID),
+        restartPolicy="Always",
+        command=["/usr/bin/bao"],
+        args=["agent", "-config=/etc/openbao-agent/agent.json"],
+        env=[{"name": "HOME", "value": d.SECRETS_DIR}],
+        volumeMounts=[
+            {"name": "agent", "mountPath": "/etc/openbao-agent", "readOnly": True},
+            {"name": "trust", "mountPath": d.TRUST_DIR, "readOnly": True},
+            {"name": "token", "mountPath": d.TOKEN_DIR, "readOnly": True},
+            {"name": "secrets", "mountPath": d.SECRETS_DIR},
+        ],
+    )
+    return [agent]
+
+
+def app_mounts(graph: Graph, ref: Ref) -> list[Json]:
+    if not needs_store(graph, ref):
+        return []
+    return [
+        {"name": "secrets", "mountPath": d.SECRETS_DIR, "readOnly": True},
+        {"name": "trust", "mountPath": d.TRUST_DIR, "readOnly": True},
+    ]
+
+
+def volumes(graph: Graph, ref: Ref) -> list[Json]:
+    if not needs_store(graph, ref):
+        return []
+    token = {"path": "token", "audience": d.STORE_AUDIENCE, "expirationSeconds": d.TOKEN_SECONDS}
+    return [
+        {"name": "agent", "configMap": {"name": f"{ref.name}-secrets", "defaultMode": d.SECRET_MODE}},
+        {"name": "token", "projected": {"defaultMode": d.SECRET_MODE, "sources": [{"serviceAccountToken": token}]}},
+        {"name": "secrets", "emptyDir": {"medium": "Memory", "sizeLimit": d.SECRETS_MEMORY}},
+    ]

@@ -1,0 +1,115 @@
+"""Workload layer: the hardened Deployment of each service and its disruption budget.
+
+The application sees loopback, its declared callees as `<CALLEE>_URL`, its secrets as files, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from garrison import defaults as d
+from garrison.derive import mesh, secrets
+from garrison.derive.identity import secret_name
+from garrison.graph import Graph, Service
+from garrison.manifest import Manifest, container, digest, labels, manifest, selector, variable
+
+Json = dict[str, Any]
+
+
+def manifests(graph: Graph) -> Iterator[Manifest]:
+    for service in graph.services:
+        # one pod may be away at a time, also where there is only one: a budget must never block a node drain for ever
+        budget = {"maxUnavailable": 1, "selector": selector(service.name)}
+        yield manifest("policy/v1", "PodDisruptionBudget", service.ref, {"spec": budget}, app=graph.name)
+    for service in graph.services:
+        yield manifest("apps/v1", "Deployment", service.ref, {"spec": _deployment(graph, service)}, app=graph.name)
+
+
+def _deployment(graph: Graph, service: Service) -> Json:
+    pod_labels = labels(service.name, graph.name) | secrets.pod_labels(graph, service.ref)
+    configs = [*mesh.config(graph, service).values(), *secrets.agent_config(graph, service.ref).values()]
+    return {
+        "replicas": service.replicas,
+        "revisionHistoryLimit": 3,
+        "selector": selector(service.name),
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+        "template": {
+            "metadata": {"labels": pod_labels, "annotations": {d.CONFIG_HASH: digest(configs)}},
+            "spec": _pod(graph, service),
+        },
+    }
+
+
+def _pod(graph: Graph, service: Service) -> Json:
+    return {
+        "serviceAccountName": service.name,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": d.pod_security_context(),
+        "terminationGracePeriodSeconds": d.GRACE_SECONDS,
+        "topologySpreadConstraints": [_spread(service)],
+        "initContainers": [_proxy(graph), *secrets.sidecar(graph, service.ref)],
+        "containers": [_app(graph, service)],
+        "volumes": [*_proxy_volumes(service), *secrets.volumes(graph, service.ref)],
+    }
+
+
+def _spread(service: Service) -> Json:
+    return {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",  # a cluster of one node must still run the service
+        "labelSelector": selector(service.name),
+    }
+
+
+def _app(graph: Graph, service: Service) -> Json:
+    ready = {"httpGet": {"path": "/healthz", "port": d.HEALTH_PORT}, "periodSeconds": 5, "timeoutSeconds": 3}
+    return container(
+        "app",
+        service.image,
+        resources=service.resources,
+        security=d.container_security_context(d.APP_UID),
+        env=_environment(graph, service),
+        startupProbe={**ready, "periodSeconds": 1, "failureThreshold": 120},
+        readinessProbe=ready,
+        livenessProbe={**ready, "periodSeconds": 15, "failureThreshold": 4},
+        lifecycle={"preStop": {"sleep": {"seconds": d.DRAIN_SECONDS}}},
+        volumeMounts=secrets.app_mounts(graph, service.ref),
+    )
+
+
+def _environment(graph: Graph, service: Service) -> list[Json]:
+    values = {"HOST": "127.0.0.1", "PORT": str(service.port)}
+    for callee, port in mesh.outbound_ports(graph, service.ref).items():
+        values[f"{variable(callee.name)}_URL"] = f"http://127.0.0.1:{port}"
+    values |= secrets.environment(graph, service.ref)
+    return [{"name": name, "value": value} for name, value in values.items()]
+
+
+def _proxy(graph: Graph) -> Json:
+    return container(
+        "proxy",
+        graph.image("envoy"),
+        resources=d.PROXY_RESOURCES,
+        security=d.container_security_context(d.PROXY_UID),
+        restartPolicy="Always",
+        command=["/usr/local/bin/envoy"],
+        args=["-c", "/etc/envoy/envoy.json", "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"],
+        ports=[{"name": "mtls", "containerPort": d.MTLS_PORT}, {"name": "health", "containerPort": d.HEALTH_PORT}],
+        startupProbe={"httpGet": {"path": "/proxy", "port": d.HEALTH_PORT}, "periodSeconds": 1, "failureThreshold": 60},
+        volumeMounts=[
+            {"name": "proxy", "mountPath": "/etc/envoy", "readOnly": True},
+            {"name": "identity", "mountPath": d.IDENTITY_DIR, "readOnly": True},
+            {"name": "trust", "mountPath": d.TRUST_DIR, "readOnly": True},
+        ],
+    )
+
+
+def _proxy_volumes(service: Service) -> list[Json]:
+    return [
+        {"name": "proxy", "configMap": {"name": mesh.config_ref(service.ref).name, "defaultMode": d.SECRET_MODE}},
+        {"name": "identity", "secret": {"secretName": secret_name(service.ref), "defaultMode": d.SECRET_MODE}},
+        {"name": "trust", "configMap": {"name": d.TRUST_BUNDLE, "defaultMode": d.SECRET_MODE}},
+    ]

@@ -1,0 +1,157 @@
+"""Authoring: order never matters, everything wrong is said at once, and the frozen graph survives JSON."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+from hypothesis import given
+from unit.estates import DIGEST, apps, empty_app, shop_app
+
+import garrison
+from garrison import App, Graph, IntentError
+
+
+def problems(app: App) -> str:
+    with pytest.raises(IntentError) as caught:
+        app.graph()
+    return str(caught.value)
+
+
+@given(apps())
+def test_order_of_statements_never_matters(app: App) -> None:
+    graph = app.graph()
+    shuffled = empty_app()
+    for statement in random.Random(7).sample(app.statements, len(app.statements)):
+        shuffled.add(statement)
+    assert shuffled.graph() == graph
+    assert shuffled.graph().to_json() == graph.to_json()
+
+
+@given(apps())
+def test_json_there_and_back(app: App) -> None:
+    graph = app.graph()
+    assert Graph.from_json(graph.to_json()) == graph
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "not JSON"),
+        ("[]", "not of schema"),
+        ('{"schema": "other"}', "not of schema"),
+        ('{"schema": "garrison.dev/graph/v1", "extra": 1}', "other fields"),
+    ],
+)
+def test_a_foreign_graph_is_refused(text: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        Graph.from_json(text)
+
+
+def test_a_graph_with_a_wrong_row_is_refused(graph: Graph) -> None:
+    data = json.loads(graph.to_json())
+    del data["calls"][0]["caller"]["name"]
+    with pytest.raises(ValueError, match="does not fit"):
+        Graph.from_json(json.dumps(data))
+
+
+def test_saying_more_about_a_pair_adds_to_it() -> None:
+    app = shop_app()
+    graph = app.graph()
+    call = next(c for c in graph.calls if c.callee.name == "catalog")
+    assert [str(operation) for operation in call.operations] == ["GET /items", "GET /items/{id}"]
+
+
+def test_names_may_be_used_before_they_are_declared() -> None:
+    app = empty_app()
+    shop = app.namespace("shop")
+    orders = shop.service("orders", image="o" + DIGEST, port=8080)
+    orders.calls("catalog", "GET /items/{id}")
+    orders.calls("bank/payments", "POST /charges")
+    shop.service("catalog", image="c" + DIGEST, port=8080)
+    app.namespace("bank").service("payments", image="p" + DIGEST, port=8080)
+    assert [str(call.callee) for call in app.graph().calls] == ["bank/payments", "shop/catalog"]
+
+
+def test_all_problems_come_at_once_with_place_and_remedy() -> None:
+    app = App("estate", trust_domain="Estate Example", images={})
+    shop = app.namespace("shop")
+    orders = shop.service("orders", image="orders:latest", port=80)
+    orders.calls("ordrs", "GET /items/{id}")
+    orders.calls(orders, "FETCH items")
+    text = problems(app)
+    for part in (
+        "not a SPIFFE trust domain",
+        "no pinned image for 'envoy'",
+        "not pinned by digest: 'orders:latest'",
+        "cannot listen on port 80",
+        "did you mean 'orders'?",
+        "calls itself",
+        "does not begin with an HTTP method",
+    ):
+        assert part in text
+    assert "test_app.py:" in text
+    assert "9 problems" in text
+
+
+@pytest.mark.parametrize(
+    ("operation", "says"),
+    [
+        ("GET", "no valid path"),
+        ("GET items", "no valid path"),
+        ("GET /items/*", "no valid path"),
+        ("GET /items?x=1", "no valid path"),
+        ("GET /items/", "no valid path"),
+        ("GET /items/{id}/{id}", "twice"),
+        ("GET /items/..", "relative"),
+        ("get /items", "did you mean 'GET'?"),
+        ("* /items", "HTTP method"),
+        ("GET /items/{id}.*", "no valid path"),
+    ],
+)
+def test_an_operation_is_a_method_and_a_path_template(operation: str, says: str) -> None:
+    app = shop_app()
+    orders = app.namespace("more").service("more", image="m" + DIGEST, port=8080)
+    assert len(app.graph().services) == 5, "the control: without the call it is fine"
+    orders.calls("shop/catalog", operation)
+    assert says in problems(app)
+
+
+@pytest.mark.parametrize("path", ["", "/psp", "psp/", "psp/*", "../root", "psp/+/key", "PSP"])
+def test_a_secret_path_is_exact(path: str) -> None:
+    app = shop_app()
+    app.namespace("more").service("more", image="m" + DIGEST, port=8080).reads(path)
+    assert "not a path in the secret store" in problems(app)
+
+
+@pytest.mark.parametrize("name", ["kube-system", "openbao", "default", "kube-anything", "Shop", "a_b", "x" * 64, ""])
+def test_namespaces_are_names_and_not_the_platforms(name: str) -> None:
+    app = shop_app()
+    app.namespace(name)
+    assert repr(name) in problems(app)
+
+
+def test_the_same_name_twice_is_refused() -> None:
+    app = shop_app()
+    shop = app.namespace("shop")
+    shop.service("orders", image="o" + DIGEST, port=8080)
+    shop.postgres("catalog", lease_seconds=7200)
+    text = problems(app)
+    assert "namespace 'shop' was declared before" in text
+    assert "'shop/orders' was declared before" in text
+    assert "'shop/catalog' was declared before" in text
+    assert "lease credentials for 7200 s" in text
+
+
+def test_public_names() -> None:
+    assert sorted(garrison.__all__) == garrison.__all__
+    assert {"App", "render", "deploy", "IntentError"} <= set(garrison.__all__)
+    assert all(getattr(garrison, name) is not None for name in garrison.__all__)
+
+
+def test_an_app_of_one_namespace() -> None:
+    app = empty_app()
+    app.service("web", image="w" + DIGEST, port=8080).calls("api", "GET /x")
+    app.service("api", image="a" + DIGEST, port=8080)
+    assert app.graph().namespaces == ("estate",)

@@ -1,0 +1,68 @@
+"""The law of the network layer: what the policies let through is what was declared, on any graph."""
+
+from __future__ import annotations
+
+import itertools
+
+from hypothesis import given
+from unit.estates import apps
+from unit.netmodel import Pod, allowed, pods
+
+from garrison import App, Graph, render
+from garrison.app import CallStatement
+from garrison.graph import Ref
+from garrison.manifest import identity
+
+DNS = Pod.named("kube-system", **{"k8s-app": "kube-dns"})
+STORE = Pod.named("openbao", **{"app.kubernetes.io/name": "openbao"})
+
+
+@given(apps())
+def test_reachable_pairs_are_the_declared_calls(app: App) -> None:
+    graph = app.graph()
+    manifests = render(graph)
+    found = pods(manifests)
+    calls = {((c.caller.namespace, c.caller.name), (c.callee.namespace, c.callee.name)) for c in graph.calls}
+    uses = {((u.service.namespace, u.service.name), (u.database.namespace, u.database.name)) for u in graph.uses}
+    pairs = list(itertools.permutations(found, 2))
+    assert {p for p in pairs if allowed(manifests, found[p[0]], found[p[1]], 8443)} == calls
+    assert {p for p in pairs if allowed(manifests, found[p[0]], found[p[1]], 5432)} == uses
+    for port in (8080, 15021, 15101, 80, 22):
+        assert not [p for p in pairs if allowed(manifests, found[p[0]], found[p[1]], port)]
+
+
+@given(apps())
+def test_nobody_undeclared_comes_in_or_gets_out(app: App) -> None:
+    manifests = render(app.graph())
+    for namespace in [*app.graph().namespaces, "elsewhere"]:
+        stranger = Pod.named(namespace, app="stranger")
+        for pod in pods(manifests).values():
+            assert not any(allowed(manifests, stranger, pod, port) for port in (8443, 5432, 15021))
+            assert not any(allowed(manifests, pod, stranger, port) for port in (8443, 443, 53))
+
+
+def test_dns_and_the_store_are_explicit(graph: Graph) -> None:
+    manifests = render(graph)
+    found = pods(manifests)
+    payments, orders, ledger = found["bank", "payments"], found["shop", "orders"], found["bank", "ledger"]
+    assert allowed(manifests, orders, DNS, 53, "UDP")
+    assert allowed(manifests, payments, STORE, 8200)
+    assert not allowed(manifests, orders, STORE, 8200), "orders has no secret, so it has no business at the store"
+    assert allowed(manifests, STORE, ledger, 5432), "the store makes the leases"
+    assert not allowed(manifests, ledger, DNS, 53, "UDP"), "a database calls nobody"
+
+
+def test_the_model_can_say_yes() -> None:
+    """The control of this file's own tool: without policies everything passes."""
+    assert allowed([], STORE, DNS, 53)
+
+
+def test_one_more_call_changes_exactly_its_two_ends(app: App) -> None:
+    before = {identity(m): m for m in render(app.graph())}
+    app.add(CallStatement("here:1", Ref("shop", "catalog"), Ref("bank", "payments"), ("GET /charges/{id}",)))
+    after = {identity(m): m for m in render(app.graph())}
+    assert before.keys() == after.keys()
+    changed = {(kind, name) for (api, kind, ns, name), m in after.items() if m != before[api, kind, ns, name]}
+    both = {"catalog", "payments"}
+    expected = {("NetworkPolicy", n) for n in both} | {("Deployment", n) for n in both}
+    assert changed == expected | {("ConfigMap", f"{n}-proxy") for n in both}
