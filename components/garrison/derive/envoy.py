@@ -113,7 +113,7 @@ def cluster(name: str, host: str, port: int, *, dns: bool, transport: Json | Non
         },
     }
     if dns:
-        body |= {"dns_lookup_family": "V4_PREFERRED", "respect_dns_ttl": True}
+        body["dns_lookup_family"] = "V4_PREFERRED"
     return body | ({"transport_socket": transport} if transport else {})
 
 

@@ -1,0 +1,139 @@
+"""The configuration of the OpenBao server: what it is told once, in a file, so that no hand is needed afterwards.
+
+OpenBao initialises itself from the `initialize` stanza at its first start (it needs an auto-unseal seal for that): mounts,
+the Kubernetes login and two policies are made with a root token that nobody ever sees and that is revoked at the end.
+Audit devices can only be declared here; the API refuses them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+AUDIENCE = "openbao"
+ADMIN = "garrison-admin"
+BREAK_GLASS = "break-glass"
+NAMESPACE = "openbao"
+# TokenReview at the cluster the server runs in, with the token and CA of its own pod.
+IN_CLUSTER_REVIEWER = {"kubernetes_host": "https://kubernetes.default.svc"}
+
+# What `pulumi up` may do. It can create a secret but neither read nor overwrite one: KV version 2 tells `create` from
+# `update`. Its own grant and the break-glass grant are out of its reach.
+ADMIN_POLICY = """\
+path "sys/policies/acl/*" { capabilities = ["create", "read", "update", "delete", "list"] }
+path "sys/policies/acl/garrison-admin" { capabilities = ["deny"] }
+path "sys/policies/acl/break-glass" { capabilities = ["deny"] }
+path "auth/kubernetes/role/*" { capabilities = ["create", "read", "update", "delete", "list"] }
+path "auth/kubernetes/role/garrison-admin" { capabilities = ["deny"] }
+path "auth/kubernetes/role/break-glass" { capabilities = ["deny"] }
+path "database/config/*" { capabilities = ["create", "read", "update", "delete", "list"] }
+path "database/roles/*" { capabilities = ["create", "read", "update", "delete", "list"] }
+path "secret/data/*" { capabilities = ["create"] }
+path "secret/metadata/*" { capabilities = ["read", "delete", "list"] }
+path "sys/leases/lookup/database/creds/*" { capabilities = ["list", "sudo"] }
+path "sys/leases/revoke-prefix/database/creds/*" { capabilities = ["create", "update", "sudo"] }
+"""
+
+BREAK_GLASS_POLICY = """\
+path "*" { capabilities = ["create", "read", "update", "patch", "delete", "list", "sudo"] }
+"""
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where the server finds its files; the defaults are the paths inside its pod."""
+
+    data: str = "/openbao/data"
+    tls: str = "/run/tls"
+    seal_key: str = "/run/seal/key"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request of the self-initialisation."""
+
+    name: str
+    path: str
+    data: Mapping[str, Any]
+
+
+def server_config(
+    *,
+    files: Files = Files(),
+    address: str = "0.0.0.0:8200",
+    cluster_address: str = "0.0.0.0:8201",
+    public_host: str = "openbao.openbao.svc",
+    max_lease: str = "1h",
+    requests: tuple[Request, ...] | None = None,
+) -> dict[str, Any]:
+    """The whole configuration file, as the JSON form of OpenBao's HCL."""
+    port = address.rpartition(":")[2]
+    cluster_port = cluster_address.rpartition(":")[2]
+    return {
+        "ui": False,
+        "log_format": "json",
+        "api_addr": f"https://{public_host}:{port}",
+        "cluster_addr": f"https://{public_host}:{cluster_port}",
+        "default_lease_ttl": max_lease,
+        "max_lease_ttl": "768h",
+        "storage": {"raft": {"path": files.data, "node_id": "openbao-0", "performance_multiplier": 1}},
+        "listener": [{"tcp": _listener(files, address, cluster_address)}],
+        "seal": [{"static": {"current_key_id": "1", "current_key": f"file://{files.seal_key}"}}],
+        "audit": [{"type": "file", "path": "stdout", "options": {"file_path": "stdout"}}],
+        "initialize": [{"garrison": {"request": [_stanza(r) for r in requests or initial_requests(max_lease)]}}],
+    }
+
+
+def _listener(files: Files, address: str, cluster_address: str) -> dict[str, Any]:
+    return {
+        "address": address,
+        "cluster_address": cluster_address,
+        "tls_cert_file": f"{files.tls}/tls.crt",
+        "tls_key_file": f"{files.tls}/tls.key",
+        "tls_min_version": "tls13",
+        "tls_disable_client_certs": True,
+        # cert-manager renews the certificate in place; the listener looks for a changed file, no signal needed.
+        "tls_auto_reload": True,
+        "tls_auto_reload_interval": "30s",
+    }
+
+
+def initial_requests(
+    max_lease: str, reviewer: Mapping[str, Any] = IN_CLUSTER_REVIEWER
+) -> tuple[Request, ...]:
+    """What has to be there before Garrison can log in: everything else it writes itself, as `garrison-admin`."""
+    return (
+        Request("kv", "sys/mounts/secret", {"type": "kv", "options": {"version": "2"}}),
+        Request(
+            "database",
+            "sys/mounts/database",
+            {"type": "database", "config": {"default_lease_ttl": max_lease, "max_lease_ttl": max_lease}},
+        ),
+        Request("kubernetes", "sys/auth/kubernetes", {"type": "kubernetes"}),
+        Request("kubernetes-config", "auth/kubernetes/config", reviewer),
+        Request("admin-policy", f"sys/policies/acl/{ADMIN}", {"policy": ADMIN_POLICY}),
+        Request("break-glass-policy", f"sys/policies/acl/{BREAK_GLASS}", {"policy": BREAK_GLASS_POLICY}),
+        _role(ADMIN),
+        _role(BREAK_GLASS),
+    )
+
+
+def _role(name: str) -> Request:
+    """A login for one service account of the store's own namespace, good for a quarter of an hour."""
+    return Request(
+        f"{name}-role",
+        f"auth/kubernetes/role/{name}",
+        {
+            "bound_service_account_names": [name],
+            "bound_service_account_namespaces": [NAMESPACE],
+            "audience": AUDIENCE,
+            "token_policies": [name],
+            "token_ttl": "15m",
+            "token_max_ttl": "15m",
+        },
+    )
+
+
+def _stanza(request: Request) -> dict[str, Any]:
+    return {request.name: {"operation": "update", "path": request.path, "data": dict(request.data)}}

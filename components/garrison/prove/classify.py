@@ -1,0 +1,90 @@
+"""From what the probe tool saw to a verdict and the layer that gave it. Pure: the same observation, the same reading.
+
+The rule of the house: what is not clearly a refusal is not a refusal. Anything unclear is an `error`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from garrison.prove.model import Attempt, Connect, Layer, Lease, LogIn, Request, Seen, StoreRequest
+
+RBAC_BODY = "RBAC: access denied"  # the body of Envoy's RBAC filter, which no application sends
+PROXY_BODIES = ("upstream connect error", "no healthy upstream", "upstream request timeout")
+TLS_WANTED = "HTTP request to an HTTPS server"  # Go's answer to plaintext at a TLS port
+NO_WAY_IN = "28"  # SQLSTATE class 28: invalid authorization specification
+
+
+def read(attempt: Attempt, observation: Mapping[str, Any]) -> Seen:
+    """The verdict on one observation of the probe tool."""
+    stage, error = str(observation["stage"]), str(observation["error"])
+    if error.startswith(("crash", "server:")) or error == "silence":
+        return Seen("error", None, error)
+    if stage == "none":
+        return _not_connected(error)
+    match attempt:
+        case Connect():
+            return Seen("allowed", None, "connected")
+        case Request():
+            return _request(attempt, observation, stage, error)
+        case StoreRequest():
+            return _store(observation, stage, error)
+        case Lease() | LogIn():
+            return _database(stage, error)
+        case _:
+            return Seen("error", None, f"not something the probe tool does: {attempt}")
+
+
+def _not_connected(error: str) -> Seen:
+    if error == "refused":
+        return Seen("refused", "workload", "nothing listens there (TCP reset)")
+    reasons = {"timeout": "no answer to TCP", "icmp": "rejected by ICMP"}
+    if error not in reasons and not error.startswith("unreachable"):
+        return Seen("error", None, error)
+    return Seen("refused", "network", reasons.get(error, error))
+
+
+def _request(attempt: Request, observation: Mapping[str, Any], stage: str, error: str) -> Seen:
+    if stage in ("tcp", "tls"):
+        return Seen("refused", "identity", error)
+    status, body = int(observation["status"]), str(observation["body"])
+    if status == 403 and RBAC_BODY in body:
+        return Seen("refused", "authorization", "403 by the callee's proxy")
+    if status == 400 and TLS_WANTED in body:
+        return Seen("refused", "identity", "the listener wants TLS")
+    if status >= 500 and body.startswith(PROXY_BODIES):
+        return Seen("refused", _failed_hop(attempt, body), body)
+    return Seen("allowed", None, f"answered {status}")
+
+
+def _failed_hop(attempt: Request, body: str) -> Layer:
+    """A proxy could not go on: the source's own on its way to the callee, or the callee's on its way to the application."""
+    if not attempt.through_proxy:
+        return "workload"
+    return "identity" if "TLS_error" in body else "network"
+
+
+def _store(observation: Mapping[str, Any], stage: str, error: str) -> Seen:
+    if stage in ("tcp", "tls"):
+        return Seen("refused", "identity", error)
+    status = int(observation["status"])
+    if stage == "login" and status in (400, 403):
+        return Seen("refused", "store", f"log-in refused: {error}")
+    if stage == "store" and status == 403:
+        return Seen("refused", "store", "permission denied")
+    if stage == "store" and status in (200, 204):
+        return Seen("allowed", None, f"answered {status}")
+    return Seen("error", None, f"{stage} answered {status} {error}".strip())
+
+
+def _database(stage: str, error: str) -> Seen:
+    if stage == "sql" and not error:
+        return Seen("allowed", None, "logged in")
+    if stage == "sql" and error.startswith(NO_WAY_IN):
+        return Seen("refused", "database", error)
+    if stage in ("login", "store"):
+        return Seen("refused", "store", f"no lease: {error}")
+    if stage in ("tcp", "tls"):
+        return Seen("refused", "identity", error)
+    return Seen("error", None, error)

@@ -1,0 +1,129 @@
+"""What the live probes must find, computed from the graph alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from garrison import defaults as d
+from garrison.graph import Graph
+from garrison.prove import calls, data
+from garrison.prove.model import (
+    API,
+    DEPLOYER,
+    FREE,
+    FREE_PORT,
+    OUTSIDE,
+    Admit,
+    Connect,
+    Layer,
+    Party,
+    Probe,
+    Review,
+)
+
+NETWORK: frozenset[Layer] = frozenset({"network"})
+API_PORT = 443
+RIGHTS = (("get", "secrets"), ("list", "pods"), ("create", "pods"), ("create", "serviceaccounts/token"))
+
+REFUSED: frozenset[Layer] = frozenset({"admission"})
+NOT_REFUSED: frozenset[Layer] = frozenset()
+ADMISSION = (
+    (Admit("plain pod"), NOT_REFUSED),
+    (Admit("privileged pod"), REFUSED),
+    (Admit("node port"), REFUSED),
+)
+
+
+def expected(graph: Graph, *, layers: bool = True) -> tuple[Probe, ...]:
+    """Every probe in a stable order; with `layers` also those in which one layer stands alone."""
+    found = [*_closed(graph)]
+    if layers:
+        found += [*_network_alone(graph), *_identity_alone(graph)]
+    return tuple(found)
+
+
+def services(graph: Graph) -> list[Party]:
+    return [Party("service", s.namespace, s.name) for s in graph.services]
+
+
+def sources(graph: Graph) -> list[Party]:
+    """Every place inside the cluster that probes start from."""
+    databases = [Party("database", db.ref.namespace, db.ref.name) for db in graph.databases]
+    strays = [Party("stray", namespace) for namespace in graph.namespaces]
+    return [*services(graph), *databases, *strays, FREE]
+
+
+def _closed(graph: Graph) -> Iterator[Probe]:
+    for source in sources(graph):
+        for target in services(graph):
+            if source != target:
+                yield from calls.between(graph, source, target)
+        for database in graph.databases:
+            if source.ref != database.ref:
+                yield from data.at_database(graph, source, database.ref)
+        if graph.uses or graph.reads:
+            yield from data.at_store(graph, source)
+        yield from _surroundings(graph, source)
+    yield from _outside(graph)
+    yield from _api_server(graph)
+
+
+def _surroundings(graph: Graph, source: Party) -> Iterator[Probe]:
+    """Places nobody declared. The undeclared namespace has no policy, so what stops a probe is at the other end."""
+    if source == FREE:
+        for namespace in graph.namespaces:
+            stray = Party("stray", namespace)
+            yield Probe(FREE, stray, FREE_PORT, "undeclared destination", Connect(), NETWORK)
+        yield Probe(FREE, API, API_PORT, "control", Connect())
+        return
+    yield Probe(source, FREE, FREE_PORT, "undeclared destination", Connect(), NETWORK)
+    yield Probe(source, API, API_PORT, "Kubernetes API", Connect(), NETWORK)
+
+
+def _outside(graph: Graph) -> Iterator[Probe]:
+    for service in graph.services:
+        ports = (d.MTLS_PORT, service.port, d.HEALTH_PORT)
+        yield from calls.from_outside(Party("service", service.namespace, service.name), ports)
+    for database in graph.databases:
+        target = Party("database", database.ref.namespace, database.ref.name)
+        yield from calls.from_outside(target, (d.DATABASE_PORT,))
+    if graph.uses or graph.reads:
+        yield from calls.from_outside(data.STORE, (d.STORE_PORT,))
+
+
+def _api_server(graph: Graph) -> Iterator[Probe]:
+    """No workload has any right there, and no namespace takes what Pod Security or its quota forbids."""
+    rbac: frozenset[Layer] = frozenset({"rbac"})
+    accounts = [*services(graph), *(s for s in sources(graph) if s.role == "database")]
+    for account in accounts:
+        for verb, resource in RIGHTS:
+            review = Review(verb, resource)
+            yield Probe(account, API, API_PORT, "service account", review, rbac, operation=f"{verb} {resource}")
+    for name in graph.namespaces:
+        target = Party("namespace", name)
+        for attempt, layers in ADMISSION:
+            yield Probe(
+                DEPLOYER, target, API_PORT, attempt.what, attempt, layers, operation=f"create a {attempt.what}"
+            )
+
+
+def _network_alone(graph: Graph) -> Iterator[Probe]:
+    for source in sources(graph):
+        for target in services(graph):
+            if source != target:
+                yield from calls.network_alone(graph, source, target)
+
+
+def _identity_alone(graph: Graph) -> Iterator[Probe]:
+    """With the network opened for the probes. That a source gets out at all is the control of its refusals before."""
+    for source in sources(graph):
+        if source != FREE:
+            yield Probe(source, FREE, FREE_PORT, "control", Connect(), phase="network open")
+        for target in services(graph):
+            if source != target:
+                yield from calls.identity_alone(graph, source, target)
+        for database in graph.databases:
+            if source.ref != database.ref:
+                yield from data.database_alone(graph, source, database.ref)
+        if graph.uses or graph.reads:
+            yield from data.store_alone(graph, source)

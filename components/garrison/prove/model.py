@@ -1,0 +1,157 @@
+"""The words of the proof: who tries what, what is expected, what was seen.
+
+Expectation (`expected`), execution (`session`, `execute`) and judgement (`classify`) share these values and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from garrison.graph import Operation, Ref, Use
+
+Verdict = Literal["allowed", "refused", "error"]  # error: the probe could not be run, which proves nothing
+Layer = Literal["network", "workload", "identity", "authorization", "store", "database", "rbac", "admission"]
+Phase = Literal["closed", "identity open", "network open"]
+Credential = Literal["none", "own", "foreign domain", "foreign authority"]
+Role = Literal["service", "database", "store", "stray", "free", "outside", "api", "deployer", "namespace"]
+
+FREE_PORT = 8080  # where the probe's own listeners wait
+
+
+class CannotRun(Exception):
+    """The proof could not be carried out; the message is one line: what, where, what to do."""
+
+
+@dataclass(frozen=True, order=True)
+class Party:
+    """One end of a probe: a declared workload, an undeclared pod, the machine outside, the API server ..."""
+
+    role: Role
+    namespace: str = ""
+    name: str = ""
+
+    @property
+    def ref(self) -> Ref:
+        return Ref(self.namespace, self.name)
+
+    def __str__(self) -> str:
+        names = {
+            "stray": f"undeclared pod in {self.namespace}",
+            "free": "undeclared namespace",
+            "outside": "outside",
+            "api": "Kubernetes API",
+            "deployer": "deployer",
+            "namespace": f"namespace {self.namespace}",
+        }
+        return names.get(self.role) or str(self.ref)
+
+
+FREE, OUTSIDE, API, DEPLOYER = Party("free"), Party("outside"), Party("api"), Party("deployer")
+
+
+@dataclass(frozen=True)
+class Connect:
+    """Open a TCP connection and close it."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """An HTTP request, straight to the target or through the source's own proxy."""
+
+    operation: Operation
+    tls: bool = True
+    credential: Credential = "none"
+    tls12: bool = False
+    through_proxy: bool = False
+
+
+@dataclass(frozen=True)
+class StoreRequest:
+    """Log in to the secret store with the source's service account token, then one request."""
+
+    role: str
+    path: str
+    audience: str
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Enter a database with leased credentials, while the lease is good or after its end."""
+
+    use: Use
+    expired: bool
+
+
+@dataclass(frozen=True)
+class LogIn:
+    """Enter a database without a lease."""
+
+    user: str
+    tls: bool = True
+    tls12: bool = False
+    credential: Credential = "none"
+
+
+@dataclass(frozen=True)
+class Review:
+    """Ask the API server what a service account may do."""
+
+    verb: str
+    resource: str
+
+
+@dataclass(frozen=True)
+class Admit:
+    """Ask the API server, by dry run, whether it would take an object."""
+
+    what: Literal["privileged pod", "plain pod", "node port"]
+
+
+Attempt = Connect | Request | StoreRequest | Lease | LogIn | Review | Admit
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One attempt and what has to come of it: with no `layers` it must pass, else one of them must refuse it."""
+
+    source: Party
+    target: Party
+    port: int
+    kind: str
+    attempt: Attempt
+    layers: frozenset[Layer] = frozenset()
+    phase: Phase = "closed"
+    operation: str = ""
+
+    @property
+    def expected(self) -> Verdict:
+        return "refused" if self.layers else "allowed"
+
+    @property
+    def label(self) -> str:
+        """The kind, with the layer that stands alone where the others are opened."""
+        alone = {"closed": "", "identity open": "network alone: ", "network open": "identity alone: "}
+        return alone[self.phase] + self.kind
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What came of an attempt, and why it is read so."""
+
+    verdict: Verdict
+    layer: Layer | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    probe: Probe
+    seen: Seen
+
+    @property
+    def ok(self) -> bool:
+        """As declared, and refused by the layer that should: another layer's refusal hides a missing protection."""
+        if self.seen.verdict != self.probe.expected:
+            return False
+        return not self.probe.layers or self.seen.layer in self.probe.layers
