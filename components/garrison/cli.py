@@ -63,7 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     manifests = commands.add_parser("render", parents=[shared], help="write every Kubernetes manifest as YAML")
     manifests.set_defaults(run=_render)
 
-    proof = commands.add_parser("prove", parents=[shared], help="probe the live cluster: what is declared, and the rest")
+    proof = commands.add_parser(
+        "prove", parents=[shared], help="probe the live cluster: what is declared, and the rest"
+    )
     prove.add_arguments(proof)
     proof.set_defaults(run=prove.run)
     return parser

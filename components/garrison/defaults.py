@@ -48,7 +48,11 @@ STORE_TOKEN_SECONDS: Final = 1200  # the agent renews it; a dead pod's token is 
 # --- identity -------------------------------------------------------------------------------------------------------
 CERTIFICATE_LIFE: Final = "24h"  # short-lived leaves instead of revocation lists; cert-manager renews at 2/3
 CERTIFICATE_RENEW_BEFORE: Final = "8h"
-KEY: Final[dict[str, Any]] = {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"}  # P-256: SP 800-57, 128 bit
+KEY: Final[dict[str, Any]] = {
+    "algorithm": "ECDSA",
+    "size": 256,
+    "rotationPolicy": "Always",
+}  # P-256: SP 800-57, 128 bit
 TLS_MINIMUM: Final = "TLSv1_3"  # BSI TR-02102-2, NIST SP 800-52r2; both ends are ours, so no 1.2 floor is needed
 
 # --- workloads ------------------------------------------------------------------------------------------------------
@@ -100,5 +104,7 @@ def container_security_context(uid: int) -> dict[str, Any]:
 def namespace_labels() -> dict[str, str]:
     """Pod Security admission at all three modes, so that refusals are also seen by clients and in the audit log."""
     levels = {f"pod-security.kubernetes.io/{mode}": POD_SECURITY for mode in ("enforce", "audit", "warn")}
-    versions = {f"pod-security.kubernetes.io/{mode}-version": POD_SECURITY_VERSION for mode in ("enforce", "audit", "warn")}
+    versions = {
+        f"pod-security.kubernetes.io/{mode}-version": POD_SECURITY_VERSION for mode in ("enforce", "audit", "warn")
+    }
     return {**levels, **versions, TRUST_LABEL: "true", MANAGED_BY: MANAGER}

@@ -19,7 +19,9 @@ def freeze(app: said.App) -> Graph:
         for s in statements
         if isinstance(s, said.DatabaseStatement)
     )
-    uses = {Use(s.service, resolve(s.database, s.service), s.role) for s in statements if isinstance(s, said.UseStatement)}
+    uses = {
+        Use(s.service, resolve(s.database, s.service), s.role) for s in statements if isinstance(s, said.UseStatement)
+    }
     return Graph(
         name=app.name,
         trust_domain=app.trust_domain,

@@ -45,7 +45,9 @@ def _application(app: said.App) -> Iterator[Problem]:
         yield Problem(app.where, what, "use lower-case letters, digits, dots and dashes, such as 'estate.example'")
     for role in PLATFORM_IMAGES:
         if not DIGEST.fullmatch(app.images.get(role, "")):
-            yield Problem(app.where, f"no pinned image for {role!r}", f"give App images={{{role!r}: 'NAME@sha256:...'}}")
+            yield Problem(
+                app.where, f"no pinned image for {role!r}", f"give App images={{{role!r}: 'NAME@sha256:...'}}"
+            )
 
 
 def _namespaces(app: said.App) -> Iterator[Problem]:
@@ -78,7 +80,9 @@ def _services(app: said.App) -> Iterator[Problem]:
         yield from _pinned(s.where, s.ref, s.image)
         if not 1024 <= s.port <= 65535 or s.port in reserved or d.OUTBOUND_PORT <= s.port < d.OUTBOUND_PORT + 1000:
             what = f"'{s.ref}' cannot listen on port {s.port}"
-            remedy = f"use 1024-65535 except {d.MTLS_PORT}, {d.HEALTH_PORT} and {d.OUTBOUND_PORT}-{d.OUTBOUND_PORT + 999}"
+            remedy = (
+                f"use 1024-65535 except {d.MTLS_PORT}, {d.HEALTH_PORT} and {d.OUTBOUND_PORT}-{d.OUTBOUND_PORT + 999}"
+            )
             yield Problem(s.where, what, f"{remedy}, which the sidecar needs")
         if not 1 <= s.replicas <= 1000:
             yield Problem(s.where, f"'{s.ref}' asks for {s.replicas} replicas", "use 1 to 1000")
@@ -104,9 +108,11 @@ def _calls(app: said.App) -> Iterator[Problem]:
     for s in _only(app, said.CallStatement):
         yield from _known(s.where, "service", s.callee, s.caller, known)
         if _resolved(s.callee, s.caller) == s.caller:
-            yield Problem(s.where, f"'{s.caller}' calls itself", "remove the call; a service needs no leave to be itself")
+            yield Problem(
+                s.where, f"'{s.caller}' calls itself", "remove the call; a service needs no leave to be itself"
+            )
         if not s.operations:
-            remedy = "say which, such as \"GET /items/{id}\"; a call without operations would be a call to everything"
+            remedy = 'say which, such as "GET /items/{id}"; a call without operations would be a call to everything'
             yield Problem(s.where, f"the call from '{s.caller}' to '{s.callee}' names no operation", remedy)
         for text in s.operations:
             yield from _operation(s.where, text)
@@ -133,7 +139,11 @@ def _uses(app: said.App) -> Iterator[Problem]:
     for s in _only(app, said.UseStatement):
         yield from _known(s.where, "database", s.database, s.service, known)
         if s.role not in ("reader", "writer"):
-            yield Problem(s.where, f"{s.role!r} is not a database role", did_you_mean(s.role, ("reader", "writer"), "use 'reader' or 'writer'"))
+            yield Problem(
+                s.where,
+                f"{s.role!r} is not a database role",
+                did_you_mean(s.role, ("reader", "writer"), "use 'reader' or 'writer'"),
+            )
 
 
 def _reads(app: said.App) -> Iterator[Problem]:
@@ -168,7 +178,9 @@ def _is_label(name: str, longest: int = MAX_NAME) -> bool:
 
 def _named(where: str, what: str, ref: Ref) -> Iterator[Problem]:
     if not _is_label(ref.name):
-        yield Problem(where, f"{ref.name!r} is not a {what} name", f"use a DNS label (RFC 1035) of at most {MAX_NAME} characters")
+        yield Problem(
+            where, f"{ref.name!r} is not a {what} name", f"use a DNS label (RFC 1035) of at most {MAX_NAME} characters"
+        )
 
 
 def _pinned(where: str, ref: Ref, image: str) -> Iterator[Problem]:

@@ -101,8 +101,13 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     callee = moved | {p: str(folder / "id" / "catalog") for p in ("/run/identity", "/run/trust")}
     caller = {"15021": str(free_port()), "15102": str(outbound), "15101": str(free_port()), '"0.0.0.0"': '"127.0.0.1"'}
     caller |= {p: str(folder / "id" / "orders") for p in ("/run/identity", "/run/trust")}
-    caller |= {'"address":"catalog.shop.svc.cluster.local","port_value":8443': f'"address":"localhost","port_value":{inbound}'}
-    caller |= {'"name":"inbound"': '"name":"in"', '"127.0.0.1","port_value":8443': f'"127.0.0.1","port_value":{free_port()}'}
+    caller |= {
+        '"address":"catalog.shop.svc.cluster.local","port_value":8443': f'"address":"localhost","port_value":{inbound}'
+    }
+    caller |= {
+        '"name":"inbound"': '"name":"in"',
+        '"127.0.0.1","port_value":8443': f'"127.0.0.1","port_value":{free_port()}',
+    }
     processes = [start_envoy(graph, n, folder / n, m) for n, m in (("catalog", callee), ("orders", caller))]
     try:
         wait_for(inbound, processes[0], folder / "catalog" / "log")
@@ -187,7 +192,9 @@ def test_another_identity_of_the_trust_domain_is_refused(bench: Bench) -> None:
     assert ask(bench, "GET", "/items/1", tls)[0] == 403
 
 
-@pytest.mark.parametrize("uri", ["spiffe://evil.example/ns/shop/sa/orders", "spiffe://estate.example.evil/ns/shop/sa/orders"])
+@pytest.mark.parametrize(
+    "uri", ["spiffe://evil.example/ns/shop/sa/orders", "spiffe://estate.example.evil/ns/shop/sa/orders"]
+)
 def test_another_trust_domain_is_refused_at_the_handshake(bench: Bench, uri: str) -> None:
     tls = context(bench.root.issue(bench.folder / "id" / "evil", uri=uri))
     with pytest.raises((ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)):

@@ -16,7 +16,7 @@ from garrison.manifest import Manifest, container, digest, labels, manifest, sel
 
 Json = dict[str, Any]
 BIN = "/usr/lib/postgresql/15/bin"
-DATA = "/var/lib/postgresql/data/pgdata"
+VOLUME = "/var/lib/postgresql/data"
 SOCKET = "/var/run/postgresql"
 
 
@@ -37,8 +37,9 @@ def configuration(name: str) -> dict[str, str]:
     return {
         "postgresql.conf": _SERVER,
         "pg_hba.conf": access_rules(name),
-        "init.sh": _INIT.format(bin=BIN, data=DATA, name=name),
-        "reload.sh": _RELOAD.format(bin=BIN, socket=SOCKET),
+        "init.sh": _INIT.format(bin=BIN, volume=VOLUME, name=name),
+        "start.sh": _START.format(bin=BIN, volume=VOLUME),
+        "ready.sql": _READY,
         "cluster.sql": _CLUSTER.format(name=name),
         "database.sql": _DATABASE.format(name=name),
     }
@@ -75,27 +76,32 @@ shared_buffers = '64MB'
 dynamic_shared_memory_type = mmap
 """
 
-# Interrupted half-way it starts over: the data directory appears under its name only when it is complete.
+# An attempt that was interrupted is left behind and never used: only a finished one is named in `complete`. Builtins of
+# the shell alone, because the image has no other program (initdb itself is why there is a shell at all).
 _INIT = """\
 set -eu
 umask 077
-[ -s {data}/PG_VERSION ] && exit 0
-rm -rf {data}.new
-{bin}/initdb --pgdata={data}.new --username=postgres --auth=reject --encoding=UTF8 --locale=C.UTF-8 --data-checksums
-{bin}/postgres --single -j -D {data}.new postgres < /etc/postgres/cluster.sql
-{bin}/postgres --single -j -D {data}.new {name} < /etc/postgres/database.sql
-mv {data}.new {data}
+cd {volume}
+[ -s complete ] && exit 0
+attempt=0
+while [ -e "pgdata-$attempt" ]; do attempt=$((attempt + 1)); done
+data="pgdata-$attempt"
+{bin}/initdb --pgdata="$data" --username=postgres --auth=reject --encoding=UTF8 --locale=C.UTF-8 --data-checksums
+{bin}/postgres --single -j -D "$data" postgres < /etc/postgres/cluster.sql
+{bin}/postgres --single -j -D "$data" {name} < /etc/postgres/database.sql
+echo "$data" > complete
 """
 
-# PostgreSQL reads a renewed certificate only when told to; existing connections go on.
-_RELOAD = """\
-set -eu
-seen=$(cksum < /run/identity/tls.crt)
-while sleep 20; do
-  now=$(cksum < /run/identity/tls.crt)
-  [ "$now" = "$seen" ] && continue
-  {bin}/psql -qAt -h {socket} -U postgres -d postgres -c 'select pg_reload_conf()' && seen=$now
-done
+_START = """\
+read -r data < {volume}/complete
+exec {bin}/postgres -D "{volume}/$data" -c config_file=/etc/postgres/postgresql.conf
+"""
+
+# Asked by the kubelet: does the server answer a query, and is its certificate the one on disk? PostgreSQL reads a
+# renewed certificate only when told to; existing connections go on.
+_READY = f"""\
+SELECT CASE WHEN (pg_stat_file('{d.IDENTITY_DIR}/tls.crt')).modification > pg_conf_load_time()
+  THEN pg_reload_conf() ELSE true END;
 """
 
 # Statements end at an empty line (postgres --single -j).
@@ -166,7 +172,6 @@ def _stateful_set(graph: Graph, database: Database, config: dict[str, str]) -> J
 
 def _pod(database: Database) -> Json:
     name = database.ref.name
-    reload = _container(database, "certificate-reload", ["/bin/sh", "/etc/postgres/reload.sh"], restartPolicy="Always")
     init = _container(database, "init", ["/bin/sh", "/etc/postgres/init.sh"])
     return {
         "serviceAccountName": name,
@@ -174,7 +179,7 @@ def _pod(database: Database) -> Json:
         "enableServiceLinks": False,
         "securityContext": d.pod_security_context() | {"fsGroup": d.DATABASE_UID},
         "terminationGracePeriodSeconds": d.GRACE_SECONDS,
-        "initContainers": [init, reload],
+        "initContainers": [init],
         "containers": [_server(database)],
         "volumes": [
             {"name": "config", "configMap": {"name": f"{name}-config", "defaultMode": d.SECRET_MODE}},
@@ -187,11 +192,12 @@ def _pod(database: Database) -> Json:
 
 
 def _server(database: Database) -> Json:
-    ready = {"exec": {"command": [f"{BIN}/pg_isready", "-q", "-h", SOCKET]}, "periodSeconds": 5, "timeoutSeconds": 3}
+    psql = [f"{BIN}/psql", "-qAt", "-v", "ON_ERROR_STOP=1", "-h", SOCKET, "-U", "postgres", "-d", "postgres"]
+    ready = {"exec": {"command": [*psql, "-f", "/etc/postgres/ready.sql"]}, "periodSeconds": 10, "timeoutSeconds": 5}
     return _container(
         database,
         "postgres",
-        [f"{BIN}/postgres", "-D", DATA, "-c", "config_file=/etc/postgres/postgresql.conf"],
+        ["/bin/sh", "/etc/postgres/start.sh"],
         ports=[{"name": "postgres", "containerPort": d.DATABASE_PORT}],
         startupProbe={**ready, "periodSeconds": 1, "failureThreshold": 120},
         readinessProbe=ready,
@@ -207,7 +213,7 @@ def _container(database: Database, name: str, command: list[str], **more: Any) -
         security=d.container_security_context(d.DATABASE_UID),
         command=command,
         volumeMounts=[
-            {"name": "data", "mountPath": "/var/lib/postgresql/data"},
+            {"name": "data", "mountPath": VOLUME},
             {"name": "config", "mountPath": "/etc/postgres", "readOnly": True},
             {"name": "identity", "mountPath": d.IDENTITY_DIR, "readOnly": True},
             {"name": "trust", "mountPath": d.TRUST_DIR, "readOnly": True},

@@ -130,7 +130,5 @@ def access_log(direction: str, **fields: str) -> list[Json]:
         "flags": "%RESPONSE_FLAGS%",
         "duration_ms": "%DURATION%",
     }
-    body = typed(
-        "extensions.access_loggers.stream.v3.StdoutAccessLog", log_format={"json_format": {**base, **fields}}
-    )
+    body = typed("extensions.access_loggers.stream.v3.StdoutAccessLog", log_format={"json_format": {**base, **fields}})
     return [{"name": "envoy.access_loggers.stdout", "typed_config": body}]

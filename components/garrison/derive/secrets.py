@@ -112,9 +112,9 @@ def _lease(connection: str, db: str, member: str, seconds: int) -> Json:
             f' IN ROLE "{db}_{member}";'
         ],
         "revocation_statements": [
-            "ALTER ROLE \"{{name}}\" NOLOGIN;",
+            'ALTER ROLE "{{name}}" NOLOGIN;',
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{{name}}';",
-            "DROP ROLE IF EXISTS \"{{name}}\";",
+            'DROP ROLE IF EXISTS "{{name}}";',
         ],
     }
 

@@ -99,9 +99,7 @@ def _listener(files: Files, address: str, cluster_address: str) -> dict[str, Any
     }
 
 
-def initial_requests(
-    max_lease: str, reviewer: Mapping[str, Any] = IN_CLUSTER_REVIEWER
-) -> tuple[Request, ...]:
+def initial_requests(max_lease: str, reviewer: Mapping[str, Any] = IN_CLUSTER_REVIEWER) -> tuple[Request, ...]:
     """What has to be there before Garrison can log in: everything else it writes itself, as `garrison-admin`."""
     return (
         Request("kv", "sys/mounts/secret", {"type": "kv", "options": {"version": "2"}}),

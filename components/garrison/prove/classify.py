@@ -73,7 +73,7 @@ def _store(observation: Mapping[str, Any], stage: str, error: str) -> Seen:
         return Seen("refused", "store", f"log-in refused: {error}")
     if stage == "store" and status == 403:
         return Seen("refused", "store", "permission denied")
-    if stage == "store" and status in (200, 204):
+    if stage == "store" and status in (200, 204, 404):  # 404: permitted, but nothing is stored there
         return Seen("allowed", None, f"answered {status}")
     return Seen("error", None, f"{stage} answered {status} {error}".strip())
 

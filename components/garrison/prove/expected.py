@@ -102,9 +102,7 @@ def _api_server(graph: Graph) -> Iterator[Probe]:
     for name in graph.namespaces:
         target = Party("namespace", name)
         for attempt, layers in ADMISSION:
-            yield Probe(
-                DEPLOYER, target, API_PORT, attempt.what, attempt, layers, operation=f"create a {attempt.what}"
-            )
+            yield Probe(DEPLOYER, target, API_PORT, attempt.what, attempt, layers, operation=f"create a {attempt.what}")
 
 
 def _network_alone(graph: Graph) -> Iterator[Probe]:

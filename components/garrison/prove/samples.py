@@ -25,10 +25,7 @@ def covers(operation: Operation, concrete: Operation) -> bool:
 
 def declared(graph: Graph, caller: Ref, callee: Ref) -> tuple[Operation, ...]:
     return tuple(
-        operation
-        for call in graph.calls_from.get(caller, ())
-        if call.callee == callee
-        for operation in call.operations
+        operation for call in graph.calls_from.get(caller, ()) if call.callee == callee for operation in call.operations
     )
 
 

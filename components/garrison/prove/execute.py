@@ -1,0 +1,130 @@
+"""Carrying probes out: inside the pods, from this machine, and as questions to the API server.
+
+A probe that could not be carried out is an `error`, whatever the reason: a lost pod is never a refused connection.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from garrison.manifest import Manifest
+from garrison.prove import api, classify
+from garrison.prove.kubectl import Kubectl
+from garrison.prove.model import OUTSIDE, Admit, CannotRun, Party, Probe, Result, Review, Seen
+from garrison.prove.session import Session
+from garrison.prove.world import World, spec
+
+PARALLEL = 6  # kubectl processes at once
+SIDE_BY_SIDE = 24  # attempts at once in one pod
+NO_POD = "the probe could not be run: "
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Runs probes of one session."""
+
+    session: Session
+    timeout: float
+
+    def run(self, probes: Sequence[Probe], world: World) -> list[Result]:
+        """The results, in the order of the probes."""
+        batches: dict[Callable[[list[Probe]], list[Seen]], list[Probe]] = {}
+        for probe in probes:
+            batches.setdefault(self._carrier(probe, world), []).append(probe)
+        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+            found = pool.map(lambda batch: list(zip(batch[1], _safely(*batch), strict=True)), batches.items())
+            seen = {probe: what for pairs in found for probe, what in pairs}
+        return [Result(probe, seen[probe]) for probe in probes]
+
+    def _carrier(self, probe: Probe, world: World) -> Any:
+        match probe:
+            case Probe(attempt=Review()):
+                return self._reviews
+            case Probe(attempt=Admit()):
+                return self._admissions
+            case Probe(source=source) if source == OUTSIDE:
+                return self._outside
+            case _:
+                return _Pod(self.session, probe.source, world, self.timeout)
+
+    def _reviews(self, probes: list[Probe]) -> list[Seen]:
+        return api.reviews(self.session.kubectl, probes)
+
+    def _admissions(self, probes: list[Probe]) -> list[Seen]:
+        return [api.admission(self.session.kubectl, probe, self.session.image) for probe in probes]
+
+    def _outside(self, probes: list[Probe]) -> list[Seen]:
+        """At every node's address. Nothing else is ever tried from here: pod addresses must not leave the cluster."""
+        nodes = node_addresses(self.session.kubectl.items("nodes"))
+        with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
+            knocks = [[pool.submit(knock, node, probe.port, self.timeout) for node in nodes] for probe in probes]
+            return [worst(future.result() for future in row) for row in knocks]
+
+
+@dataclass(frozen=True)
+class _Pod:
+    """Runs a batch in one probe pod, by one `kubectl exec`."""
+
+    session: Session
+    source: Party
+    world: World
+    timeout: float
+
+    def __hash__(self) -> int:
+        return hash(self.source)
+
+    def __call__(self, probes: list[Probe]) -> list[Seen]:
+        batch = {"timeout": self.timeout, "attempts": [spec(probe, self.world) for probe in probes]}
+        where = self.session.pod_of(self.source)
+        rounds = len(probes) // SIDE_BY_SIDE + 1
+        answer = self.session.kubectl.run(
+            *("exec", "--stdin", where.name, f"--namespace={where.namespace}", "--container=app"),
+            *("--", "python3", "-m", "prober"),
+            stdin=json.dumps(batch),
+            timeout=30 + rounds * self.timeout * 6,
+        )
+        observations = json.loads(answer)["observations"]
+        return [classify.read(probe.attempt, seen) for probe, seen in zip(probes, observations, strict=True)]
+
+
+def _safely(carry: Callable[[list[Probe]], list[Seen]], probes: list[Probe]) -> list[Seen]:
+    try:
+        return carry(probes)
+    except (CannotRun, ValueError, KeyError) as error:
+        return [Seen("error", None, f"{NO_POD}{error}")] * len(probes)
+
+
+def knock(host: str, port: int, timeout: float) -> Seen:
+    """A TCP connection from this machine. Without the cluster's view a reset and a rejection look alike; either refuses."""
+    try:
+        socket.create_connection((host, port), timeout=timeout).close()
+    except ConnectionRefusedError:
+        return Seen("refused", "workload", f"nothing listens at node {host}")
+    except OSError as error:
+        return Seen("refused", "network", f"node {host}: {error.strerror or error}")
+    return Seen("allowed", None, f"node {host} answers")
+
+
+def worst(seen: Iterable[Seen]) -> Seen:
+    """One open door is enough."""
+    return min(
+        seen, key=lambda s: ("allowed", "error", "refused").index(s.verdict), default=Seen("error", None, "no nodes")
+    )
+
+
+def node_addresses(nodes: Iterable[Manifest]) -> list[str]:
+    """Where the nodes can be reached, as the API server knows them."""
+    kinds = ("InternalIP", "ExternalIP")
+    return sorted({a["address"] for n in nodes for a in n["status"].get("addresses", ()) if a["type"] in kinds})
+
+
+def kubectl_of(context: str | None, kubeconfig: str | None) -> Kubectl:
+    """A reachable cluster; CannotRun otherwise, before anything is made on it."""
+    kubectl = Kubectl(context, kubeconfig)
+    kubectl.run("get", "--raw", "/readyz", timeout=20)
+    return kubectl

@@ -1,0 +1,76 @@
+"""kubectl as a function: whatever kubeconfig, context and log-in plugin the user has, it works the same here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from garrison.manifest import Manifest
+from garrison.prove.model import CannotRun
+
+MANAGER = "garrison-probe"
+PATIENCE = 120.0
+
+
+@dataclass(frozen=True)
+class Kubectl:
+    """A cluster, as kubectl finds it."""
+
+    context: str | None = None
+    kubeconfig: str | None = None
+
+    def run(self, *args: str, stdin: str | None = None, timeout: float = PATIENCE) -> str:
+        """Standard output; CannotRun with kubectl's own last words when it fails."""
+        code, out, err = self.attempt(*args, stdin=stdin, timeout=timeout)
+        if code:
+            raise CannotRun(f"kubectl {' '.join(args[:3])}: {_last_line(err) or f'exit code {code}'}")
+        return out
+
+    def attempt(self, *args: str, stdin: str | None = None, timeout: float = PATIENCE) -> tuple[int, str, str]:
+        """Exit code, standard output and standard error, for callers to whom a failure is an answer."""
+        options = [f"--{k}={v}" for k, v in (("context", self.context), ("kubeconfig", self.kubeconfig)) if v]
+        command = ["kubectl", *options, *args]
+        try:
+            done = subprocess.run(
+                command, input=stdin or "", capture_output=True, text=True, timeout=timeout, check=False
+            )
+        except FileNotFoundError as error:
+            raise CannotRun("kubectl is not in PATH: install it, or source the cluster's env.sh") from error
+        except subprocess.TimeoutExpired as error:
+            raise CannotRun(f"kubectl {' '.join(args[:3])}: no answer within {timeout:.0f} s") from error
+        return done.returncode, done.stdout, done.stderr
+
+    def items(self, kind: str, *, namespace: str = "", selector: str = "") -> list[Manifest]:
+        """Live objects of a kind, in one namespace or in all."""
+        where = ["--namespace", namespace] if namespace else ["--all-namespaces"]
+        which = ["--selector", selector] if selector else []
+        found: list[Manifest] = json.loads(self.run("get", kind, *where, *which, "--output=json"))["items"]
+        return found
+
+    def get(self, kind: str, name: str, namespace: str = "") -> Manifest:
+        where = ["--namespace", namespace] if namespace else []
+        found: Manifest = json.loads(self.run("get", kind, name, *where, "--output=json"))
+        return found
+
+    def apply(self, manifests: Iterable[Manifest], *, manager: str = MANAGER) -> None:
+        """Server-side, so that fields of other managers stay as they are."""
+        if text := as_list(manifests):
+            flags = ["--server-side", "--force-conflicts", f"--field-manager={manager}", "--filename=-"]
+            self.run("apply", *flags, stdin=text)
+
+    def delete(self, *args: str) -> None:
+        """Until it is gone."""
+        self.run("delete", *args, "--ignore-not-found", f"--timeout={PATIENCE:.0f}s", timeout=PATIENCE + 10)
+
+
+def as_list(manifests: Iterable[Manifest]) -> str:
+    """Manifests as one JSON list for kubectl's standard input; empty for none."""
+    items: list[Any] = list(manifests)
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items}) if items else ""
+
+
+def _last_line(text: str) -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")

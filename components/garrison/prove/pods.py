@@ -1,0 +1,114 @@
+"""The pods that probes run in.
+
+The pod of a service is its own live pod template with another application in it: same labels, service account,
+certificate, proxy and proxy configuration, so to the network, to its callees and to the secret store it *is* the service.
+A readiness gate that nobody ever opens keeps it out of every Service.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+from garrison import defaults as d
+from garrison.graph import Ref
+from garrison.manifest import Manifest
+from garrison.prove.model import FREE_PORT, CannotRun, Party
+
+LABEL = "garrison.dev/probe"
+NEVER = "garrison.dev/never-ready"
+RESOURCES = {"requests": {"cpu": "5m", "memory": "32Mi"}, "limits": {"cpu": "500m", "memory": "128Mi"}}
+KEPT = ("serviceAccountName", "securityContext", "nodeSelector", "tolerations", "imagePullSecrets", "priorityClassName")
+
+
+def clone(deployment: Manifest, *, name: str, run: str, image: str, port: int, config: str = "") -> Manifest:
+    """A pod with the identity of a live Deployment; with `config`, its proxy takes that ConfigMap instead of its own."""
+    template = deepcopy(deployment["spec"]["template"])
+    spec, namespace = template["spec"], deployment["metadata"]["namespace"]
+    proxy = next((c for c in spec.get("initContainers", ()) if c["name"] == "proxy"), None)
+    if proxy is None:
+        raise CannotRun(f"Deployment {namespace}/{deployment['metadata']['name']} has no proxy: run `pulumi up` again")
+    proxy.pop("lifecycle", None)
+    app = next(c for c in spec["containers"] if c["name"] == "app")
+    mounts = [m for m in proxy["volumeMounts"] if m["mountPath"] in (d.IDENTITY_DIR, d.TRUST_DIR)]
+    listen = _application(image, "127.0.0.1", port, app["securityContext"], mounts)
+    volumes = [_instead(volume, config) for volume in _used(spec["volumes"], proxy["volumeMounts"])]
+    body = {key: spec[key] for key in KEPT if key in spec}
+    labels = template["metadata"].get("labels", {})
+    return _pod(
+        Ref(namespace, name),
+        run,
+        labels,
+        {**body, "initContainers": [proxy], "containers": [listen], "volumes": volumes},
+    )
+
+
+def stand_in(party: Party, where: Ref, *, run: str, image: str, owner: Manifest | None = None) -> Manifest:
+    """A pod without an identity of its own, or (for a database) with the labels and service account of its owner."""
+    labels = {d.NAME: f"garrison-probe-{party.role}"}
+    body: dict[str, Any] = {"securityContext": d.pod_security_context()}
+    if owner:
+        labels = owner["spec"]["template"]["metadata"]["labels"]
+        body["serviceAccountName"] = owner["spec"]["template"]["spec"]["serviceAccountName"]
+    listen = _application(image, "0.0.0.0", FREE_PORT, d.container_security_context(d.APP_UID), [])
+    return _pod(where, run, labels, {**body, "containers": [listen]})
+
+
+def ready(pod: Manifest) -> bool:
+    """Whether the kubelet says so, and nobody is deleting it."""
+    conditions = pod["status"].get("conditions", ())
+    good = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+    return good and "deletionTimestamp" not in pod["metadata"]
+
+
+def complaints(pod: Manifest) -> list[str]:
+    """Why a pod does not run, in the words of the scheduler and the kubelet."""
+    status, name = pod.get("status", {}), pod["metadata"]["name"]
+    found = [
+        f"{name}: {waiting['reason']} {waiting.get('message', '')}".strip()
+        for kind in ("initContainerStatuses", "containerStatuses")
+        for container in status.get(kind, ())
+        if (waiting := container.get("state", {}).get("waiting")) and waiting.get("reason") != "PodInitializing"
+    ]
+    unscheduled = [c for c in status.get("conditions", ()) if c["type"] == "PodScheduled" and c["status"] == "False"]
+    return found + [f"{name}: {condition.get('message', '')}" for condition in unscheduled]
+
+
+def _pod(ref: Ref, run: str, labels: dict[str, str], spec: dict[str, Any]) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": ref.name, "namespace": ref.namespace, "labels": {**labels, LABEL: run}},
+        "spec": {
+            **spec,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "readinessGates": [{"conditionType": NEVER}],
+            "terminationGracePeriodSeconds": 1,
+        },
+    }
+
+
+def _application(image: str, host: str, port: int, security: Any, mounts: list[Any]) -> Manifest:
+    return {
+        "name": "app",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python3", "-m", "prober", "serve", host, str(port)],
+        "resources": RESOURCES,
+        "securityContext": security,
+        "volumeMounts": mounts,
+    }
+
+
+def _used(volumes: list[Any], mounts: list[Any]) -> list[Any]:
+    names = {mount["name"] for mount in mounts}
+    return [volume for volume in volumes if volume["name"] in names]
+
+
+def _instead(volume: dict[str, Any], config: str) -> dict[str, Any]:
+    """The proxy's own configuration volume is the ConfigMap that is not the trust bundle."""
+    source = volume.get("configMap")
+    if not config or not source or source["name"] == d.TRUST_BUNDLE:
+        return volume
+    return {**volume, "configMap": {**source, "name": config}}

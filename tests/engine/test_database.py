@@ -1,0 +1,230 @@
+"""The derived PostgreSQL configuration in a real server: who may enter, how, and what they may do there."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from engine.authority import Authority
+
+from garrison.derive import database
+
+USER = pwd.getpwnam("postgres") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+
+
+@dataclass(frozen=True)
+class Server:
+    port: int
+    folder: Path
+    root: Authority
+    process: subprocess.Popen[bytes]
+
+    def connect(self, user: str, **options: Any) -> psycopg.Connection[tuple[Any, ...]]:
+        known: dict[str, Any] = {"host": "localhost", "port": self.port, "dbname": "ledger", "connect_timeout": 5}
+        known |= {"sslmode": "verify-full", "sslrootcert": self.folder / "id" / "ca.pem", "autocommit": True}
+        return psycopg.connect(user=user, **(known | options))
+
+    def store(self) -> psycopg.Connection[tuple[Any, ...]]:
+        own = self.folder / "store"
+        return self.connect("openbao", sslcert=own / "tls.crt", sslkey=own / "tls.key")
+
+    def served_until(self) -> str:
+        command = ["openssl", "s_client", "-starttls", "postgres", "-connect", f"localhost:{self.port}"]
+        return subprocess.run(command, input=b"", capture_output=True, check=False).stdout.decode()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = Path(tmp_path_factory.mktemp("ledger"))
+    root = Authority.fresh()
+    root.issue(folder / "id", dns="localhost")
+    root.issue(folder / "store", common_name="openbao")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    write_config(folder)
+    for path in [folder, *folder.rglob("*")]:
+        os.chown(path, USER.pw_uid, USER.pw_gid)
+    for parent in folder.parents:
+        if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
+            parent.chmod(parent.stat().st_mode | 0o011)
+    shutil.copytree(folder / "store", folder / "mine")  # libpq wants the key's owner to be who connects
+    run(folder, "init.sh").wait(60)
+    process = run(folder, "start.sh", f"-p {port}")
+    try:
+        wait(lambda: ready(folder, port), process)
+        yield Server(port, folder, root, process)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def write_config(folder: Path) -> None:
+    (folder / "volume").mkdir()
+    places = {
+        "/etc/postgres": folder / "config",
+        database.VOLUME: folder / "volume",
+        database.SOCKET: folder,
+        "/run/identity": folder / "id",
+        "/run/trust": folder / "id",
+    }
+    (folder / "config").mkdir()
+    for name, text in database.configuration("ledger").items():
+        for old, new in places.items():
+            text = text.replace(old, str(new))
+        (folder / "config" / name).write_text(text)
+
+
+def run(folder: Path, script: str, more: str = "") -> subprocess.Popen[bytes]:
+    text = (folder / "config" / script).read_text()
+    if more:
+        text = text.rstrip() + f" {more}\n"
+    log = (folder / f"{script}.log").open("wb")
+    return subprocess.Popen(
+        ["/bin/sh", "-c", text], user=USER.pw_uid, group=USER.pw_gid, extra_groups=[], stdout=log, stderr=log, cwd=folder
+    )
+
+
+def ready(folder: Path, port: int) -> bool:
+    """The readiness probe of the pod, as the pod runs it."""
+    command = [f"{database.BIN}/psql", "-qAt", "-v", "ON_ERROR_STOP=1", "-h", str(folder), "-p", str(port)]
+    command += ["-U", "postgres", "-d", "postgres", "-f", str(folder / "config" / "ready.sql")]
+    return subprocess.run(command, user=USER.pw_uid, capture_output=True, check=False).returncode == 0
+
+
+def wait(condition: Any, process: subprocess.Popen[bytes] | None = None) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert process is None or process.poll() is None, "the server ended"
+        assert time.monotonic() < deadline, "waited 30 s"
+        threading.Event().wait(0.1)
+
+
+def lease(server: Server, name: str, member: str = "ledger_writer", until: str = "1 hour") -> None:
+    with server.store() as store:
+        store.execute(
+            f"CREATE ROLE \"{name}\" LOGIN PASSWORD 'pw' VALID UNTIL '{until_text(store, until)}' IN ROLE \"{member}\""
+        )
+
+
+def until_text(store: psycopg.Connection[tuple[Any, ...]], until: str) -> str:
+    row = store.execute("select (now() + %s::interval)::text", [until]).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def test_the_store_enters_by_certificate_and_makes_leases(server: Server) -> None:
+    lease(server, "lease_a")
+    with server.connect("lease_a", password="pw") as db:
+        assert db.execute("select current_user").fetchone() == ("lease_a",)
+
+
+def test_a_writer_owns_nothing_until_it_says_so(server: Server) -> None:
+    lease(server, "lease_b")
+    with server.connect("lease_b", password="pw") as db:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            db.execute("create table t (x int)")
+        db.execute("set role ledger_owner")
+        db.execute("create table t (x int)")
+        db.execute("reset role")
+        db.execute("insert into t values (1)")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            db.execute("delete from t")
+
+
+def test_a_reader_reads(server: Server) -> None:
+    lease(server, "lease_w")
+    lease(server, "lease_r", "ledger_reader")
+    with server.connect("lease_w", password="pw") as db:
+        db.execute("set role ledger_owner; create table r (x int)")
+    with server.connect("lease_r", password="pw") as db:
+        assert db.execute("select count(*) from r").fetchone() == (0,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            db.execute("insert into r values (1)")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            db.execute("set role ledger_owner")
+
+
+def test_an_expired_lease_is_refused(server: Server) -> None:
+    lease(server, "lease_old", until="-1 second")
+    lease(server, "lease_new")
+    server.connect("lease_new", password="pw").close()
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        server.connect("lease_old", password="pw")
+
+
+def test_plaintext_is_refused(server: Server) -> None:
+    lease(server, "lease_c")
+    server.connect("lease_c", password="pw").close()
+    with pytest.raises(psycopg.OperationalError, match="pg_hba.conf rejects"):
+        server.connect("lease_c", password="pw", sslmode="disable")
+
+
+def test_tls_1_2_is_refused(server: Server) -> None:
+    server.store().close()
+    own = server.folder / "store"
+    with pytest.raises(psycopg.OperationalError, match="protocol version"):
+        server.connect("openbao", sslcert=own / "tls.crt", sslkey=own / "tls.key", ssl_max_protocol_version="TLSv1.2")
+
+
+@pytest.mark.parametrize("user", ["openbao", "postgres", "ledger_owner", "ledger_writer"])
+def test_standing_roles_have_no_password_way_in(server: Server, user: str) -> None:
+    with pytest.raises(psycopg.OperationalError, match="rejects|authentication failed|requires a valid client"):
+        server.connect(user, password="pw")
+
+
+def test_the_store_needs_its_own_certificate(server: Server) -> None:
+    wrong = server.root.issue(server.folder / "wrong", common_name="payments")
+    forged = Authority.fresh().issue(server.folder / "forged", common_name="openbao")
+    with pytest.raises(psycopg.OperationalError, match="certificate authentication failed"):
+        server.connect("openbao", sslcert=wrong / "tls.crt", sslkey=wrong / "tls.key")
+    with pytest.raises(psycopg.OperationalError, match="unknown ca|certificate verify failed|SSL"):
+        server.connect("openbao", sslcert=forged / "tls.crt", sslkey=forged / "tls.key")
+
+
+def test_a_lease_reaches_no_other_database(server: Server) -> None:
+    lease(server, "lease_d")
+    for name in ("postgres", "template1"):
+        with pytest.raises(psycopg.OperationalError, match="rejects|no pg_hba"):
+            server.connect("lease_d", password="pw", dbname=name)
+
+
+def test_a_renewed_certificate_is_served_after_the_next_probe(server: Server) -> None:
+    before = server.served_until()
+    assert "BEGIN CERTIFICATE" in before
+    server.root.issue(server.folder / "id", dns="localhost")
+    for path in (server.folder / "id").iterdir():
+        os.chown(path, USER.pw_uid, USER.pw_gid)
+    assert ready(server.folder, server.port)
+    wait(lambda: certificate(server.served_until()) != certificate(before))
+
+
+def certificate(text: str) -> str:
+    return text.partition("BEGIN CERTIFICATE")[2].partition("END CERTIFICATE")[0]
+
+
+def test_an_interrupted_initialisation_is_never_used(tmp_path: Path) -> None:
+    write_config(tmp_path)
+    for path in [tmp_path, *tmp_path.rglob("*")]:
+        os.chown(path, USER.pw_uid, USER.pw_gid)
+    for parent in tmp_path.parents:
+        if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
+            parent.chmod(parent.stat().st_mode | 0o011)
+    volume = tmp_path / "volume"
+    (volume / "pgdata-0").mkdir()
+    (volume / "pgdata-0" / "half").touch()
+    assert run(tmp_path, "init.sh").wait(60) == 0, (tmp_path / "init.sh.log").read_text()
+    assert (volume / "complete").read_text() == "pgdata-1\n"
+    assert run(tmp_path, "init.sh").wait(60) == 0
+    assert not (volume / "pgdata-2").exists(), "a second start initialises nothing"
