@@ -170,8 +170,8 @@ class App:
 
     def graph(self) -> Graph:
         """Check every statement and freeze the declaration; raises IntentError with all problems at once."""
-        from garrison.validate import problems
         from garrison.freeze import freeze
+        from garrison.validate import problems
 
         if found := problems(self):
             raise IntentError(found)
@@ -188,7 +188,7 @@ class App:
 
 def _where() -> str:
     """The first frame outside this package: the line of the program that spoke."""
-    here, frame = Path(__file__).parent, sys._getframe(1)
+    here, frame = Path(__file__).parent, sys._getframe(1)  # noqa: SLF001 the documented, cheap way to the caller
     while frame.f_back is not None and Path(frame.f_code.co_filename).parent == here:
         frame = frame.f_back
     return f"{_shown(Path(frame.f_code.co_filename))}:{frame.f_lineno}"

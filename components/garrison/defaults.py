@@ -35,7 +35,7 @@ TRUST_DIR: Final = "/run/trust"
 TRUST_BUNDLE: Final = "trust-bundle"
 TRUST_FILE: Final = "ca.pem"
 SECRETS_DIR: Final = "/run/secrets"
-TOKEN_DIR: Final = "/run/token"
+TOKEN_DIR: Final = "/run/token"  # noqa: S105 a folder
 ISSUER: Final = "garrison"
 
 # --- the secret store -----------------------------------------------------------------------------------------------

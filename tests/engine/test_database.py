@@ -16,8 +16,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from engine.authority import Authority
 
+from engine.authority import Authority
 from garrison.derive import database
 
 USER = pwd.getpwnam("postgres") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
@@ -92,7 +92,13 @@ def run(folder: Path, script: str, more: str = "") -> subprocess.Popen[bytes]:
         text = text.rstrip() + f" {more}\n"
     log = (folder / f"{script}.log").open("wb")
     return subprocess.Popen(
-        ["/bin/sh", "-c", text], user=USER.pw_uid, group=USER.pw_gid, extra_groups=[], stdout=log, stderr=log, cwd=folder
+        ["/bin/sh", "-c", text],
+        user=USER.pw_uid,
+        group=USER.pw_gid,
+        extra_groups=[],
+        stdout=log,
+        stderr=log,
+        cwd=folder,
     )
 
 

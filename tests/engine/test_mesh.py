@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from engine.authority import Authority
-from harness.build import binary
-from unit.estates import shop_app
 
+from engine.authority import Authority
 from garrison.derive import mesh
 from garrison.graph import Graph, Ref
+from harness.build import binary
+from unit.estates import shop_app
 
 ORDERS = "spiffe://estate.example/ns/shop/sa/orders"
 CATALOG = "spiffe://estate.example/ns/shop/sa/catalog"

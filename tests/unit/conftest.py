@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 from hypothesis.database import InMemoryExampleDatabase
-from unit.estates import shop_app
 
 from garrison import App, Graph
+from unit.estates import shop_app
 
 settings.register_profile("garrison", database=InMemoryExampleDatabase(), deadline=None, max_examples=40)
 settings.load_profile("garrison")

@@ -7,10 +7,10 @@ import random
 
 import pytest
 from hypothesis import given
-from unit.estates import DIGEST, apps, empty_app, shop_app
 
 import garrison
 from garrison import App, Graph, IntentError
+from unit.estates import DIGEST, apps, empty_app, shop_app
 
 
 def problems(app: App) -> str:

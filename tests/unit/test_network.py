@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 
 from hypothesis import given
-from unit.estates import apps
-from unit.netmodel import Pod, allowed, pods
 
 from garrison import App, Graph, render
 from garrison.app import CallStatement
 from garrison.graph import Ref
 from garrison.manifest import identity
+from unit.estates import apps
+from unit.netmodel import Pod, allowed, pods
 
 DNS = Pod.named("kube-system", **{"k8s-app": "kube-dns"})
 STORE = Pod.named("openbao", **{"app.kubernetes.io/name": "openbao"})

@@ -140,7 +140,8 @@ GRANT USAGE ON SCHEMA public TO "{name}_reader", "{name}_writer";
 
 ALTER DEFAULT PRIVILEGES FOR ROLE "{name}_owner" IN SCHEMA public GRANT SELECT ON TABLES TO "{name}_reader";
 
-ALTER DEFAULT PRIVILEGES FOR ROLE "{name}_owner" IN SCHEMA public GRANT SELECT, INSERT, UPDATE ON TABLES TO "{name}_writer";
+ALTER DEFAULT PRIVILEGES FOR ROLE "{name}_owner" IN SCHEMA public
+  GRANT SELECT, INSERT, UPDATE ON TABLES TO "{name}_writer";
 
 ALTER DEFAULT PRIVILEGES FOR ROLE "{name}_owner" IN SCHEMA public GRANT USAGE ON SEQUENCES TO "{name}_writer";
 """

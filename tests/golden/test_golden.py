@@ -1,0 +1,42 @@
+"""One small estate, rendered whole: what a reviewer wants to see change, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import yaml
+
+from garrison import App, diagram, render
+from unit.estates import DIGEST, empty_app
+
+HERE = Path(__file__).parent
+
+
+def two_services() -> App:
+    app = empty_app()
+    shop = app.namespace("shop")
+    orders = shop.service("orders", image="registry.example/orders" + DIGEST, port=8080, replicas=1)
+    catalog = shop.service("catalog", image="registry.example/catalog" + DIGEST, port=8080)
+    orders.calls(catalog, "GET /items/{id}")
+    return app
+
+
+def compare(name: str, text: str) -> None:
+    """`GARRISON_GOLDEN=write` renews the files; read the difference before it is committed."""
+    path = HERE / name
+    if os.environ.get("GARRISON_GOLDEN") == "write":
+        path.write_text(text)
+    assert text == path.read_text(), f"{name} changed: renew it with GARRISON_GOLDEN=write and read the difference"
+
+
+def test_manifests() -> None:
+    compare("shop.yaml", yaml.safe_dump_all(render(two_services().graph()), sort_keys=False, width=1000))
+
+
+def test_graph() -> None:
+    graph = two_services().graph()
+    compare("shop.json", graph.to_json())
+    compare("shop.mmd", diagram.mermaid(graph))
+    compare("shop.svg", diagram.svg(graph))
+    compare("shop.txt", diagram.table(graph))

@@ -1,0 +1,167 @@
+"""What each layer derives, read as its reader reads it: the kubelet, Envoy, the secret store, the API server."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from garrison import App, Graph, render
+from garrison.derive import LAYERS, mesh
+from garrison.derive.secrets import store_objects
+from garrison.graph import Ref
+from garrison.manifest import compact, identity
+from unit.estates import apps, shop_app
+
+
+def find(graph: Graph, kind: str, name: str) -> dict[str, Any]:
+    return next(m for m in render(graph) if m["kind"] == kind and m["metadata"]["name"] == name)
+
+
+def pod_specs(graph: Graph) -> list[dict[str, Any]]:
+    return [m["spec"]["template"]["spec"] for m in render(graph) if m["kind"] in ("Deployment", "StatefulSet")]
+
+
+@given(apps())
+def test_same_graph_same_bytes_and_no_object_twice(app: App) -> None:
+    first, second = render(app.graph()), render(app.graph())
+    assert compact(first) == compact(second)
+    assert len({identity(m) for m in first}) == len(first)
+
+
+@given(apps())
+def test_every_pod_keeps_to_pod_security_restricted(app: App) -> None:
+    """Kubernetes' own list: https://kubernetes.io/docs/concepts/security/pod-security-standards/."""
+    allowed = {"configMap", "emptyDir", "projected", "secret", "persistentVolumeClaim", "name"}
+    for pod in pod_specs(app.graph()):
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
+        assert all(set(volume) <= allowed for volume in pod["volumes"])
+        for container in pod["initContainers"] + pod["containers"]:
+            security = container["securityContext"]
+            assert security["runAsNonRoot"] is True
+            assert security["runAsUser"] > 0
+            assert security["allowPrivilegeEscalation"] is False
+            assert security["readOnlyRootFilesystem"] is True
+            assert security["capabilities"] == {"drop": ["ALL"]}
+            assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+            assert {"cpu", "memory"} <= container["resources"]["limits"].keys()
+            assert "@sha256:" in container["image"]
+
+
+@given(apps())
+def test_no_token_reaches_a_pod_but_the_one_for_the_store(app: App) -> None:
+    graph = app.graph()
+    assert all(pod["automountServiceAccountToken"] is False for pod in pod_specs(graph))
+    kinds = {m["kind"] for m in render(graph)}
+    assert not kinds & {"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding", "Secret"}
+    for service in graph.services:
+        text = compact(find_pod(graph, service.ref))
+        needs = service.ref in graph.uses_by or service.ref in graph.reads_by
+        assert text.count('"serviceAccountToken"') == int(needs)
+        assert ('"audience":"openbao"' in text) == needs
+
+
+def find_pod(graph: Graph, ref: Ref) -> dict[str, Any]:
+    return next(
+        m["spec"]["template"]
+        for m in render(graph)
+        if m["kind"] == "Deployment" and Ref(m["metadata"]["namespace"], m["metadata"]["name"]) == ref
+    )
+
+
+def test_namespaces_enforce_the_strictest_level(graph: Graph) -> None:
+    labels = find(graph, "Namespace", "shop")["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert find(graph, "ResourceQuota", "quota")["spec"]["hard"]["services.nodeports"] == "0"
+
+
+@given(apps())
+def test_a_callee_admits_exactly_its_callers(app: App) -> None:
+    graph = app.graph()
+    for service in graph.services:
+        rules = mesh.authorisation(graph, service.ref)["typed_config"]["rules"]
+        callers = {c.caller for c in graph.calls if c.callee == service.ref}
+        assert rules["action"] == "ALLOW"
+        assert set(rules["policies"]) == {str(ref) for ref in callers}
+        names = [p["principals"][0]["authenticated"]["principal_name"]["exact"] for p in rules["policies"].values()]
+        assert set(names) == {graph.spiffe_id(ref) for ref in callers}
+
+
+@pytest.mark.parametrize(
+    ("template", "path", "fits"),
+    [
+        ("/items/{id}", "/items/1", True),
+        ("/items/{id}", "/items/", False),
+        ("/items/{id}", "/items/1/2", False),
+        ("/items/{id}", "/xitems/1", False),
+        ("/a.b/{x}/c", "/a.b/1/c", True),
+        ("/a.b/{x}/c", "/aXb/1/c", False),
+        ("/", "/", True),
+    ],
+)
+def test_a_parameter_stands_for_one_segment(template: str, path: str, fits: bool) -> None:
+    assert bool(re.fullmatch(mesh.path_pattern(template), path)) is fits
+
+
+def test_the_application_listens_on_loopback_and_finds_its_callees(graph: Graph) -> None:
+    pod = find(graph, "Deployment", "orders")["spec"]["template"]["spec"]
+    env = {e["name"]: e["value"] for e in pod["containers"][0]["env"]}
+    assert env == {
+        "HOST": "127.0.0.1",
+        "PORT": "8080",
+        "PAYMENTS_URL": "http://127.0.0.1:15101",
+        "CATALOG_URL": "http://127.0.0.1:15102",
+    }
+    listeners = json.loads(find(graph, "ConfigMap", "orders-proxy")["data"]["envoy.json"])["static_resources"][
+        "listeners"
+    ]
+    places = {
+        li["address"]["socket_address"]["port_value"]: li["address"]["socket_address"]["address"] for li in listeners
+    }
+    assert places == {8443: "0.0.0.0", 15021: "0.0.0.0", 15101: "127.0.0.1", 15102: "127.0.0.1"}
+
+
+def test_secrets_come_as_files_and_only_their_paths_are_said(graph: Graph) -> None:
+    pod = find(graph, "Deployment", "payments")["spec"]["template"]["spec"]
+    app = pod["containers"][0]
+    env = {e["name"]: e["value"] for e in app["env"]}
+    assert env["PSP_API_KEY_FILE"] == "/run/secrets/psp/api-key"
+    assert env["LEDGER_FILE"] == "/run/secrets/ledger.json"
+    memory = next(v for v in pod["volumes"] if v["name"] == "secrets")
+    assert memory["emptyDir"]["medium"] == "Memory"
+    assert not [m for m in app["volumeMounts"] if m["name"] in ("token", "identity")]
+
+
+def test_the_store_holds_one_policy_and_role_per_service_that_needs_it(graph: Graph) -> None:
+    objects = {o.path: o.body for o in store_objects(graph)}
+    assert list(objects) == [
+        "database/config/bank-ledger",
+        "database/roles/bank-ledger-writer",
+        "sys/policies/acl/bank-payments",
+        "auth/kubernetes/role/bank-payments",
+    ]
+    assert objects["sys/policies/acl/bank-payments"]["policy"].splitlines()[:2] == [
+        'path "secret/data/psp/api-key" { capabilities = ["read"] }',
+        'path "database/creds/bank-ledger-writer" { capabilities = ["read"] }',
+    ]
+    role = objects["auth/kubernetes/role/bank-payments"]
+    assert (role["bound_service_account_namespaces"], role["bound_service_account_names"]) == (["bank"], ["payments"])
+    assert role["audience"] == "openbao"
+    lease = objects["database/roles/bank-ledger-writer"]
+    assert lease["default_ttl"] == lease["max_ttl"] <= 3600
+
+
+def test_an_identity_is_one_spiffe_id_for_a_day_at_most(graph: Graph) -> None:
+    spec = find(graph, "Certificate", "orders")["spec"]
+    assert spec["uris"] == ["spiffe://estate.example/ns/shop/sa/orders"]
+    assert "dnsNames" not in spec
+    assert (spec["duration"], spec["privateKey"]["algorithm"], spec["privateKey"]["size"]) == ("24h", "ECDSA", 256)
+
+
+def test_every_layer_matters() -> None:
+    """Without any one layer something is missing, so that the composition cannot lose one unseen."""
+    graph = shop_app().graph()
+    assert all(list(layer(graph)) for layer in LAYERS)
