@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import http.server
 import json
-import os
 import socket
 import ssl
 import subprocess
@@ -39,9 +38,9 @@ class Application(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815 the name http.server looks for
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         """Quiet."""
 
 
@@ -234,7 +233,7 @@ def test_a_renewed_certificate_is_served_without_dropping_a_connection(bench: Be
     # as the kubelet does it: new files under other names, then one rename in the watched folder
     live, fresh = bench.folder / "id" / "catalog", bench.root.issue(bench.folder / "fresh", uri=CATALOG)
     for file in ("tls.key", "tls.crt"):
-        os.replace(fresh / file, live / file)
+        (fresh / file).replace(live / file)
     deadline = time.monotonic() + 20
     while served(bench) == before and time.monotonic() < deadline:
         threading.Event().wait(0.05)

@@ -1,0 +1,78 @@
+"""How long a graph takes to become manifests, beside `kubectl kustomize` producing the same objects from plain files.
+
+    python benchmarks/lowering.py [--kubectl PATH]
+
+Prints a table: one row per size with the best of three runs, and how the time grows when the size doubles. The ratio
+is between two programs on the same machine in the same run; neither column means much without the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from garrison import App, render
+
+IMAGE = "registry.example/service@sha256:" + "0" * 64
+SIZES = (125, 250, 500, 1000)
+CALLS_PER_SERVICE = 5
+
+
+def estate(services: int) -> App:
+    """A random graph of the size, the same at every run."""
+    app = App("estate", trust_domain="estate.example", images={"envoy": IMAGE, "openbao": IMAGE})
+    homes = app.namespaces(*(f"n{i}" for i in range(max(1, services // 20))))
+    made = [homes[i % len(homes)].service(f"s{i}", image=IMAGE, port=8080) for i in range(services)]
+    chance = random.Random(services)
+    pairs = {tuple(chance.sample(range(services), 2)) for _ in range(2 * CALLS_PER_SERVICE * services)}
+    for caller, callee in chance.sample(sorted(pairs), CALLS_PER_SERVICE * services):
+        made[caller].calls(made[callee], "GET /items/{id}")
+    return app
+
+
+def best_of_three(action: Callable[[], object]) -> float:
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def write_files(app: App, folder: Path) -> None:
+    names = []
+    for number, item in enumerate(render(app.graph())):
+        names.append(f"{number}.yaml")
+        (folder / names[-1]).write_text(yaml.dump(item, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper)))
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump({"resources": names}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kubectl", default="kubectl")
+    kubectl = parser.parse_args().kubectl
+    print("services   calls  objects  garrison  kustomize   ratio  growth")
+    before = 0.0
+    for size in SIZES:
+        app = estate(size)
+        graph = app.graph()
+        ours = best_of_three(lambda: render(app.graph()))  # noqa: B023 used at once
+        with tempfile.TemporaryDirectory() as folder:
+            write_files(app, Path(folder))
+            command = [kubectl, "kustomize", folder]
+            theirs = best_of_three(lambda: subprocess.run(command, check=True, capture_output=True))  # noqa: B023
+        growth = f"x{ours / before:.2f}" if before else ""
+        row = f"{size:8d} {len(graph.calls):7d} {len(render(graph)):8d} {ours:8.2f}s {theirs:9.2f}s"
+        print(f"{row} {ours / theirs:7.3f}  {growth}", flush=True)
+        before = ours
+
+
+if __name__ == "__main__":
+    main()
