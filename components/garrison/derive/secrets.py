@@ -89,6 +89,7 @@ def _database_objects(graph: Graph, database: Database) -> Iterator[StoreObject]
         "username": "openbao",
         "allowed_roles": [role for role, _ in roles],
         "password_authentication": "scram-sha-256",
+        "max_connection_lifetime": "5m",  # a renewed client certificate is read at the next connection
     }
     yield StoreObject(f"database/config/{name}", connection)
     for role, member in roles:
@@ -113,7 +114,7 @@ def _lease(connection: str, db: str, member: str, seconds: int) -> Json:
         ],
         "revocation_statements": [
             'ALTER ROLE "{{name}}" NOLOGIN;',
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{{name}}';",
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = '{{name}}';",
             'DROP ROLE IF EXISTS "{{name}}";',
         ],
     }
@@ -197,6 +198,7 @@ def sidecar(graph: Graph, ref: Ref) -> list[Json]:
         command=["/usr/bin/bao"],
         args=["agent", "-config=/etc/openbao-agent/agent.json"],
         env=[{"name": "HOME", "value": d.SECRETS_DIR}],
+        startupProbe={"exec": {"command": _rendered(graph, ref)}, "periodSeconds": 1, "failureThreshold": 120},
         volumeMounts=[
             {"name": "agent", "mountPath": "/etc/openbao-agent", "readOnly": True},
             {"name": "trust", "mountPath": d.TRUST_DIR, "readOnly": True},
@@ -205,6 +207,16 @@ def sidecar(graph: Graph, ref: Ref) -> list[Json]:
         ],
     )
     return [agent]
+
+
+def _rendered(graph: Graph, ref: Ref) -> list[str]:
+    """Succeeds when every file is there, so that the application starts with its secrets.
+
+    The image has no shell: `bao write -output-policy` reads its `@file` arguments, and prints a policy instead of asking
+    anyone for anything.
+    """
+    files = [f"v{index}=@{path}" for index, path in enumerate(environment(graph, ref).values())]
+    return ["/usr/bin/bao", "write", "-output-policy", "sys/tools/hash", *files]
 
 
 def app_mounts(graph: Graph, ref: Ref) -> list[Json]:

@@ -1,0 +1,102 @@
+"""`garrison prove`: live probes on the cluster, from inside every workload's identity, judged against the graph.
+
+`expected` says what must be found, `session` and `execute` go and look, `classify` reads what came back, `report` tells.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from garrison.graph import Graph, Ref
+from garrison.prove import report
+from garrison.prove.execute import Runner, kubectl_of
+from garrison.prove.expected import expected
+from garrison.prove.model import Party, Probe, ProveError, Result
+from garrison.prove.phases import prove
+from garrison.prove.picture import as_svg
+from garrison.prove.session import Session, cleaned
+from garrison.prove.world import ADMIN
+
+COULD_NOT_RUN = 2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `garrison prove`."""
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="default: %(default)s")
+    parser.add_argument("--picture", type=Path, metavar="FILE.svg", help="also draw the matrix")
+    parser.add_argument("--source", metavar="PATTERN", help="only probes from there, such as 'shop/*' or outside")
+    parser.add_argument("--target", metavar="PATTERN", help="only probes to there, such as bank/payments")
+    layers = "also show that each layer is enough alone (default: yes)"
+    parser.add_argument("--layers", action=argparse.BooleanOptionalAction, default=True, help=layers)
+    parser.add_argument("--drill", action="store_true", help="weaken each protection in turn: a probe must notice")
+    parser.add_argument("--timeout", type=_seconds, default=2.0, metavar="SECONDS", help="for each connection")
+    parser.add_argument("--image", help="the probe tool's image (default: the lock's entry `prober`)")
+    parser.add_argument("--context", help="kubeconfig context")
+    parser.add_argument("--kubeconfig", help="kubeconfig file (default: as kubectl finds it)")
+    parser.add_argument(
+        "--store-admin", type=Ref.parse, default=ADMIN, metavar="NAMESPACE/NAME", help=argparse.SUPPRESS
+    )
+
+
+def run(graph: Graph, options: argparse.Namespace) -> int:
+    """Probe and report; 0 as declared, 1 a deviation, 2 a probe could not be run."""
+    try:
+        return _run(graph, options)
+    except ProveError as error:
+        print(f"garrison prove: {error}", file=sys.stderr)
+        return COULD_NOT_RUN
+
+
+def _run(graph: Graph, options: argparse.Namespace) -> int:
+    probes = select(expected(graph, layers=options.layers), options.source, options.target)
+    image = options.image or dict(graph.images).get("prober")
+    if not image:
+        raise ProveError("no image of the probe tool: give --image, or an entry `prober` in the image lock")
+    started = time.monotonic()
+    kubectl = kubectl_of(options.context, options.kubeconfig)
+    with cleaned(Session(kubectl, graph, image, _say)) as session:
+        session.start(probes)
+        runner = Runner(session, options.timeout)
+        results = prove(session, runner, probes, options.store_admin)
+    _show(graph, options, results, session.run, time.monotonic() - started)
+    return report.exit_code(results)
+
+
+def select(probes: Sequence[Probe], source: str | None, target: str | None) -> list[Probe]:
+    """The probes whose ends match the patterns; a word that matches nothing is a mistake, not an empty proof."""
+    for word, ends in ((source, {p.source for p in probes}), (target, {p.target for p in probes})):
+        if word and not any(_matches(end, word) for end in ends):
+            raise ProveError(f"{word!r} matches nothing; there is {', '.join(sorted(map(str, ends)))}")
+    found = [p for p in probes if _matches(p.source, source) and _matches(p.target, target)]
+    if not found:
+        raise ProveError("no probe has that source and that target")
+    return found
+
+
+def _matches(party: Party, pattern: str | None) -> bool:
+    return pattern is None or fnmatch.fnmatchcase(str(party), pattern) or party.name == pattern
+
+
+def _show(graph: Graph, options: argparse.Namespace, results: list[Result], run_id: str, seconds: float) -> None:
+    if options.picture:
+        options.picture.write_text(as_svg(results, f"{graph.name}: who may call whom, as seen by the probes"))
+    if options.format == "json":
+        print(report.as_json(results, run=run_id, seconds=seconds), end="")
+    else:
+        print(report.as_table(results, seconds=seconds, colour=sys.stdout.isatty()), end="")
+
+
+def _say(message: str) -> None:
+    print(f"garrison prove: {message}", file=sys.stderr, flush=True)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0.1 <= value <= 60:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0.1 and 60")
+    return value

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from garrison import defaults as d
 from garrison.graph import Graph, Operation
-from garrison.prove.model import Connect, Layer, Party, Phase, Probe, Request
+from garrison.prove.model import OUTSIDE, Connect, Layer, Party, Phase, Probe, Request
 from garrison.prove.samples import declared, sample, served, undeclared
 
 
@@ -55,7 +55,7 @@ def from_outside(target: Party, ports: tuple[int, ...]) -> Iterator[Probe]:
     """At every node's address: nothing of the target is published there, so either nobody listens or nothing passes."""
     layers: frozenset[Layer] = frozenset({"network", "workload"})
     for port in ports:
-        yield Probe(Party("outside"), target, port, "node address", Connect(), layers)
+        yield Probe(OUTSIDE, target, port, "node address", Connect(), layers)
 
 
 def _allowed(source: Party, target: Party, operations: tuple[Operation, ...]) -> Iterator[Probe]:

@@ -59,7 +59,7 @@ def _request(attempt: Request, observation: Mapping[str, Any], stage: str, error
 
 
 def _failed_hop(attempt: Request, body: str) -> Layer:
-    """A proxy could not go on: the source's own on its way to the callee, or the callee's on its way to the application."""
+    """A proxy could not go on: the source's own towards the callee, or the callee's towards the application."""
     if not attempt.through_proxy:
         return "workload"
     return "identity" if "TLS_error" in body else "network"

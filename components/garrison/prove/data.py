@@ -10,7 +10,7 @@ from garrison.graph import Graph, Operation, Ref, Use
 from garrison.prove.model import Attempt, Connect, Layer, Lease, LogIn, Party, Phase, Probe, Request, StoreRequest
 
 STORE = Party("store", d.STORE_NAMESPACE, "openbao")
-OWN_TOKEN = "auth/token/lookup-self"
+OWN_TOKEN = "auth/token/lookup-self"  # noqa: S105  a path, not a token
 NOBODYS_PATH = "secret/data/garrison-probe"
 HEALTH = Operation("GET", "/v1/sys/health")
 

@@ -15,7 +15,7 @@ from typing import Any
 from garrison.manifest import Manifest
 from garrison.prove import api, classify
 from garrison.prove.kubectl import Kubectl
-from garrison.prove.model import OUTSIDE, Admit, CannotRun, Party, Probe, Result, Review, Seen
+from garrison.prove.model import OUTSIDE, Admit, Party, Probe, ProveError, Result, Review, Seen
 from garrison.prove.session import Session
 from garrison.prove.world import World, spec
 
@@ -95,12 +95,12 @@ class _Pod:
 def _safely(carry: Callable[[list[Probe]], list[Seen]], probes: list[Probe]) -> list[Seen]:
     try:
         return carry(probes)
-    except (CannotRun, ValueError, KeyError) as error:
+    except (ProveError, ValueError, KeyError) as error:
         return [Seen("error", None, f"{NO_POD}{error}")] * len(probes)
 
 
 def knock(host: str, port: int, timeout: float) -> Seen:
-    """A TCP connection from this machine. Without the cluster's view a reset and a rejection look alike; either refuses."""
+    """Try a TCP connection from this machine; a reset and a rejection look alike from here, and either refuses."""
     try:
         socket.create_connection((host, port), timeout=timeout).close()
     except ConnectionRefusedError:
@@ -124,7 +124,7 @@ def node_addresses(nodes: Iterable[Manifest]) -> list[str]:
 
 
 def kubectl_of(context: str | None, kubeconfig: str | None) -> Kubectl:
-    """A reachable cluster; CannotRun otherwise, before anything is made on it."""
+    """A reachable cluster; ProveError otherwise, before anything is made on it."""
     kubectl = Kubectl(context, kubeconfig)
     kubectl.run("get", "--raw", "/readyz", timeout=20)
     return kubectl

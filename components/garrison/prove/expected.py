@@ -12,7 +12,6 @@ from garrison.prove.model import (
     DEPLOYER,
     FREE,
     FREE_PORT,
-    OUTSIDE,
     Admit,
     Connect,
     Layer,

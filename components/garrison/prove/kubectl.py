@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from garrison.manifest import Manifest
-from garrison.prove.model import CannotRun
+from garrison.prove.model import ProveError
 
 MANAGER = "garrison-probe"
 PATIENCE = 120.0
@@ -23,10 +23,10 @@ class Kubectl:
     kubeconfig: str | None = None
 
     def run(self, *args: str, stdin: str | None = None, timeout: float = PATIENCE) -> str:
-        """Standard output; CannotRun with kubectl's own last words when it fails."""
+        """Standard output; ProveError with kubectl's own last words when it fails."""
         code, out, err = self.attempt(*args, stdin=stdin, timeout=timeout)
         if code:
-            raise CannotRun(f"kubectl {' '.join(args[:3])}: {_last_line(err) or f'exit code {code}'}")
+            raise ProveError(f"kubectl {' '.join(args[:3])}: {_last_line(err) or f'exit code {code}'}")
         return out
 
     def attempt(self, *args: str, stdin: str | None = None, timeout: float = PATIENCE) -> tuple[int, str, str]:
@@ -38,9 +38,9 @@ class Kubectl:
                 command, input=stdin or "", capture_output=True, text=True, timeout=timeout, check=False
             )
         except FileNotFoundError as error:
-            raise CannotRun("kubectl is not in PATH: install it, or source the cluster's env.sh") from error
+            raise ProveError("kubectl is not in PATH: install it, or source the cluster's env.sh") from error
         except subprocess.TimeoutExpired as error:
-            raise CannotRun(f"kubectl {' '.join(args[:3])}: no answer within {timeout:.0f} s") from error
+            raise ProveError(f"kubectl {' '.join(args[:3])}: no answer within {timeout:.0f} s") from error
         return done.returncode, done.stdout, done.stderr
 
     def items(self, kind: str, *, namespace: str = "", selector: str = "") -> list[Manifest]:

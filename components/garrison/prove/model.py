@@ -1,6 +1,6 @@
 """The words of the proof: who tries what, what is expected, what was seen.
 
-Expectation (`expected`), execution (`session`, `execute`) and judgement (`classify`) share these values and nothing else.
+Expectation (`expected`), execution (`session`, `execute`) and judgement (`classify`) share these values only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Role = Literal["service", "database", "store", "stray", "free", "outside", "api"
 FREE_PORT = 8080  # where the probe's own listeners wait
 
 
-class CannotRun(Exception):
+class ProveError(Exception):
     """The proof could not be carried out; the message is one line: what, where, what to do."""
 
 

@@ -1,7 +1,7 @@
 """The pods that probes run in.
 
 The pod of a service is its own live pod template with another application in it: same labels, service account,
-certificate, proxy and proxy configuration, so to the network, to its callees and to the secret store it *is* the service.
+certificate, proxy and proxy configuration, so to the network, its callees and the secret store it *is* the service.
 A readiness gate that nobody ever opens keeps it out of every Service.
 """
 
@@ -13,21 +13,22 @@ from typing import Any
 from garrison import defaults as d
 from garrison.graph import Ref
 from garrison.manifest import Manifest
-from garrison.prove.model import FREE_PORT, CannotRun, Party
+from garrison.prove.model import FREE_PORT, Party, ProveError
 
 LABEL = "garrison.dev/probe"
 NEVER = "garrison.dev/never-ready"
+EVERYWHERE = "0.0.0.0"  # noqa: S104  an undeclared pod hides nothing: what protects it must be around it
 RESOURCES = {"requests": {"cpu": "5m", "memory": "32Mi"}, "limits": {"cpu": "500m", "memory": "128Mi"}}
 KEPT = ("serviceAccountName", "securityContext", "nodeSelector", "tolerations", "imagePullSecrets", "priorityClassName")
 
 
 def clone(deployment: Manifest, *, name: str, run: str, image: str, port: int, config: str = "") -> Manifest:
-    """A pod with the identity of a live Deployment; with `config`, its proxy takes that ConfigMap instead of its own."""
+    """A pod with the identity of a live Deployment; with `config`, its proxy takes that ConfigMap instead."""
     template = deepcopy(deployment["spec"]["template"])
     spec, namespace = template["spec"], deployment["metadata"]["namespace"]
     proxy = next((c for c in spec.get("initContainers", ()) if c["name"] == "proxy"), None)
     if proxy is None:
-        raise CannotRun(f"Deployment {namespace}/{deployment['metadata']['name']} has no proxy: run `pulumi up` again")
+        raise ProveError(f"Deployment {namespace}/{deployment['metadata']['name']} has no proxy: run `pulumi up` again")
     proxy.pop("lifecycle", None)
     app = next(c for c in spec["containers"] if c["name"] == "app")
     mounts = [m for m in proxy["volumeMounts"] if m["mountPath"] in (d.IDENTITY_DIR, d.TRUST_DIR)]
@@ -50,7 +51,7 @@ def stand_in(party: Party, where: Ref, *, run: str, image: str, owner: Manifest 
     if owner:
         labels = owner["spec"]["template"]["metadata"]["labels"]
         body["serviceAccountName"] = owner["spec"]["template"]["spec"]["serviceAccountName"]
-    listen = _application(image, "0.0.0.0", FREE_PORT, d.container_security_context(d.APP_UID), [])
+    listen = _application(image, EVERYWHERE, FREE_PORT, d.container_security_context(d.APP_UID), [])
     return _pod(where, run, labels, {**body, "containers": [listen]})
 
 

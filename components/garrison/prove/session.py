@@ -16,7 +16,7 @@ from garrison.prove import forge, opening, pods
 from garrison.prove.data import STORE
 from garrison.prove.expected import services, sources
 from garrison.prove.kubectl import Kubectl
-from garrison.prove.model import API, FREE, CannotRun, Party, Probe
+from garrison.prove.model import API, FREE, Party, Probe, ProveError
 from garrison.prove.pods import LABEL
 from garrison.prove.world import Subject, World, impersonated, subjects
 
@@ -50,7 +50,7 @@ class Session:
     # --- making ------------------------------------------------------------------------------------------------------
 
     def start(self, probes: Collection[Probe]) -> None:
-        """Everything the probes need, ready; CannotRun says what is missing."""
+        """Everything the probes need, ready; ProveError says what is missing."""
         self.kubectl.apply([_namespace(self.namespace, self.run)])
         foreign = {impersonated(p, self.graph) for p in probes if _credential(p).startswith("foreign")}
         if foreign:
@@ -97,7 +97,7 @@ class Session:
             "wait", *what, f"--for=condition={condition}", f"--timeout={READY_SECONDS}s", timeout=READY_SECONDS + 10
         )
         if code:
-            raise CannotRun(f"the probes' {what[0]} are not ready: {self._why() or err.strip()}")
+            raise ProveError(f"the probes' {what[0]} are not ready: {self._why() or err.strip()}")
 
     def _why(self) -> str:
         """What the kubelet says about probe pods that do not start."""

@@ -13,13 +13,13 @@ from garrison.graph import Graph, Ref
 from garrison.prove.data import STORE
 from garrison.prove.forge import Forged
 from garrison.prove.model import (
-    CannotRun,
     Connect,
     Credential,
     Lease,
     LogIn,
     Party,
     Probe,
+    ProveError,
     Request,
     StoreRequest,
 )
@@ -28,6 +28,7 @@ Spec = dict[str, Any]
 Subject = tuple[str, str]  # a service account token: whose (namespace/name) and for which audience
 CERTIFICATE, KEY = f"{d.IDENTITY_DIR}/tls.crt", f"{d.IDENTITY_DIR}/tls.key"
 AUTHORITY = f"{d.TRUST_DIR}/{d.TRUST_FILE}"
+ADMIN = Ref(d.STORE_NAMESPACE, "garrison-admin")
 BODY = "garrison probe: this is no valid request body\n"  # so that no application acts on it
 
 
@@ -40,7 +41,7 @@ class World:
     opened: Mapping[Party, str] = field(default_factory=dict)
     forged: Forged = field(default_factory=dict)
     tokens: Mapping[Subject, str] = field(default_factory=dict)
-    admin: Ref = Ref(d.STORE_NAMESPACE, "garrison-admin")
+    admin: Ref = ADMIN
 
 
 def subjects(probe: Probe, admin: Ref) -> list[Subject]:
@@ -70,13 +71,13 @@ def spec(probe: Probe, world: World) -> Spec:
         case LogIn() as login:
             return _log_in(probe, login, host, world)
         case other:
-            raise CannotRun(f"{other} is not something the probe tool does")
+            raise ProveError(f"{other} is not something the probe tool does")
 
 
 def _host(probe: Probe, world: World) -> str:
     known = world.opened if probe.phase == "identity open" else world.addresses
     if probe.target not in known:
-        raise CannotRun(f"{probe.target} has no ready pod: run `pulumi up`, then look at `kubectl get pods`")
+        raise ProveError(f"{probe.target} has no ready pod: run `pulumi up`, then look at `kubectl get pods`")
     return known[probe.target]
 
 

@@ -1,0 +1,15 @@
+# The front door. Every verb first makes the pinned Python environment when it is missing.
+# ARGS passes arguments on: make prove ARGS="--format json", make up ARGS="--nodes 2"
+run = @PYTHONPATH=tests python3 -m harness.bootstrap -m harness
+
+.PHONY: help up test check prove down doctor env
+.DEFAULT_GOAL := help
+
+up:     ; $(run) up $(ARGS)      ## from nothing to the running, proven estate
+test:   ; $(run) test $(ARGS)    ## sets up the same way, on a cluster of its own, and passes all tests
+check:  ; $(run) check           ## format, lint, types, import contracts, pure and engine tests
+prove:  ; $(run) prove $(ARGS)   ## the probes on the running estate
+down:   ; $(run) down            ## removes the clusters and what was started for them; keeps caches
+doctor: ; $(run) doctor          ## what is present, missing, made from what, and how it is verified
+env:    ; $(run) env             ## writes env.sh for work by hand and prints its path
+help:   ; @sed -n 's/^\([a-z]*\):.*## /make \1	/p' $(MAKEFILE_LIST)  ## this list

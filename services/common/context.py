@@ -1,0 +1,24 @@
+"""Who is asking, and under which request id: known to every line of code that serves the request."""
+
+from __future__ import annotations
+
+import re
+from contextvars import ContextVar
+from uuid import uuid4
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+caller: ContextVar[str] = ContextVar("caller", default="")
+
+_ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_IDENTITY = re.compile(r'(?:^|;)URI="?(spiffe://[A-Za-z0-9._/-]+)"?(?:;|$)')
+
+
+def accepted_request_id(given: str) -> str:
+    """The id the caller sent, or a fresh one when there is none or it could forge log lines."""
+    return given if _ACCEPTABLE.fullmatch(given) else str(uuid4())
+
+
+def identity(forwarded_client_cert: str) -> str:
+    """The SPIFFE id in the header that this service's own proxy sets after checking the peer."""
+    found = _IDENTITY.search(forwarded_client_cert)
+    return found[1] if found else ""

@@ -1,0 +1,1 @@
+"""The insurance's cover: quotes for shipments and the covers bought."""

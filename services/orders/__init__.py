@@ -1,0 +1,1 @@
+"""The shop's orders: priced, covered, paid, then stored."""

@@ -1,0 +1,86 @@
+"""What the orders service takes and gives, and what it understands of its callees' answers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field, model_validator
+
+from common.model import Closed, Currency, Identifier, Money
+
+
+class Line(Closed):
+    """How many of an item."""
+
+    id: Identifier
+    quantity: Annotated[int, Field(strict=True, ge=1, le=999)]
+
+
+class OrderRequest(Closed):
+    """What a customer wants; prices are the catalog's, so none is given here."""
+
+    customer: Identifier
+    items: Annotated[list[Line], Field(min_length=1, max_length=50)]
+    currency: Currency = "EUR"
+
+    @model_validator(mode="after")
+    def _each_item_once(self) -> OrderRequest:
+        if len({line.id for line in self.items}) < len(self.items):
+            raise ValueError("an item is named twice; use its quantity")
+        return self
+
+
+class PricedLine(Closed):
+    """A line with the price of one piece at the time of the order."""
+
+    id: str
+    quantity: int
+    price: Money
+
+
+class Order(Closed):
+    """A paid order."""
+
+    id: str
+    customer: str
+    items: list[PricedLine]
+    goods: Money
+    premium: Money
+    total: Money
+    quote_id: str
+    charge_id: str
+
+
+class Item(BaseModel):
+    """Catalog's answer, as far as it matters here."""
+
+    id: str
+    price: Money
+
+
+class QuoteRequest(Closed):
+    """What cover is asked."""
+
+    reference: str
+    value: Money
+
+
+class Quote(BaseModel):
+    """Cover's answer."""
+
+    id: str
+    premium: Money
+
+
+class ChargeRequest(Closed):
+    """What payments is asked."""
+
+    reference: str
+    amount: Money
+
+
+class Charge(BaseModel):
+    """Payments' answer."""
+
+    id: str
+    amount: Money

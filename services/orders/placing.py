@@ -1,0 +1,103 @@
+"""Placing an order: price it, quote its cover, charge it; only then does it exist.
+
+Nothing is written before the charge succeeded, and the charge's key follows from the order's key: a
+repetition after any failure, even a restart, finds the first charge instead of making a second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from common.client import Callee, Refused
+from common.model import MAX_AMOUNT, Money
+from common.once import derived_id
+from common.problem import Problem
+from orders.model import (
+    Charge,
+    ChargeRequest,
+    Item,
+    Order,
+    OrderRequest,
+    PricedLine,
+    Quote,
+    QuoteRequest,
+)
+
+
+@dataclass(frozen=True)
+class Callees:
+    """The three services an order needs."""
+
+    catalog: Callee
+    cover: Callee
+    payments: Callee
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        for callee in (self.catalog, self.cover, self.payments):
+            callee.close()
+
+
+def place(request: OrderRequest, key: str, callees: Callees) -> Order:
+    """The order, paid for; or a Problem, and nothing happened."""
+    id = derived_id("order", key)
+    lines = [_priced(line.id, line.quantity, request.currency, callees) for line in request.items]
+    goods = _money(sum(line.price.amount * line.quantity for line in lines), request.currency)
+    quote = _quote(id, goods, callees)
+    total = _money(goods.amount + quote.premium.amount, request.currency)
+    charge = _charge(id, total, callees)
+    return Order(
+        id=id,
+        customer=request.customer,
+        items=lines,
+        goods=goods,
+        premium=quote.premium,
+        total=total,
+        quote_id=quote.id,
+        charge_id=charge.id,
+    )
+
+
+def _money(amount: int, currency: str) -> Money:
+    if amount > MAX_AMOUNT:
+        raise Problem(422, "the order is worth more than one order may be", kind="too-large")
+    return Money(amount=amount, currency=currency)
+
+
+def _priced(id: str, quantity: int, currency: str, callees: Callees) -> PricedLine:
+    try:
+        item = callees.catalog.get(f"/items/{id}", Item)
+    except Refused as refused:
+        if refused.status == HTTPStatus.NOT_FOUND:
+            raise Problem(422, f"there is no item {id}", kind="unknown-item") from None
+        raise _odd("catalog", refused) from None
+    if item.price.currency != currency:
+        raise Problem(422, f"{id} is not sold in {currency}", kind="wrong-currency")
+    return PricedLine(id=id, quantity=quantity, price=item.price)
+
+
+def _quote(id: str, goods: Money, callees: Callees) -> Quote:
+    try:
+        quote = callees.cover.post("/quotes", QuoteRequest(reference=id, value=goods), Quote)
+    except Refused as refused:
+        raise _odd("cover", refused) from None
+    if quote.premium.currency != goods.currency:
+        raise Problem(502, "cover quoted in another currency", kind="callee-failed")
+    return quote
+
+
+def _charge(id: str, total: Money, callees: Callees) -> Charge:
+    try:
+        charge = callees.payments.post("/charges", ChargeRequest(reference=id, amount=total), Charge, key=f"order-{id}")
+    except Refused as refused:
+        if refused.status in {HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY}:
+            raise Problem(409, f"not charged: {refused.detail}", kind="not-charged") from None
+        raise _odd("payments", refused) from None
+    if charge.amount != total:
+        raise Problem(502, "payments charged another amount", kind="callee-failed")
+    return charge
+
+
+def _odd(callee: str, refused: Refused) -> Problem:
+    return Problem(502, f"{callee} answered with {refused.status}", kind="callee-failed")

@@ -1,0 +1,1 @@
+"""The bank's payments: charges and refunds in a double-entry ledger."""

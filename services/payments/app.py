@@ -1,0 +1,102 @@
+"""The payments service. Ready only while its ledger answers; it needs nobody to restart it after that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Event
+from uuid import UUID
+
+import psycopg
+from fastapi import APIRouter, FastAPI
+
+from common import settings
+from common.app import create
+from common.log import logger
+from common.model import IdempotencyKey
+from common.problem import Problem
+from payments import ledger
+from payments.credentials import CredentialsFile
+from payments.migrate import migrate
+from payments.model import Charge, ChargeRequest, Refund, RefundRequest
+from payments.pool import Connection, Pool
+from payments.psp import Provider
+
+
+class Book:
+    """The ledger behind its pool; the schema is brought up to date before the first use."""
+
+    def __init__(self, credentials: Path, provider: Provider) -> None:
+        self.pool = Pool(CredentialsFile(credentials))
+        self.provider = provider
+        self._migrated = Event()
+
+    def charge(self, request: ChargeRequest, key: str) -> Charge:
+        """Take money, once per key."""
+        return self._open().run(lambda connection: ledger.charge(connection, request, key, self.provider.reference))
+
+    def refund(self, request: RefundRequest, key: str) -> Refund:
+        """Give money back, once per key."""
+        return self._open().run(lambda connection: ledger.refund(connection, request, key, self.provider.reference))
+
+    def find(self, id: UUID) -> Charge:
+        """One charge."""
+        return self._open().run(lambda connection: ledger.find(connection, id))
+
+    def ready(self) -> None:
+        """A Problem unless the database answers."""
+        self._open().run(_ping)
+
+    def _open(self) -> Pool:
+        if not self._migrated.is_set():
+            try:
+                self.pool.run(migrate)
+            except psycopg.Error as error:
+                logger.warning("schema not ready: %s", type(error).__name__)
+                raise Problem(503, "the ledger is not ready", kind="ledger-unavailable") from None
+            self._migrated.set()
+        return self.pool
+
+
+def _ping(connection: Connection) -> None:
+    connection.execute("SELECT 1")
+
+
+def routes(book: Book) -> APIRouter:
+    """The operations on `book`."""
+    router = APIRouter(tags=["payments"])
+
+    @router.post("/charges", status_code=201, operation_id="charge", summary="Take money")
+    def charge(request: ChargeRequest, idempotency_key: IdempotencyKey) -> Charge:
+        return book.charge(request, idempotency_key)
+
+    @router.get("/charges/{id}", operation_id="getCharge", summary="A charge and its refunds")
+    def get(id: UUID) -> Charge:
+        return book.find(id)
+
+    @router.post("/refunds", status_code=201, operation_id="refund", summary="Give money back")
+    def refund(request: RefundRequest, idempotency_key: IdempotencyKey) -> Refund:
+        return book.refund(request, idempotency_key)
+
+    return router
+
+
+def application(book: Book) -> FastAPI:
+    """The service on a given ledger."""
+    return create(
+        "payments",
+        "Charges and refunds, kept in a double-entry ledger.",
+        routes(book),
+        ready=book.ready,
+        close=book.pool.close,
+    )
+
+
+def build() -> FastAPI:
+    """The service as it runs: where its secrets lie comes from the environment."""
+    provider = Provider(settings.file("PSP_API_KEY_FILE"))
+    return application(Book(settings.file("LEDGER_FILE"), provider))
+
+
+def describe() -> FastAPI:
+    """The service for its OpenAPI document."""
+    return application(Book(Path("ledger.json"), Provider(Path("key"))))

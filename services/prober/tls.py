@@ -1,0 +1,73 @@
+"""TLS clients made to order: with this certificate or none, of this version at most, sure of the server or not."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+from prober.net import AttemptError
+
+PEM = "-----BEGIN"
+
+
+def wrap(connection: socket.socket, options: Mapping[str, Any]) -> tuple[ssl.SSLSocket, str]:
+    """The handshake on an open connection, and the server's identity; AttemptError at stage `tcp` if it fails."""
+    context = _context(options)
+    try:
+        secure = context.wrap_socket(connection, server_hostname=options.get("server_name") or None)
+    except OSError as error:  # ssl.SSLError is one
+        raise AttemptError("tcp", reason(error)) from error
+    peer = _peer(secure)
+    if options.get("peer", peer) != peer:
+        secure.close()
+        raise AttemptError("tcp", f"server: it is {peer or 'nobody'}, not {options['peer']}")
+    return secure, peer
+
+
+def reason(error: OSError) -> str:
+    """What the other side said: a TLS alert by name, or that it closed the connection."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"server: {error.verify_message}"
+    if isinstance(error, ssl.SSLEOFError | ConnectionError):
+        return "closed"
+    if isinstance(error, TimeoutError):
+        return "silence"
+    if isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or ""):
+        return f"alert: {str(error.reason).lower()}"
+    return f"tls: {error}"
+
+
+def _context(options: Mapping[str, Any]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = bool(options.get("server_name"))
+    if options.get("trust"):
+        context.load_verify_locations(options["trust"])
+    else:  # the attempt is about what the server accepts, so any server will do
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if options.get("maximum") == "1.2":
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+    if options.get("certificate"):
+        _load(context, options["certificate"], options["key"])
+    return context
+
+
+def _load(context: ssl.SSLContext, certificate: str, key: str) -> None:
+    """A certificate from files, or from PEM text by way of memory: a forged key never touches a disk."""
+    if not certificate.startswith(PEM):
+        context.load_cert_chain(certificate, key)
+        return
+    descriptor = os.memfd_create("identity")
+    try:
+        os.write(descriptor, f"{key}\n{certificate}".encode())
+        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
+
+
+def _peer(secure: ssl.SSLSocket) -> str:
+    """The URI name of a verified server certificate (empty where nothing was verified)."""
+    names = (secure.getpeercert() or {}).get("subjectAltName", ())
+    return next((str(pair[1]) for pair in names if pair[0] == "URI"), "")

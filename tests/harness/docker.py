@@ -1,0 +1,65 @@
+"""Docker as the cluster needs it: node containers by kind's labels, their state, and kind's environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness import paths, shell
+from harness.survey import Node, moment
+
+_LABEL = "io.x-k8s.kind.cluster"
+_SYS_RESOURCE = 24
+
+
+def nodes(cluster: str) -> list[Node]:
+    """The node containers of a cluster, running or not."""
+    return [
+        Node(
+            name=str(found["Name"]).lstrip("/"),
+            status=found["State"]["Status"],
+            started=moment(found["State"]["StartedAt"]),
+        )
+        for found in _inspect(cluster)
+    ]
+
+
+def addresses(cluster: str) -> dict[str, str]:
+    """The address of each running node on its cluster's network."""
+    return {
+        str(found["Name"]).lstrip("/"): next(
+            network["IPAddress"] for network in found["NetworkSettings"]["Networks"].values()
+        )
+        for found in _inspect(cluster)
+    }
+
+
+def _inspect(cluster: str) -> list[dict[str, Any]]:
+    listing = ["docker", "ps", "--all", "--quiet", f"--filter=label={_LABEL}={cluster}"]
+    ids = shell.run(listing, what="listing nodes").split()
+    if not ids:
+        return []
+    loaded: list[dict[str, Any]] = json.loads(shell.run(["docker", "inspect", *ids], what="inspecting nodes"))
+    return sorted(loaded, key=lambda container: str(container["Name"]))
+
+
+def kind_environment(cluster: str) -> Mapping[str, str]:
+    """kind's environment: a network of the cluster's own, and the wrapper where --privileged fails."""
+    environment = {"KIND_EXPERIMENTAL_PROVIDER": "docker", "KIND_EXPERIMENTAL_DOCKER_NETWORK": cluster}
+    if lacks_sys_resource(Path("/proc/self/status").read_text()):
+        shim = paths.HARNESS / "node" / "shim"
+        environment["PATH"] = f"{shim}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        environment["GARRISON_DOCKER"] = shutil.which("docker") or "docker"
+    return environment
+
+
+def lacks_sys_resource(status: str) -> bool:
+    """Whether the bounding set in a /proc status text is without CAP_SYS_RESOURCE."""
+    for line in status.splitlines():
+        if line.startswith("CapBnd:"):
+            return not int(line.split()[1], 16) >> _SYS_RESOURCE & 1
+    return False

@@ -1,0 +1,77 @@
+"""The Docker engine: the running one; else, as root on Debian, installed if need be and started.
+
+Everything this starts outlives the command that started it; nothing under the machine's cgroup
+tree is touched.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from harness import apt, paths, shell
+from harness.errors import HarnessError
+
+_START_SECONDS = 60
+
+
+def ensure() -> None:
+    """Return with a Docker engine that answers, or raise one clear sentence."""
+    if running():
+        return
+    if os.environ.get("DOCKER_HOST"):
+        raise HarnessError("the Docker engine at DOCKER_HOST does not answer; start it or unset DOCKER_HOST")
+    if not apt.can_install():
+        raise HarnessError(
+            "no Docker engine answers: start Docker and see that this user may use it"
+            " (as root on Debian it would be installed and started for you)"
+        )
+    apt.need("dockerd", "docker.io", "iptables")
+    with shell.step("starting the Docker engine"):
+        _start()
+
+
+def running() -> bool:
+    """Whether an engine answers."""
+    return shutil.which("docker") is not None and shell.succeeds(
+        ["docker", "version", "--format", "{{.Server.Version}}"]
+    )
+
+
+def pid_file() -> Path:
+    """The pid of the daemon that the harness started, if it did."""
+    return paths.state() / "dockerd.pid"
+
+
+def _start() -> None:
+    log = paths.state() / "dockerd.log"
+    paths.state().mkdir(parents=True, exist_ok=True, mode=0o700)
+    if _systemd():
+        shell.run(["systemctl", "start", "docker"], what="starting the Docker engine")
+        return
+    with log.open("ab") as output:
+        # A session of its own: it must survive this command and the shell it runs in.
+        daemon = subprocess.Popen(
+            ["dockerd"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd="/",
+        )
+    pid_file().write_text(f"{daemon.pid}\n")
+    deadline = time.monotonic() + _START_SECONDS
+    while not running():
+        if daemon.poll() is not None:
+            words = shell.last_words(log.read_text(errors="replace"))
+            raise HarnessError(f"the Docker engine ended at once ({log}): {words}")
+        if time.monotonic() > deadline:
+            raise HarnessError(f"the Docker engine did not answer in {_START_SECONDS} s; see {log}")
+        time.sleep(0.2)
+
+
+def _systemd() -> bool:
+    return Path("/run/systemd/system").is_dir()

@@ -1,0 +1,122 @@
+"""The estate's images: built from locks, the same bytes everywhere, checked against stacks/images.lock.
+
+    python -m harness.images build | sizes | sbom NAME [--spdx] | lock | pin
+
+`lock` takes the newest packages; `pin` writes the digests that a build must give from then on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+from harness import assembly, debs, oci, paths, rootfs, sbom
+from harness.errors import HarnessError
+from harness.recipes import BASES, RECIPES
+
+DIGESTS = paths.REPO / "stacks/images.lock"
+PIN = "python -m harness.images pin"
+# What our own images may weigh; the parts of others weigh what they weigh.
+LIMIT = 45_000_000
+
+
+def service_images() -> list[oci.Image]:
+    """Every image of the estate, built or from the cache, each with the digest that is pinned."""
+    pins = read_pins()
+    images = [assembly.image(name) for name in RECIPES]
+    for name, image in zip(RECIPES, images, strict=True):
+        if pins.get(name) != image.pinned:
+            raise HarnessError(
+                f"image {name} is {image.digest[:19]} here, {DIGESTS.name} says "
+                f"{pins.get(name, 'nothing').rpartition('@')[2][:19]}; if that is meant: {PIN}"
+            )
+    return images
+
+
+def postgres_root() -> Path:
+    """The root file system of the PostgreSQL image, for running its programs without an engine."""
+    return assembly.base("postgres").root
+
+
+def read_pins() -> dict[str, str]:
+    """The pinned images: name to name@digest."""
+    try:
+        return tomllib.loads(DIGESTS.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise HarnessError(f"{DIGESTS}: cannot be read ({error}); remake it: {PIN}") from None
+
+
+def pin() -> None:
+    """Write the digests of what is built here."""
+    lines = [f'{name} = "{assembly.image(name).pinned}"' for name in sorted(RECIPES)]
+    DIGESTS.parent.mkdir(exist_ok=True)
+    DIGESTS.write_text("\n".join([f"# made by: {PIN}", *lines]) + "\n")
+
+
+def lock() -> None:
+    """Take the newest Debian packages and wheels into the locks of every base."""
+    for base in BASES:
+        debs.write_lock(rootfs.lock_of(base), debs.newest(base.debs))
+    compile_wheels = ["uv", "pip", "compile", "--quiet", "--generate-hashes", "--no-annotate"]
+    compile_wheels += ["--no-header", "--no-emit-index-url", "--python-version=3.11", "--upgrade"]
+    done = subprocess.run(
+        [*compile_wheels, "--only-binary=:all:", "requirements.in", "-o", "requirements.lock"],
+        cwd=paths.REPO / "services",
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
+    if done.returncode:
+        raise HarnessError("services/requirements.lock: uv could not resolve it (see above)")
+
+
+def sizes() -> str:
+    """A table: compressed size of each image, how much of it all five services share."""
+    rows = [f"{'image':10} {'MB':>6} {'own MB':>7}  digest"]
+    shared = assembly.base("python").layer.digest
+    for name in RECIPES:
+        image = assembly.image(name)
+        layers = oci.manifest_of(image.path)["layers"]
+        total = sum(layer["size"] for layer in layers)
+        own = sum(layer["size"] for layer in layers if layer["digest"] != shared)
+        rows.append(f"{name:10} {total / 1e6:6.1f} {own / 1e6:7.3f}  {image.digest[:19]}")
+    return "\n".join(rows)
+
+
+def bill(name: str, *, spdx: bool = False) -> str:
+    """The bill of materials of an image; it also lies beside its archive in the cache."""
+    image = assembly.image(name)
+    found = assembly.base(RECIPES[name].base).components
+    document = sbom.spdx(image, found) if spdx else sbom.cyclonedx(image, found)
+    return json.dumps(document, indent=2)
+
+
+def main(arguments: list[str]) -> int:
+    """The command line; see the top of this file."""
+    parser = argparse.ArgumentParser(prog="harness.images", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    for verb in ("build", "sizes", "lock", "pin"):
+        verbs.add_parser(verb)
+    show = verbs.add_parser("sbom")
+    show.add_argument("name", choices=RECIPES)
+    show.add_argument("--spdx", action="store_true")
+    chosen = parser.parse_args(arguments)
+    if chosen.verb == "build":
+        print("\n".join(image.pinned for image in service_images()))
+    elif chosen.verb == "sizes":
+        print(sizes())
+    elif chosen.verb == "sbom":
+        print(bill(chosen.name, spdx=chosen.spdx))
+    else:
+        {"lock": lock, "pin": pin}[chosen.verb]()
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except HarnessError as problem:
+        sys.exit(f"images: {problem}")

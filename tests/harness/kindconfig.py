@@ -1,0 +1,85 @@
+"""The configuration of a kind cluster, generated: what can only be said when the cluster is made.
+
+API audit log and encryption at rest are on; the API server listens on this machine's loopback only.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from pathlib import Path
+from typing import Any
+
+POD_RANGE = "10.244.0.0/16"
+SERVICE_RANGE = "10.96.0.0/16"
+_AUDIT_FOLDER = "/var/log/kubernetes/audit"
+_AUDIT_POLICY = "/kind/audit-policy.yaml"
+_ENCRYPTION = "/kind/encryption.yaml"
+
+
+def config(name: str, nodes: int, state: Path) -> dict[str, Any]:
+    """The kind configuration of a cluster whose host-side files are in `state`."""
+    mounts = [
+        {"hostPath": str(state / "encryption.yaml"), "containerPath": _ENCRYPTION, "readOnly": True},
+        {"hostPath": str(state / "audit"), "containerPath": _AUDIT_FOLDER},
+    ]
+    return {
+        "apiVersion": "kind.x-k8s.io/v1alpha4",
+        "kind": "Cluster",
+        "name": name,
+        "networking": {
+            "apiServerAddress": "127.0.0.1",
+            "kubeProxyMode": "iptables",
+            "podSubnet": POD_RANGE,
+            "serviceSubnet": SERVICE_RANGE,
+        },
+        "nodes": [
+            {"role": "control-plane", "extraMounts": mounts},
+            *({"role": "worker"} for _ in range(nodes - 1)),
+        ],
+        "kubeadmConfigPatches": [json.dumps(patch) for patch in _patches()],
+    }
+
+
+def encryption() -> dict[str, Any]:
+    """An EncryptionConfiguration with a fresh 256-bit key; without `identity`, plain text is unreadable."""
+    key = {"name": "key1", "secret": base64.b64encode(secrets.token_bytes(32)).decode()}
+    return {
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "EncryptionConfiguration",
+        "resources": [{"resources": ["secrets", "configmaps"], "providers": [{"aescbc": {"keys": [key]}}]}],
+    }
+
+
+def _patches() -> list[dict[str, Any]]:
+    arguments = {
+        "audit-policy-file": _AUDIT_POLICY,
+        "audit-log-path": f"{_AUDIT_FOLDER}/audit.log",
+        "audit-log-maxsize": "100",
+        "audit-log-maxbackup": "2",
+        "encryption-provider-config": _ENCRYPTION,
+    }
+    patches = {"patches": {"directory": "/kind/patches"}}
+    return [
+        {
+            "kind": "ClusterConfiguration",
+            "etcd": {"local": {"imageTag": "3.7.3-0"}},
+            "dns": {"imageTag": "v1.15.0"},
+            "apiServer": {
+                "extraArgs": [{"name": name, "value": value} for name, value in arguments.items()],
+                "extraVolumes": [
+                    _volume("audit-policy", _AUDIT_POLICY, "File", read_only=True),
+                    _volume("encryption", _ENCRYPTION, "File", read_only=True),
+                    _volume("audit-log", _AUDIT_FOLDER, "Directory", read_only=False),
+                ],
+            },
+        },
+        {"kind": "InitConfiguration", **patches},
+        {"kind": "JoinConfiguration", **patches},
+        {"kind": "KubeletConfiguration", "cgroupDriver": "cgroupfs", "failCgroupV1": False},
+    ]
+
+
+def _volume(name: str, path: str, kind: str, *, read_only: bool) -> dict[str, Any]:
+    return {"name": name, "hostPath": path, "mountPath": path, "pathType": kind, "readOnly": read_only}

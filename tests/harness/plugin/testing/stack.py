@@ -1,0 +1,142 @@
+"""A Pulumi stack in a folder of its own, driven by the real engine with the plugin under test.
+
+A program is a list of declared objects, so that a test reads like the change it makes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from harness.build import binary
+from harness.plugin.launcher import write_launcher
+from pulumi import automation
+
+Obj = dict[str, Any]
+Program = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One object of a program, registered by its token as any kind can be."""
+
+    name: str
+    manifest: Obj
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def token(self) -> str:
+        group, _, version = str(self.manifest["apiVersion"]).rpartition("/")
+        return f"kubernetes:{group or 'core'}/{version}:{self.manifest['kind']}"
+
+
+def program(*objects: Declared) -> Program:
+    """The Pulumi program that declares these objects; `after` names what must come before."""
+
+    def run() -> None:
+        made: dict[str, pulumi.Resource] = {}
+        for item in objects:
+            options = dict(item.options)
+            before = [made[name] for name in options.pop("after", [])]
+            chosen = pulumi.ResourceOptions(depends_on=before, **options)
+            made[item.name] = pulumi.CustomResource(
+                item.token, item.name, dict(item.manifest), opts=chosen
+            )
+            pulumi.export(item.name, made[item.name].id)
+
+    return run
+
+
+@dataclass
+class Outcome:
+    """What the engine did: operation and changed paths per resource, and all it said."""
+
+    operations: dict[str, str] = field(default_factory=dict)
+    changed: dict[str, set[str]] = field(default_factory=dict)
+    said: str = ""
+
+    def record(self, event: automation.EngineEvent) -> None:
+        """Note a step; the two halves of a replacement count as one replacement."""
+        if event.diagnostic_event:
+            self.said += event.diagnostic_event.message
+        if event.resource_pre_event is None:
+            return
+        step = event.resource_pre_event.metadata
+        name, operation = step.urn.rpartition("::")[2], str(step.op.value)
+        if ":Stack::" in step.urn or "pulumi:providers" in step.urn:
+            return
+        replacing = "replace" in operation or operation == "discard-replaced"
+        self.operations[name] = "replace" if replacing else operation
+        if step.detailed_diff:
+            self.changed.setdefault(name, set()).update(step.detailed_diff)
+
+
+class Stack:
+    """One stack on one cluster; every call is one run of the engine."""
+
+    def __init__(self, folder: Path, kubeconfig: Path | str, **environment: str) -> None:
+        self.folder = folder
+        tools = folder / "bin"
+        tools.mkdir(parents=True)
+        write_launcher(tools, Path(sys.executable))
+        for name in ("pulumi", "pulumi-language-python"):
+            (tools / name).symlink_to(binary(name))
+        (folder / "state").mkdir()
+        self.environment = {
+            "PATH": f"{tools}:{Path(sys.executable).parent}:/usr/bin:/bin",
+            "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
+            "PULUMI_CONFIG_PASSPHRASE": "only-for-this-test",
+            "PULUMI_HOME": str(folder / "home"),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "KUBECONFIG": str(kubeconfig),
+            **environment,
+        }
+
+    def _open(self, run: Program) -> automation.Stack:
+        command = automation.PulumiCommand(root=str(self.folder))
+        options = automation.LocalWorkspaceOptions(
+            env_vars=self.environment, pulumi_command=command
+        )
+        return automation.create_or_select_stack(
+            "test", project_name="plugin-test", program=run, opts=options
+        )
+
+    def _run(self, verb: str, run: Program, **options: Any) -> Outcome:
+        outcome = Outcome()
+        stack = self._open(run)
+        try:
+            result = getattr(stack, verb)(on_event=outcome.record, **options)
+        except automation.CommandError as problem:
+            raise Failed(outcome, str(problem)) from problem
+        outcome.said += str(result.stdout)
+        return outcome
+
+    def up(self, *objects: Declared, run: Program | None = None, **options: Any) -> Outcome:
+        return self._run("up", run or program(*objects), **options)
+
+    def preview(self, *objects: Declared, run: Program | None = None, **options: Any) -> Outcome:
+        return self._run("preview", run or program(*objects), **options)
+
+    def refresh(self, *objects: Declared) -> Outcome:
+        return self._run("refresh", program(*objects))
+
+    def destroy(self) -> Outcome:
+        return self._run("destroy", program())
+
+    def resources(self) -> dict[str, Obj]:
+        """The state by resource name, secrets encrypted as they are on disk."""
+        exported = self._open(program()).export_stack().deployment or {}
+        found: Iterable[Obj] = exported.get("resources") or []
+        return {str(item["urn"]).rpartition("::")[2]: item for item in found}
+
+
+class Failed(Exception):
+    """The engine ended with an error."""
+
+    def __init__(self, outcome: Outcome, said: str) -> None:
+        super().__init__(f"{outcome.said}\n{said}")
+        self.outcome = outcome

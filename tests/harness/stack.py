@@ -1,0 +1,103 @@
+"""Runs the Pulumi stack `kind` for one cluster, on a state of its own and off the checkout.
+
+Pulumi keeps the salt of a stack's secrets in its settings file. The harness works on a copy of
+that file beside the state, so that neither `make up` nor `make test` changes the checkout.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+from harness import environment, paths, shell
+from harness.environment import STACK
+from harness.errors import HarnessError
+from harness.progress import say
+
+_SALT = "encryptionsalt:"
+
+
+def up(cluster: str) -> None:
+    """Deploy; a stack that is up to date stays untouched."""
+    _forget_other_cluster(cluster)
+    _drop_stale_locks(cluster)
+    settings = _settings(cluster)
+    _pulumi(cluster, "up", "--yes", "--skip-preview", "--non-interactive", "--config-file", str(settings))
+
+
+def unchanged(cluster: str) -> bool:
+    """Whether a deployment would change nothing."""
+    arguments = ["pulumi", "preview", "--expect-no-changes", "--non-interactive", "--refresh"]
+    config = ["--config-file", str(_settings(cluster))]
+    done = subprocess.run(
+        [*arguments, *config], cwd=paths.REPO, env=environment.full(cluster), capture_output=True, check=False
+    )
+    return done.returncode == 0
+
+
+def _settings(cluster: str) -> Path:
+    """The checkout's settings of the stack with the salt of this cluster's state."""
+    project = paths.cluster_state(cluster) / "project"
+    salted = project / f"Pulumi.{STACK}.yaml"
+    if not salted.exists():
+        _create(cluster, project)
+    ours = [line for line in salted.read_text().splitlines() if line.startswith(_SALT)]
+    committed = paths.REPO / "stacks" / f"Pulumi.{STACK}.yaml"
+    theirs = committed.read_text().splitlines() if committed.exists() else []
+    merged = paths.cluster_state(cluster) / "stack.yaml"
+    merged.write_text("\n".join([*ours, *(x for x in theirs if not x.startswith(_SALT))]) + "\n")
+    return merged
+
+
+def _create(cluster: str, project: Path) -> None:
+    """A new stack, from a folder that holds no more than the project's name."""
+    shutil.rmtree(project, ignore_errors=True)
+    project.mkdir()
+    name = next(x for x in _project_lines() if x.startswith("name:"))
+    (project / "Pulumi.yaml").write_text(f"{name}\nruntime: python\n")
+    env = environment.full(cluster)
+    told = shell.run(["pulumi", "stack", "ls", "--json", "-C", str(project)], what="reading stacks", env=env)
+    if f'"{STACK}"' in told:  # a killed run made the stack and lost its salt: nothing was deployed yet
+        remove = ["pulumi", "stack", "rm", "--yes", "--force", STACK, "-C", str(project)]
+        shell.run(remove, what="removing a half-made stack", env=env)
+    init = ["pulumi", "stack", "init", STACK, "--no-select", "-C", str(project)]
+    shell.run(init, what=f"creating the stack {STACK}", env=env)
+
+
+def _project_lines() -> list[str]:
+    return (paths.REPO / "Pulumi.yaml").read_text().splitlines()
+
+
+def _forget_other_cluster(cluster: str) -> None:
+    """Drop a state that describes a cluster which no longer exists."""
+    state = paths.cluster_state(cluster)
+    seen, file = _identity(cluster), state / "deployed-to"
+    if file.exists() and file.read_text() == seen:
+        return
+    for old in (state / "pulumi", state / "project"):
+        shutil.rmtree(old, ignore_errors=True)
+    file.write_text(seen)
+
+
+def _identity(cluster: str) -> str:
+    """What distinguishes a cluster from a later one of the same name."""
+    command = ["kubectl", "get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"]
+    return shell.run(command, what=f"asking the cluster {cluster}", env=environment.full(cluster))
+
+
+def _drop_stale_locks(cluster: str) -> None:
+    """Remove the locks of killed engines: Pulumi's file backend does not look whether they live."""
+    for file in (paths.cluster_state(cluster) / "pulumi").rglob("locks/**/*.json"):
+        holder = json.loads(file.read_text())
+        if not Path(f"/proc/{holder.get('pid')}").exists():
+            say(f"removing the lock that process {holder.get('pid')} left behind")
+            file.unlink()
+
+
+def _pulumi(cluster: str, *arguments: str) -> None:
+    env = environment.full(cluster)
+    done = subprocess.run(["pulumi", *arguments], cwd=paths.REPO, env=env, check=False)
+    if done.returncode:
+        raise HarnessError(f"`pulumi {arguments[0]}` failed on the cluster {cluster}: its message is above")

@@ -1,0 +1,124 @@
+"""From nothing to a running cluster with everything loaded, and to a proven estate on it.
+
+Each step looks first and does only what is missing, so that an interrupted run goes on where it
+stopped and a second one finds nothing to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from harness import build, engine, environment, lock, paths, shell, stack
+from harness.errors import HarnessError
+from harness.progress import clock, say
+
+T = TypeVar("T")
+_INPUTS = ("components", "services", "stacks", "tests/harness", "Pulumi.yaml", "requirements.lock")
+
+
+def prepare(cluster: str, nodes: int = 1) -> None:
+    """Everything below the stack: Docker engine, toolchain, images, cluster, loaded images."""
+    from harness import cluster as clusters
+    from harness import images, platform_images
+
+    with lock.held(paths.state() / "up.lock"):
+        _timed("Docker engine", engine.ensure)
+        _timed("toolchain", build.obtain_all)
+        wanted = _timed("images", lambda: images.service_images() + platform_images.platform_images())
+        _timed(f"cluster {cluster}", lambda: clusters.ensure(cluster, nodes=nodes))
+        _timed("images in the cluster", lambda: clusters.load(cluster, wanted))
+        environment.write(cluster)
+
+
+def up(cluster: str, nodes: int) -> int:
+    """The running, proven estate; says so when it is already there."""
+    start, record = time.monotonic(), paths.cluster_state(cluster) / "up.json"
+    inputs = fingerprint(nodes)
+    if _recorded(record) == inputs and _untouched(cluster):
+        say(f"{cluster} is up and nothing has changed: nothing to do ({clock(time.monotonic() - start)})")
+        return 0
+    record.unlink(missing_ok=True)
+    prepare(cluster, nodes)
+    _timed("pulumi up", lambda: stack.up(cluster))
+    code = prove(cluster, [])
+    if code == 0:
+        record.write_text(json.dumps(inputs))
+        say(f"{cluster} is up and proven after {clock(time.monotonic() - start)}")
+        say(f"by hand: source {environment.write(cluster)}")
+    return code
+
+
+def prove(cluster: str, arguments: Iterable[str]) -> int:
+    """Run the probes on `cluster` and return their exit code; their output is all there is."""
+    command = [sys.executable, "-m", "garrison", "prove", *arguments]
+    return subprocess.run(command, env=environment.full(cluster), check=False).returncode
+
+
+def down(names: Iterable[str]) -> None:
+    """Remove the clusters and their state, and stop what was started for them; keep the cache."""
+    from harness import cluster as clusters
+
+    for name in names:
+        if engine.running():
+            clusters.delete(name)
+        shutil.rmtree(paths.state() / name, ignore_errors=True)
+    _stop_engine()
+
+
+def _stop_engine() -> None:
+    """Stop the Docker daemon that the harness started, unless others use it by now."""
+    file = engine.pid_file()
+    if not file.exists() or (engine.running() and shell.run(["docker", "ps", "-q"], what="listing containers")):
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(int(file.read_text()), signal.SIGTERM)
+    file.unlink()
+
+
+def fingerprint(nodes: int, root: Path = paths.REPO) -> str:
+    """One hash of all files that decide what `up` makes."""
+    digest = hashlib.sha256(f"nodes={nodes}\n".encode())
+    for name in _INPUTS:
+        place = root / name
+        for file in sorted(place.rglob("*")) if place.is_dir() else [place]:
+            if file.is_file() and "__pycache__" not in file.parts:
+                digest.update(f"{file.relative_to(root)} {_hash(file)}\n".encode())
+    return digest.hexdigest()
+
+
+def _hash(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _recorded(record: Path) -> str:
+    try:
+        return str(json.loads(record.read_text()))
+    except (OSError, ValueError):
+        return ""
+
+
+def _untouched(cluster: str) -> bool:
+    """Whether the cluster answers and holds exactly what the stack says."""
+    try:
+        return engine.running() and stack.unchanged(cluster)
+    except HarnessError:
+        return False
+
+
+def _timed(what: str, deed: Callable[[], T]) -> T:
+    start = time.monotonic()
+    say(f"== {what}")
+    result = deed()
+    say(f"== {what}: {clock(time.monotonic() - start)}")
+    return result

@@ -1,0 +1,164 @@
+"""The laws of the expectation: what is declared must pass, everything else must be refused, and everything is tried."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, given, settings
+
+from garrison import defaults as d
+from garrison.graph import Graph, Operation, Ref
+from garrison.prove.expected import expected
+from garrison.prove.model import Connect, Probe, Request
+from garrison.prove.samples import covers, declared, sample, undeclared
+from unit.prove.estates import estate, graphs
+
+QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+REFUSED_KINDS = {
+    "plaintext",
+    "no certificate",
+    "wrong trust domain",
+    "wrong authority",
+    "TLS 1.2",
+    "application port",
+    "health port",
+}
+
+
+def calls_of(graph: Graph) -> set[tuple[Ref, Ref, Operation]]:
+    return {(c.caller, c.callee, o) for c in graph.calls for o in c.operations}
+
+
+def closed_requests(graph: Graph) -> list[Probe]:
+    return [p for p in expected(graph) if p.phase == "closed" and p.target.role == "service"]
+
+
+@QUICK
+@given(graphs())
+def test_allowed_requests_are_exactly_the_declared_operations(graph: Graph) -> None:
+    passed = {(p.source.ref, p.target.ref, p.operation) for p in closed_requests(graph) if p.expected == "allowed"}
+    assert passed == {(a, b, str(o)) for a, b, o in calls_of(graph)}
+
+
+@QUICK
+@given(graphs())
+def test_each_declared_operation_is_tried_through_the_proxy_and_with_the_own_certificate(graph: Graph) -> None:
+    ways = [
+        (p.source.ref, p.target.ref, p.operation, p.attempt.through_proxy)
+        for p in closed_requests(graph)
+        if p.expected == "allowed" and isinstance(p.attempt, Request)
+    ]
+    assert sorted(ways) == sorted((a, b, str(o), via) for a, b, o in calls_of(graph) for via in (False, True))
+
+
+@QUICK
+@given(graphs())
+def test_no_request_that_must_be_refused_is_covered_by_a_declaration(graph: Graph) -> None:
+    for probe in expected(graph):
+        if probe.layers == {"authorization"} and isinstance(probe.attempt, Request):
+            mine = declared(graph, probe.source.ref, probe.target.ref)
+            assert not any(covers(operation, probe.attempt.operation) for operation in mine)
+
+
+@QUICK
+@given(graphs())
+def test_every_ordered_pair_is_approached_in_every_forbidden_way(graph: Graph) -> None:
+    seen: dict[tuple[str, str], set[str]] = {}
+    for probe in closed_requests(graph):
+        if probe.expected == "refused":
+            seen.setdefault((str(probe.source), str(probe.target)), set()).add(probe.kind)
+    for target in graph.services:
+        for source in [s.ref for s in graph.services if s.ref != target.ref] + [db.ref for db in graph.databases]:
+            assert seen[str(source), str(target.ref)] >= REFUSED_KINDS
+        for stray in [f"undeclared pod in {n}" for n in graph.namespaces] + ["undeclared namespace"]:
+            assert seen[stray, str(target.ref)] >= REFUSED_KINDS
+        assert seen["outside", str(target.ref)] == {"node address"}
+
+
+@QUICK
+@given(graphs())
+def test_undeclared_pairs_meet_the_network_and_declared_pairs_what_comes_after_it(graph: Graph) -> None:
+    pairs = {(c.caller, c.callee) for c in graph.calls}
+    for probe in closed_requests(graph):
+        if probe.expected == "allowed" or probe.source.role == "outside":
+            continue
+        behind = (probe.source.ref, probe.target.ref) in pairs and probe.port == d.MTLS_PORT
+        assert (probe.layers == {"network"}) != behind
+
+
+@QUICK
+@given(graphs())
+def test_with_the_network_opened_nothing_is_left_to_the_network(graph: Graph) -> None:
+    opened = [p for p in expected(graph) if p.phase == "network open"]
+    assert all("network" not in p.layers for p in opened)
+    assert {p.kind for p in opened if p.expected == "allowed"} <= {"control"}
+    assert {(str(p.source), str(p.target)) for p in opened if p.target.role == "service"} == {
+        (str(p.source), str(p.target)) for p in closed_requests(graph) if p.source.role != "outside"
+    }
+
+
+@QUICK
+@given(graphs())
+def test_at_targets_without_demands_only_declared_pairs_pass(graph: Graph) -> None:
+    pairs = {(c.caller, c.callee) for c in graph.calls}
+    for probe in expected(graph):
+        if probe.phase == "identity open":
+            assert (probe.expected == "allowed") == ((probe.source.ref, probe.target.ref) in pairs)
+            assert probe.expected == "allowed" or probe.layers == {"network"}
+
+
+@QUICK
+@given(graphs())
+def test_probes_are_distinct_and_in_a_stable_order(graph: Graph) -> None:
+    probes = expected(graph)
+    assert probes == expected(Graph.from_json(graph.to_json()))
+    assert len({(p.source, p.target, p.port, p.attempt, p.phase) for p in probes}) == len(probes)
+
+
+@QUICK
+@given(graphs())
+def test_nobody_without_a_use_gets_further_than_the_network_at_a_database(graph: Graph) -> None:
+    users = {(use.service, use.database) for use in graph.uses}
+    for probe in expected(graph, layers=False):
+        if probe.target.role == "database" and probe.source.role != "outside":
+            assert isinstance(probe.attempt, Connect) != ((probe.source.ref, probe.target.ref) in users)
+
+
+def test_without_layers_only_the_estate_as_it_is() -> None:
+    assert {p.phase for p in expected(estate(), layers=False)} == {"closed"}
+
+
+def test_undeclared_operations_are_those_of_others_another_method_and_another_path() -> None:
+    graph = estate()
+    found = list(undeclared(graph, Ref("shop", "orders"), Ref("bank", "payments")))
+    assert Operation("POST", "/refunds") in found
+    assert Operation("POST", "/charges/garrison-probe") in found
+    assert any(o.path == "/charges" and o.method != "POST" for o in found)
+    assert Operation("POST", "/charges") not in found
+
+
+def test_a_sample_is_covered_by_its_own_template_and_by_no_longer_path() -> None:
+    operation = Operation("GET", "/items/{id}")
+    assert covers(operation, sample(operation))
+    assert not covers(operation, Operation("GET", "/items/1/2"))
+    assert not covers(operation, Operation("GET", "/items/"))
+    assert not covers(operation, Operation("POST", "/items/1"))
+
+
+def test_the_estate_has_the_secret_and_database_probes_of_the_issue() -> None:
+    payments = {
+        p.kind
+        for p in expected(estate())
+        if str(p.source) == "bank/payments" and p.target.role in ("store", "database")
+    }
+    assert payments >= {
+        "own secret",
+        "undeclared secret",
+        "wrong audience",
+        "plaintext",
+        "TLS 1.2",
+        "leased credentials",
+        "expired lease",
+        "wrong certificate",
+        "no credentials",
+    }
+    stolen = [p for p in expected(estate()) if p.kind == "another's secret"]
+    assert {str(p.source) for p in stolen} == {"insurance/claims", "insurance/cover", "shop/catalog", "shop/orders"}

@@ -1,0 +1,220 @@
+"""The probe tool against real servers on loopback, and what its observations are read as."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from garrison.graph import Operation
+from garrison.prove import classify
+from garrison.prove.model import Connect, LogIn, Request, Seen
+from prober.batch import observe, run
+from prober.scram import Scram
+from unit.prove.conftest import CALLEE, CALLER, Authority, http, serving
+
+TIMEOUT = 2.0
+GET = Operation("GET", "/items/1")
+
+
+def request(port: int, **tls: Any) -> dict[str, Any]:
+    return {"action": "http", "host": "127.0.0.1", "port": port, "method": "GET", "path": "/", "tls": tls or None}
+
+
+def read(spec: dict[str, Any]) -> Seen:
+    return classify.read(Request(GET), observe(spec, TIMEOUT))
+
+
+def own(authority: Authority, uri: str = CALLER) -> dict[str, str]:
+    files = authority.issue(uri)
+    return {"certificate": files.certificate, "key": files.key}
+
+
+def test_the_right_certificate_is_answered_and_the_servers_identity_is_seen(
+    authority: Authority, mutual: ssl.SSLContext
+) -> None:
+    with serving(http("404 Not Found", "{}"), mutual) as port:
+        spec = request(port, **own(authority), trust=authority.bundle, peer=CALLEE)
+        assert observe(spec, TIMEOUT)["peer"] == CALLEE
+        assert read(spec).verdict == "allowed"
+
+
+def test_a_server_with_another_identity_is_an_error_not_a_refusal(authority: Authority, mutual: ssl.SSLContext) -> None:
+    with serving(http("200 OK", "{}"), mutual) as port:
+        assert read(request(port, **own(authority), trust=authority.bundle, peer=CALLEE)).verdict == "allowed"
+        assert read(request(port, **own(authority), trust=authority.bundle, peer=CALLER)).verdict == "error"
+
+
+def test_a_server_of_another_authority_is_an_error(
+    authority: Authority, stranger: Authority, mutual: ssl.SSLContext
+) -> None:
+    with serving(http("200 OK", "{}"), mutual) as port:
+        assert read(request(port, **own(authority), trust=stranger.bundle)).verdict == "error"
+
+
+@pytest.mark.parametrize("way", ["none", "stranger", "TLS 1.2", "plaintext"])
+def test_what_mutual_tls_refuses_is_read_as_identity(
+    way: str, authority: Authority, stranger: Authority, mutual: ssl.SSLContext
+) -> None:
+    with serving(http("200 OK", "{}"), mutual) as port:
+        good = request(port, **own(authority))
+        spec = {
+            "none": request(port, trust=authority.bundle),
+            "stranger": request(port, **own(stranger)),
+            "TLS 1.2": request(port, **own(authority), maximum="1.2"),
+            "plaintext": request(port),
+        }[way]
+        assert read(good).verdict == "allowed"
+        seen = read(spec)
+        assert (seen.verdict, seen.layer) == ("refused", "identity")
+
+
+def test_a_certificate_can_be_given_as_text(authority: Authority, mutual: ssl.SSLContext) -> None:
+    files = {name: Path(path).read_text() for name, path in own(authority).items()}
+    with serving(http("200 OK", "{}"), mutual) as port:
+        assert read(request(port, **files)).verdict == "allowed"
+
+
+def test_an_unreadable_certificate_is_an_error(authority: Authority, mutual: ssl.SSLContext) -> None:
+    with serving(http("200 OK", "{}"), mutual) as port:
+        missing = {"certificate": "/nowhere/tls.crt", "key": "/nowhere/tls.key"}
+        assert read(request(port, **own(authority))).verdict == "allowed"
+        assert read(request(port, **missing)).verdict == "error"
+
+
+def test_nobody_listening_is_the_workload_and_not_the_network() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        spec = {"action": "connect", "host": "127.0.0.1", "port": port}
+        assert classify.read(Connect(), observe(spec, TIMEOUT)).verdict == "allowed"
+    seen = classify.read(Connect(), observe(spec, TIMEOUT))
+    assert (seen.verdict, seen.layer) == ("refused", "workload")
+
+
+REJECT = """
+set -e
+ip link set lo up
+iptables -A INPUT -p tcp --dport 81 -j REJECT --reject-with icmp-port-unreachable
+iptables -A INPUT -p tcp --dport 82 -j REJECT --reject-with icmp-admin-prohibited
+iptables -A INPUT -p tcp --dport 83 -j DROP
+exec {python} -m prober
+"""
+
+
+@pytest.mark.skipif(not shutil.which("iptables"), reason="needs iptables in a network namespace of its own")
+def test_a_firewalls_rejection_is_told_from_a_closed_port() -> None:
+    attempts = [{"action": "connect", "host": "127.0.0.1", "port": port} for port in (80, 81, 82, 83)]
+    script = REJECT.format(python=sys.executable)
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--net", "sh", "-c", script],
+        input=json.dumps({"timeout": 0.5, "attempts": attempts}),
+        env={"PYTHONPATH": str(Path(__file__).parents[3] / "services"), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "perm" in done.stderr.lower():
+        pytest.skip(f"no network namespace to be had here: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    seen = [o["error"] for o in json.loads(done.stdout)["observations"]]
+    assert seen == ["refused", "icmp", "icmp", "timeout"]
+    layers = [classify.read(Connect(), o).layer for o in json.loads(done.stdout)["observations"]]
+    assert layers == ["workload", "network", "network", "network"]
+
+
+def test_a_silent_server_is_an_error(authority: Authority) -> None:
+    def nothing(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.recv(65536)
+
+    with serving(nothing) as port:
+        seen = classify.read(Request(GET), observe(request(port, trust=authority.bundle), 0.3))
+        assert seen.verdict == "error"
+
+
+def test_an_unknown_action_is_a_crash_and_the_batch_goes_on(mutual: ssl.SSLContext, authority: Authority) -> None:
+    with serving(http("200 OK", "{}"), mutual) as port:
+        first, second = run([{"action": "dance"}, request(port, **own(authority))], TIMEOUT)
+    assert first["error"].startswith("crash")
+    assert second["status"] == 200
+
+
+# --- PostgreSQL ------------------------------------------------------------------------------------------------------
+
+
+def log_in(port: int, **more: Any) -> dict[str, Any]:
+    names = {"user": "u", "password": "p", "database": "d"}
+    return {"action": "postgres", "host": "127.0.0.1", "port": port, **names, **more}
+
+
+def message(kind: bytes, body: bytes) -> bytes:
+    return kind + struct.pack("!i", len(body) + 4) + body
+
+
+def test_a_database_without_a_rule_for_us_refuses() -> None:
+    def refuse(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(message(b"E", b"SFATAL\0C28000\0Mno pg_hba.conf entry\0\0"))
+
+    with serving(refuse) as port:
+        seen = classify.read(LogIn("u", tls=False), observe(log_in(port), TIMEOUT))
+    assert (seen.verdict, seen.layer) == ("refused", "database")
+
+
+def test_a_database_that_is_starting_up_is_an_error() -> None:
+    def starting(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(message(b"E", b"SFATAL\0C57P03\0Mthe database system is starting up\0\0"))
+
+    with serving(starting) as port:
+        assert classify.read(LogIn("u", tls=False), observe(log_in(port), TIMEOUT)).verdict == "error"
+
+
+def test_a_database_that_answers_a_query_let_us_in() -> None:
+    def welcome(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(message(b"R", struct.pack("!i", 0)) + message(b"Z", b"I"))
+        connection.recv(65536)
+        connection.sendall(message(b"D", b"\0\1\0\0\0\1u") + message(b"C", b"SELECT 1\0") + message(b"Z", b"I"))
+        connection.recv(65536)
+
+    with serving(welcome) as port:
+        assert classify.read(LogIn("u", tls=False), observe(log_in(port), TIMEOUT)).verdict == "allowed"
+
+
+def test_a_database_without_tls_is_seen() -> None:
+    def no(connection: socket.socket) -> None:
+        connection.recv(8)
+        connection.sendall(b"N")
+
+    with serving(no) as port:
+        assert observe(log_in(port, tls={"maximum": "1.3"}), TIMEOUT)["error"] == "the server offers no TLS"
+
+
+def test_scram_gives_the_proof_of_the_standards_own_example() -> None:
+    exchange = Scram("pencil")  # RFC 7677 section 3
+    exchange.bare = "n=user,r=rOprNGfwEbeRWgbNEkqO"
+    challenge = b"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
+    assert exchange.final(challenge).endswith(b",p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=")
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"attempts": 1}', "[]"])
+def test_an_unreadable_batch_ends_in_one_line(text: str) -> None:
+    env = {"PYTHONPATH": str(Path(__file__).parents[3] / "services")}
+    done = subprocess.run(
+        [sys.executable, "-m", "prober"], input=text, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1
