@@ -23,6 +23,8 @@ Result = TypeVar("Result")
 Connection = psycopg.Connection[tuple[object, ...]]
 Slot = tuple[Credentials, Connection] | None
 WAIT_SECONDS = 2.0
+# The database's own answers, not lost connections: asking again at once would only add to the load.
+BUSY = (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable)
 
 
 class Pool:
@@ -40,8 +42,7 @@ class Pool:
         try:
             return self._attempt(work)
         except psycopg.OperationalError as error:
-            # A timeout or a deadlock is the database's answer, not a lost connection.
-            if isinstance(error, psycopg.errors.QueryCanceled):
+            if isinstance(error, BUSY):
                 raise _unavailable() from None
             logger.warning("database connection lost: %s", type(error).__name__)
         try:

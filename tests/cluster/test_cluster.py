@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -24,14 +25,15 @@ def namespace() -> Iterator[None]:
     live.kubectl("delete", "namespace", NAMESPACE)
 
 
-def pod(name: str, *command: str, image: str = HELPER, **more: object) -> dict[str, object]:
-    container = {"name": "main", "image": image, "imagePullPolicy": "IfNotPresent", "command": list(command)}
-    container |= {key: more.pop(key) for key in ("volumeMounts", "securityContext") if key in more}
+def pod(name: str, *command: str, image: str = HELPER, **container: Any) -> dict[str, Any]:
+    """A pod that runs one command; `volumes` belong to it, the other settings to its container."""
+    volumes = container.pop("volumes", [])
+    main = {"name": "main", "image": image, "imagePullPolicy": "IfNotPresent", "command": command}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": name, "namespace": NAMESPACE},
-        "spec": {"restartPolicy": "Never", "containers": [container], **more},
+        "spec": {"restartPolicy": "Never", "containers": [main | container], "volumes": volumes},
     }
 
 
@@ -122,7 +124,7 @@ def test_a_volume_keeps_its_data_for_the_next_pod() -> None:
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "16Mi"}}},
     }
     volume = {"name": "data", "persistentVolumeClaim": {"claimName": "kept"}}
-    mount = {"volumeMounts": [{"name": "data", "mountPath": "/data"}], "volumes": [volume]}
+    mount: dict[str, Any] = {"volumeMounts": [{"name": "data", "mountPath": "/data"}], "volumes": [volume]}
     live.apply(claim, pod("writer", "sh", "-c", "echo kept > /data/file", **mount))
     finished("writer")
     live.apply(pod("reader", "cat", "/data/file", **mount))

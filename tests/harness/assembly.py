@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness import artefact, manifest, oci, paths, rootfs, sbom
 from harness.errors import HarnessError
-from harness.recipes import BASES, PRUNE, RECIPES, Recipe
+from harness.recipes import BASES, PRUNE, RECIPES
 
 SERVICES = paths.REPO / "services"
 SOURCES = {".py", ".sql"}
@@ -55,7 +55,7 @@ def image(name: str) -> oci.Image:
     recipe, below = RECIPES[name], base(RECIPES[name].base)
     layers = [below.layer]
     if recipe.sources:
-        layers.append(_sources(name, recipe, below).layer)
+        layers.append(sources(name).layer)
     digests = [layer.digest for layer in layers]
     place = artefact.folder(f"image-{name}", artefact.key(repr(recipe), digests, _code()))
 
@@ -83,8 +83,9 @@ def _user(base_name: str) -> str:
     return f"{uid}:{uid}"
 
 
-def _sources(name: str, recipe: Recipe, below: Built) -> Built:
-    """The layer with the service's own packages."""
+def sources(name: str) -> Built:
+    """The layer with the packages of services/ that the image `name` adds to its base."""
+    recipe, below = RECIPES[name], base(RECIPES[name].base)
     files = sorted(
         path for package in recipe.sources for path in (SERVICES / package).rglob("*") if path.suffix in SOURCES
     )

@@ -56,14 +56,19 @@ def write_lock(file: Path, debs: Iterable[Deb]) -> None:
 def fetch(file: Path) -> list[Path]:
     """Every package of the lock as a verified file in the cache, in the order of the lock."""
     debs = read_lock(file)
-    missing = [deb for deb in debs if not deb.cached.exists()]
+    missing = [deb for deb in debs if not fetched(deb)]
     if missing:
         try:
             _download(missing)
         except HarnessError:  # the lists may be older than the lock: read them once more
             _update()
-            _download([deb for deb in missing if not deb.cached.exists()])
+            _download([deb for deb in missing if not fetched(deb)])
     return [deb.cached for deb in debs]
+
+
+def fetched(deb: Deb) -> bool:
+    """Whether the cache has it, whole and as pinned."""
+    return deb.cached.exists() and file_digest(deb.cached) == f"sha256:{deb.sha256}"
 
 
 def extract(debs: Iterable[Path], dest: Path) -> None:

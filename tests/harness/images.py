@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
-from harness import assembly, debs, oci, paths, rootfs, sbom
+from harness import assembly, debs, oci, paths, rootfs, sbom, shell
+from harness.assembly import SERVICES
 from harness.errors import HarnessError
 from harness.recipes import BASES, RECIPES
 
@@ -61,16 +61,10 @@ def lock() -> None:
     """Take the newest Debian packages and wheels into the locks of every base."""
     for base in BASES:
         debs.write_lock(rootfs.lock_of(base), debs.newest(base.debs))
-    compile_wheels = ["uv", "pip", "compile", "--quiet", "--generate-hashes", "--no-annotate"]
-    compile_wheels += ["--no-header", "--no-emit-index-url", "--python-version=3.11", "--upgrade"]
-    done = subprocess.run(
-        [*compile_wheels, "--only-binary=:all:", "requirements.in", "-o", "requirements.lock"],
-        cwd=paths.REPO / "services",
-        stdout=subprocess.DEVNULL,
-        check=False,
-    )
-    if done.returncode:
-        raise HarnessError("services/requirements.lock: uv could not resolve it (see above)")
+    wheels = SERVICES / "requirements.in"
+    command = ["uv", "pip", "compile", "--generate-hashes", "--no-annotate", "--no-header", "--upgrade"]
+    command += ["--no-emit-index-url", "--python-version=3.11", "--only-binary=:all:"]
+    shell.run([*command, wheels, "-o", wheels.with_suffix(".lock")], what="locking the services' wheels")
 
 
 def sizes() -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from harness import images, shell
 from harness.errors import HarnessError
@@ -54,8 +56,7 @@ class Server:
     def stop(self) -> None:
         """Stop at once; connections are cut."""
         if self.process:
-            self.process.terminate()
-            self.process.send_signal(3)  # SIGQUIT: immediate shutdown, nothing here is worth a checkpoint
+            self.process.send_signal(signal.SIGQUIT)  # immediate shutdown, nothing here is worth a checkpoint
             self.process.wait(30)
             self.process = None
 
@@ -78,7 +79,7 @@ class Server:
     def _program(self, name: str) -> Path:
         return self.home / "lib/postgresql/15/bin" / name
 
-    def _as(self) -> dict[str, object]:
+    def _as(self) -> dict[str, Any]:
         """The environment and, for root, the unprivileged user to run as."""
         env = {"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": str(self.home / "libs"), "TZ": "UTC"}
         if os.geteuid():

@@ -69,10 +69,13 @@ def down(names: Iterable[str]) -> None:
     """Remove the clusters and their state, and stop what was started for them; keep the cache."""
     from harness import cluster as clusters
 
-    for name in names:
-        if engine.running():
-            clusters.delete(name)
-        shutil.rmtree(paths.state() / name, ignore_errors=True)
+    with lock.held(paths.state() / "up.lock"):
+        for name in names:
+            known = (paths.state() / name).exists()
+            if engine.running():
+                clusters.delete(name)
+            shutil.rmtree(paths.state() / name, ignore_errors=True)
+            say(f"{name}: removed" if known else f"{name}: was not there")
     _stop_engine()
 
 
@@ -81,8 +84,10 @@ def _stop_engine() -> None:
     file = engine.pid_file()
     if not file.exists() or (engine.running() and shell.run(["docker", "ps", "-q"], what="listing containers")):
         return
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(int(file.read_text()), signal.SIGTERM)
+    number = int(file.read_text())
+    with contextlib.suppress(OSError):  # it may be gone, and its number another process's
+        if Path(f"/proc/{number}/comm").read_text().strip() == "dockerd":
+            os.kill(number, signal.SIGTERM)
     file.unlink()
 
 

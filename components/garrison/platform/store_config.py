@@ -1,7 +1,8 @@
 """The configuration of the OpenBao server: what it is told once, in a file, so that no hand is needed afterwards.
 
-OpenBao initialises itself from the `initialize` stanza at its first start (it needs an auto-unseal seal for that): mounts,
-the Kubernetes login and two policies are made with a root token that nobody ever sees and that is revoked at the end.
+OpenBao initialises itself from the `initialize` stanza at its first start (it needs an auto-unseal seal for that):
+mounts, the Kubernetes login and two policies are made with a root token that nobody ever sees and that is revoked at
+the end.
 Audit devices can only be declared here; the API refuses them.
 """
 

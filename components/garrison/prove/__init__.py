@@ -1,6 +1,7 @@
 """`garrison prove`: live probes on the cluster, from inside every workload's identity, judged against the graph.
 
-`expected` says what must be found, `session` and `execute` go and look, `classify` reads what came back, `report` tells.
+`expected` says what must be found, `session` and `execute` go and look, `classify` reads what came back, `report`
+tells.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from garrison.graph import Graph, Ref
-from garrison.prove import report
+from garrison.prove import drilled, report
+from garrison.prove.drill import Drill
+from garrison.prove.drilled import Finding
 from garrison.prove.execute import Runner, kubectl_of
 from garrison.prove.expected import expected
 from garrison.prove.model import Party, Probe, ProveError, Result
@@ -33,14 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", metavar="PATTERN", help="only probes to there, such as bank/payments")
     layers = "also show that each layer is enough alone (default: yes)"
     parser.add_argument("--layers", action=argparse.BooleanOptionalAction, default=True, help=layers)
-    parser.add_argument("--drill", action="store_true", help="weaken each protection in turn: a probe must notice")
+    drill = "on a cluster for tests: take away each protection (or those that match) in turn; probes must notice"
+    parser.add_argument("--drill", nargs="?", const="*", metavar="PATTERN", help=drill)
     parser.add_argument("--timeout", type=_seconds, default=2.0, metavar="SECONDS", help="for each connection")
     parser.add_argument("--image", help="the probe tool's image (default: the lock's entry `prober`)")
     parser.add_argument("--context", help="kubeconfig context")
     parser.add_argument("--kubeconfig", help="kubeconfig file (default: as kubectl finds it)")
-    parser.add_argument(
-        "--store-admin", type=Ref.parse, default=ADMIN, metavar="NAMESPACE/NAME", help=argparse.SUPPRESS
-    )
+    admin = "the secret store's administrator, a service account (default: %(default)s)"
+    parser.add_argument("--store-admin", type=Ref.parse, default=ADMIN, metavar="NAMESPACE/NAME", help=admin)
 
 
 def run(graph: Graph, options: argparse.Namespace) -> int:
@@ -60,8 +63,12 @@ def _run(graph: Graph, options: argparse.Namespace) -> int:
     started = time.monotonic()
     kubectl = kubectl_of(options.context, options.kubeconfig)
     with cleaned(Session(kubectl, graph, image, _say)) as session:
-        session.start(probes)
         runner = Runner(session, options.timeout)
+        drill = Drill(session, runner, options.store_admin)
+        with drill.mended():
+            session.start(probes)
+        if options.drill:
+            return _drilled(drill.run(probes, options.drill), options.format, session.run, time.monotonic() - started)
         results = prove(session, runner, probes, options.store_admin)
     _show(graph, options, results, session.run, time.monotonic() - started)
     return report.exit_code(results)
@@ -80,6 +87,12 @@ def select(probes: Sequence[Probe], source: str | None, target: str | None) -> l
 
 def _matches(party: Party, pattern: str | None) -> bool:
     return pattern is None or fnmatch.fnmatchcase(str(party), pattern) or party.name == pattern
+
+
+def _drilled(findings: list[Finding], form: str, run_id: str, seconds: float) -> int:
+    show = drilled.as_json if form == "json" else drilled.as_table
+    print(show(findings, run=run_id, seconds=seconds), end="")
+    return 0 if all(finding.ok for finding in findings) else 1
 
 
 def _show(graph: Graph, options: argparse.Namespace, results: list[Result], run_id: str, seconds: float) -> None:

@@ -12,12 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from garrison import defaults as d
+from garrison.graph import Ref
 from garrison.manifest import Manifest
 from garrison.prove import api, classify
+from garrison.prove.data import STORE
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.model import OUTSIDE, Admit, Party, Probe, ProveError, Result, Review, Seen
 from garrison.prove.session import Session
-from garrison.prove.world import World, spec
+from garrison.prove.world import Spec, World, administration, spec
 
 PARALLEL = 6  # kubectl processes at once
 SIDE_BY_SIDE = 24  # attempts at once in one pod
@@ -40,6 +43,16 @@ class Runner:
             found = pool.map(lambda batch: list(zip(batch[1], _safely(*batch), strict=True)), batches.items())
             seen = {probe: what for pairs in found for probe, what in pairs}
         return [Result(probe, seen[probe]) for probe in probes]
+
+    def as_administrator(self, source: Party, admin: Ref, method: str, path: str, data: object) -> None:
+        """One write at the secret store, from a pod that can reach it."""
+        kubectl = self.session.kubectl
+        address = self.session.targets()[STORE]["status"]["podIP"]
+        attempt = administration(address, admin, self.session.token(str(admin), d.STORE_AUDIENCE))
+        attempt |= {"method": method, "path": path, "data": data}
+        (seen,) = tool(kubectl, self.session.pod_of(source), [attempt], self.timeout)
+        if seen["stage"] != "store" or seen["status"] not in (200, 204):
+            raise ProveError(f"the secret store did not take {method} {path}: {seen['error'] or seen['status']}")
 
     def _carrier(self, probe: Probe, world: World) -> Any:
         match probe:
@@ -79,17 +92,22 @@ class _Pod:
         return hash(self.source)
 
     def __call__(self, probes: list[Probe]) -> list[Seen]:
-        batch = {"timeout": self.timeout, "attempts": [spec(probe, self.world) for probe in probes]}
-        where = self.session.pod_of(self.source)
-        rounds = len(probes) // SIDE_BY_SIDE + 1
-        answer = self.session.kubectl.run(
-            *("exec", "--stdin", where.name, f"--namespace={where.namespace}", "--container=app"),
-            *("--", "python3", "-m", "prober"),
-            stdin=json.dumps(batch),
-            timeout=30 + rounds * self.timeout * 6,
-        )
-        observations = json.loads(answer)["observations"]
+        attempts = [spec(probe, self.world) for probe in probes]
+        observations = tool(self.session.kubectl, self.session.pod_of(self.source), attempts, self.timeout)
         return [classify.read(probe.attempt, seen) for probe, seen in zip(probes, observations, strict=True)]
+
+
+def tool(kubectl: Kubectl, pod: Ref, attempts: Sequence[Spec], timeout: float) -> list[dict[str, Any]]:
+    """The probe tool's observations of a batch of attempts in one pod."""
+    rounds = len(attempts) // SIDE_BY_SIDE + 1
+    answer = kubectl.run(
+        *("exec", "--stdin", pod.name, f"--namespace={pod.namespace}", "--container=app"),
+        *("--", "python3", "-m", "prober"),
+        stdin=json.dumps({"timeout": timeout, "attempts": list(attempts)}),
+        timeout=30 + rounds * timeout * 6,
+    )
+    found: list[dict[str, Any]] = json.loads(answer)["observations"]
+    return found
 
 
 def _safely(carry: Callable[[list[Probe]], list[Seen]], probes: list[Probe]) -> list[Seen]:

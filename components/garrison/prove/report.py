@@ -131,8 +131,10 @@ def _cell(group: Sequence[Result]) -> Cell:
 
 
 def axes(cells: Matrix) -> tuple[list[Party], list[Party]]:
-    """Rows and columns in the order of the probes."""
-    return list(dict.fromkeys(s for s, _ in cells)), list(dict.fromkeys(t for _, t in cells))
+    """Rows in the order of the probes; columns are the services, then the databases, then the secret store."""
+    roles = ("service", "database", "store")
+    columns = sorted({target for _, target in cells}, key=lambda party: (roles.index(party.role), party))
+    return list(dict.fromkeys(source for source, _ in cells)), columns
 
 
 def as_table(results: Sequence[Result], *, seconds: float, colour: bool) -> str:
@@ -162,7 +164,7 @@ def _painted(cells: Matrix, row: Party, column: Party, width: int, colour: bool)
 def _legend(cells: Matrix) -> list[str]:
     used = {letter for cell in cells.values() for letter in cell.letters}
     yes = "✔ n  n declared operations passed; the layers behind it refused everything else that was tried"
-    no = "✕    nothing is declared and nothing passed, also with only one of these layers in place:"
+    no = "✕    nothing is declared there and nothing passed. The layers that refused, each also where it stood alone:"
     layers = [f"  {letter}  {MEANING[layer]}" for layer, letter in LETTERS.items() if letter in used]
     return [yes, no, *layers, "! n  n probes found something else; ? n  n probes could not be run; ·  not probed"]
 

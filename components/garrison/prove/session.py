@@ -118,7 +118,7 @@ class Session:
         addresses[API] = self.kubectl.get("service", "kubernetes", "default")["spec"]["clusterIP"]
         opened = {p: own[ref] for p in services(self.graph) if (ref := self.pod_of(p, opened=True)) in own}
         needed = {subject for probe in probes for subject in subjects(probe, admin)}
-        self.tokens |= {subject: self._token(*subject) for subject in sorted(needed - set(self.tokens))}
+        self.tokens |= {subject: self.token(*subject) for subject in sorted(needed - set(self.tokens))}
         return World(self.graph, addresses, opened, self.forged, self.tokens, admin)
 
     def targets(self) -> dict[Party, Manifest]:
@@ -132,7 +132,8 @@ class Session:
                     found.setdefault(party, pod)
         return found
 
-    def _token(self, whose: str, audience: str) -> str:
+    def token(self, whose: str, audience: str) -> str:
+        """A service account token as a pod would get it, good for the ten minutes that are the least to be had."""
         ref = Ref.parse(whose)
         flags = [f"--namespace={ref.namespace}", f"--audience={audience}", "--duration=10m"]
         return self.kubectl.run("create", "token", ref.name, *flags).strip()

@@ -124,6 +124,11 @@ def _store(host: str) -> Spec:
     return {"action": "store", "host": host, "port": d.STORE_PORT, "tls": _server(STORE.ref)}
 
 
+def administration(address: str, admin: Ref, token: str) -> Spec:
+    """A request as the store's administrator, whose role has the name of its service account; the rest is added."""
+    return {**_store(address), "role": admin.name, "jwt": token}
+
+
 def _lease(probe: Probe, lease: Lease, host: str, world: World) -> Spec:
     admin = {"role": world.admin.name, "jwt": world.tokens[str(world.admin), d.STORE_AUDIENCE]}
     database = {"host": host, "port": probe.port, "database": probe.target.name, "tls": _server(probe.target.ref)}

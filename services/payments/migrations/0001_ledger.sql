@@ -45,7 +45,7 @@ CREATE TABLE ledger.idempotency (
 
 CREATE FUNCTION ledger.check_balance() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    tx    uuid := CASE TG_TABLE_NAME WHEN 'entry' THEN NEW.transaction_id ELSE NEW.id END;
+    tx    uuid := to_jsonb(NEW) ->> TG_ARGV[0];
     lines integer;
     total numeric;
     debit numeric;
@@ -85,9 +85,9 @@ BEGIN
 END $$;
 
 CREATE CONSTRAINT TRIGGER balances AFTER INSERT ON ledger.transaction
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger.check_balance();
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger.check_balance('id');
 CREATE CONSTRAINT TRIGGER balances AFTER INSERT ON ledger.entry
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger.check_balance();
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger.check_balance('transaction_id');
 CREATE TRIGGER within_charge AFTER INSERT ON ledger.transaction
     FOR EACH ROW WHEN (NEW.kind = 'refund') EXECUTE FUNCTION ledger.check_refund();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.transaction

@@ -1,4 +1,4 @@
-"""A small estate, random estates, and TLS servers on loopback with real certificates."""
+"""Certificate authorities, and TLS servers on loopback with real certificates."""
 
 from __future__ import annotations
 
@@ -16,15 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from garrison.graph import Graph
-from unit.prove.estates import estate
-
 CALLER, CALLEE = "spiffe://t.example/ns/a/sa/caller", "spiffe://t.example/ns/b/sa/callee"
-
-
-@pytest.fixture
-def graph() -> Graph:
-    return estate()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,84 @@
+"""The platform as one Pulumi component, in the order in which its parts need each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pulumi
+
+from garrison import defaults as d
+from garrison.manifest import Manifest
+from garrison.platform import certificates, charts, network, openbao
+from garrison.platform.objects import namespace
+from garrison.platform.seal import SealKey
+from garrison.resources import kubernetes_object
+from garrison.settings import Settings, issuer_name
+from garrison.vault import StoreConnection
+
+
+class Platform(pulumi.ComponentResource):
+    """cert-manager, trust-manager, the root of trust and the secret store, as far as the settings ask for them.
+
+    `store` is how to reach the secret store. Whatever depends on the component starts when all of it is ready.
+    """
+
+    store: StoreConnection
+
+    def __init__(self, settings: Settings, *, image: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("garrison:index:Platform", "platform", None, opts)
+        self.store = _connection(settings)
+        self._homes: dict[str, pulumi.Resource] = {}
+        trusted = self._certificates(settings)
+        if settings.install_openbao:
+            self._store(settings, image, after=trusted)
+        self.register_outputs({})
+
+    def _certificates(self, settings: Settings) -> list[pulumi.Resource]:
+        ready: list[pulumi.Resource] = []
+        folder, ranges = settings.charts, settings.api_server
+        if settings.install_cert_manager and folder:
+            guards = self._guarded("cert-manager", network.cert_manager(ranges))
+            ready = self._emit(charts.render(certificates.CERT_MANAGER, folder), after=guards)
+        if settings.issuer is None:
+            ready += self._chain(certificates.root(), after=ready)
+        if settings.install_trust_manager and folder:
+            guards = self._emit(network.trust_manager(ranges), after=ready)
+            ready += self._emit(charts.render(certificates.TRUST_MANAGER, folder), after=[*ready, *guards])
+        if settings.issuer is None:
+            ready += self._emit([certificates.bundle()], after=ready)
+        return ready
+
+    def _store(self, settings: Settings, image: str, *, after: Sequence[pulumi.Resource]) -> None:
+        guards = self._guarded(openbao.NAMESPACE, network.openbao(settings.api_server))
+        opts = pulumi.ResourceOptions(parent=self, depends_on=guards)
+        key = SealKey(openbao.NAMESPACE, openbao.SEAL_KEY, opts)
+        parts = self._emit(openbao.before(issuer_name(settings)), after=[*after, *guards])
+        server = openbao.server(image, settings.openbao_storage, settings.storage_class)
+        self._emit([server], after=[key, *parts])
+
+    def _guarded(self, name: str, policies: Iterable[Manifest]) -> list[pulumi.Resource]:
+        """A namespace that is closed before the first pod is in it."""
+        self._homes[name] = kubernetes_object(namespace(name), pulumi.ResourceOptions(parent=self))
+        return [self._homes[name], *self._emit(policies, after=[])]
+
+    def _emit(self, manifests: Iterable[Manifest], *, after: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
+        return [self._object(item, after) for item in manifests]
+
+    def _chain(self, manifests: Iterable[Manifest], *, after: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
+        """One after the other: each needs the one before it."""
+        made: list[pulumi.Resource] = []
+        for item in manifests:
+            made.append(self._object(item, [*after, *made]))
+        return made
+
+    def _object(self, item: Manifest, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
+        home = self._homes.get(item["metadata"].get("namespace", ""))
+        depends = [*([home] if home else []), *after]
+        return kubernetes_object(item, pulumi.ResourceOptions(parent=self, depends_on=depends))
+
+
+def _connection(settings: Settings) -> StoreConnection:
+    ca_file = str(settings.openbao_ca) if settings.openbao_ca else None
+    return StoreConnection(
+        namespace=d.STORE_NAMESPACE, audience=d.STORE_AUDIENCE, address=settings.openbao_address, ca_file=ca_file
+    )

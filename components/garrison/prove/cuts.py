@@ -1,0 +1,156 @@
+"""Every generated protection, and how to take it away: the list that the drill works through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field
+
+from garrison import defaults as d
+from garrison.derive.mesh import config_ref
+from garrison.derive.secrets import StoreObject, store_objects
+from garrison.graph import Graph, Ref
+from garrison.manifest import Manifest
+from garrison.prove.keep import name
+from garrison.prove.kubectl import Kubectl
+from garrison.prove.model import Layer, Party, Probe
+from garrison.prove.opening import without
+
+Affected = Callable[[Probe], bool]
+POD_SECURITY = "pod-security.kubernetes.io/enforce"
+KINDS = {  # the probe that must notice each cut of a proxy's configuration
+    "authorisation": "undeclared operation",
+    "client certificate": "no certificate",
+    "trust domain": "wrong trust domain",
+    "TLS version": "TLS 1.2",
+}
+OPEN_DOOR = "host all all all trust\n"
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One protection taken away. `weaker` has what replaces the originals; what is not in it is deleted."""
+
+    what: str
+    layer: Layer
+    affected: Affected
+    originals: tuple[Manifest, ...] = ()
+    weaker: tuple[Manifest, ...] = ()
+    store: StoreObject | None = None
+    weaker_store: StoreObject | None = None
+    restart: tuple[Ref, ...] = ()
+    open_network: bool = False
+    everyone: tuple[Party, ...] = field(default=())
+    """Targets at each of which the cut must be noticed; with none, one notice is enough."""
+
+
+def cuts(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
+    """In the order of the layers, from the live objects."""
+    yield from _network(graph, kubectl)
+    yield from _proxies(graph, kubectl)
+    yield from _databases(graph, kubectl)
+    yield from _store(graph)
+    yield from _admission(graph, kubectl)
+
+
+def _network(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
+    for namespace in graph.namespaces:
+        for live in kubectl.items("networkpolicies", namespace=namespace, selector=f"{d.MANAGED_BY}={d.MANAGER}"):
+            affected = _in_namespace(namespace)
+            yield Cut(f"{name(live)} deleted", "network", affected, (live,))
+            wide = deepcopy(live)
+            wide["spec"] |= {"ingress": [{}], "egress": [{}]}
+            yield Cut(f"{name(live)} opened", "network", affected, (live,), (wide,))
+
+
+def _in_namespace(namespace: str) -> Affected:
+    def affected(probe: Probe) -> bool:
+        live = probe.source.role not in ("outside", "deployer") and probe.port != 443
+        return probe.phase == "closed" and live and namespace in (probe.source.namespace, probe.target.namespace)
+
+    return affected
+
+
+def _proxies(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
+    """All services at once, and each must be noticed: the probes of one do not depend on another's proxy."""
+    refs = tuple(service.ref for service in graph.services)
+    originals = tuple(kubectl.get("configmap", config_ref(ref).name, ref.namespace) for ref in refs)
+    for cut, kind in KINDS.items() if refs else ():
+        weaker = tuple({**live, "data": without(cut, live["data"])} for live in originals)
+        everyone = tuple(Party("service", ref.namespace, ref.name) for ref in refs)
+        layer: Layer = "authorization" if cut == "authorisation" else "identity"
+        what = f"proxy configurations without {cut}"
+        affected = _of_kind(kind)
+        yield Cut(what, layer, affected, originals, weaker, restart=refs, open_network=True, everyone=everyone)
+
+
+def _of_kind(kind: str) -> Affected:
+    def affected(probe: Probe) -> bool:
+        behind_network = probe.phase == "network open" or (probe.phase == "closed" and "network" not in probe.layers)
+        return probe.target.role == "service" and probe.kind == kind and behind_network
+
+    return affected
+
+
+def _databases(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
+    for database in graph.databases:
+        ref = database.ref
+        live = kubectl.get("configmap", f"{ref.name}-config", ref.namespace)
+        open_door = {**live["data"], "pg_hba.conf": OPEN_DOOR}
+        old_tls = {**live["data"]}
+        old_tls["postgresql.conf"] += "ssl_min_protocol_version = 'TLSv1.2'\n"
+        changes: list[tuple[str, Layer, dict[str, str]]] = [
+            ("access rules", "database", open_door),
+            ("TLS version", "identity", old_tls),
+        ]
+        for what, layer, data in changes:
+            weaker = ({**live, "data": data},)
+            title = f"database {ref} without its {what}"
+            yield Cut(title, layer, _at_database(ref), (live,), weaker, restart=(ref,), open_network=True)
+
+
+def _at_database(ref: Ref) -> Affected:
+    def affected(probe: Probe) -> bool:
+        behind_network = probe.phase == "network open" or (probe.phase == "closed" and "network" not in probe.layers)
+        return probe.target == Party("database", ref.namespace, ref.name) and behind_network and bool(probe.layers)
+
+    return affected
+
+
+def _store(graph: Graph) -> Iterator[Cut]:
+    for item in store_objects(graph):
+        if item.path.startswith("sys/policies/acl/"):
+            wide = StoreObject(item.path, {"policy": f'{item.body["policy"]}\npath "*" {{ capabilities = ["read"] }}'})
+            yield _store_cut(item, wide, "opened")
+            yield _store_cut(item, None, "deleted")
+        elif item.path.startswith("auth/kubernetes/role/"):
+            anyone = {"bound_service_account_names": ["*"], "bound_service_account_namespaces": ["*"]}
+            yield _store_cut(item, StoreObject(item.path, {**item.body, **anyone}), "for every service account")
+            yield _store_cut(item, None, "deleted")
+
+
+def _store_cut(item: StoreObject, weaker: StoreObject | None, how: str) -> Cut:
+    def affected(probe: Probe) -> bool:
+        reachable = probe.phase == "network open" or (probe.phase == "closed" and "network" not in probe.layers)
+        return probe.target.role == "store" and probe.source.role == "service" and reachable
+
+    what = f"secret store {item.path} {how}"
+    return Cut(what, "store", affected, store=item, weaker_store=weaker, open_network=True)
+
+
+def _admission(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
+    for namespace in graph.namespaces:
+        affected = _at_namespace(namespace)
+        live = kubectl.get("namespace", namespace)
+        labels = {k: v for k, v in live["metadata"]["labels"].items() if k != POD_SECURITY}
+        weaker = {**live, "metadata": {**live["metadata"], "labels": labels}}
+        yield Cut(f"{name(live)} without Pod Security", "admission", affected, (live,), (weaker,))
+        for quota in kubectl.items("resourcequotas", namespace=namespace, selector=f"{d.MANAGED_BY}={d.MANAGER}"):
+            yield Cut(f"{name(quota)} deleted", "admission", affected, (quota,))
+
+
+def _at_namespace(namespace: str) -> Affected:
+    def affected(probe: Probe) -> bool:
+        return probe.target == Party("namespace", namespace)
+
+    return affected

@@ -1,0 +1,133 @@
+"""The drill: take each generated protection away in turn; the probes must turn red, and green again afterwards."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+
+from garrison import defaults as d
+from garrison.derive.secrets import StoreObject, needs_store, store_objects
+from garrison.graph import Ref
+from garrison.prove import keep
+from garrison.prove.cuts import POD_SECURITY, Cut, cuts
+from garrison.prove.drilled import Finding
+from garrison.prove.execute import Runner
+from garrison.prove.model import Party, Probe, ProveError, Result
+from garrison.prove.phases import settled
+from garrison.prove.pods import LABEL
+from garrison.prove.report import sentence
+from garrison.prove.session import Session
+
+NOTICE_SECONDS = 30.0
+RECOVERY_SECONDS = 90.0
+
+
+@dataclass(frozen=True)
+class Drill:
+    """One drill in a session whose pods are running."""
+
+    session: Session
+    runner: Runner
+    admin: Ref
+
+    @contextmanager
+    def mended(self) -> Iterator[None]:
+        """Put back what a killed drill had taken away: objects before the probe pods start, the store's part after."""
+        graph, kubectl = self.session.graph, self.session.kubectl
+        found = keep.restore(kubectl, graph.namespaces[0])
+        if found:
+            self.session.say(f"putting back what an interrupted drill had changed: {', '.join(found)}")
+            self._restart([*graph.by_ref, *(database.ref for database in graph.databases)])
+        yield
+        keep.restore(kubectl, graph.namespaces[0], self.rewrite)
+
+    def run(self, probes: Sequence[Probe], pattern: str) -> list[Finding]:
+        """Every cut whose name matches."""
+        chosen = [c for c in cuts(self.session.graph, self.session.kubectl) if fnmatch.fnmatchcase(c.what, pattern)]
+        if not chosen:
+            raise ProveError(f"no protection matches {pattern!r}; there is, for example, 'NetworkPolicy *'")
+        return [self._one(cut, probes, f"{i} of {len(chosen)}") for i, cut in enumerate(chosen, 1)]
+
+    def _one(self, cut: Cut, probes: Sequence[Probe], progress: str) -> Finding:
+        self.session.say(f"drill {progress}: {cut.what}")
+        mine = [probe for probe in probes if cut.affected(probe)]
+        with self.session.open_network() if cut.open_network else nullcontext():
+            with self._made(cut):
+                seen = self._until_noticed(cut, mine)
+            back = settled(mine, self._run, patience=RECOVERY_SECONDS)
+        wrong = [result for result in seen if _red(result)]
+        missed = tuple(str(p) for p in cut.everyone if not any(r.probe.target == p for r in wrong))
+        recovered = all(result.ok for result in back)
+        return Finding(cut.what, cut.layer, sentence(wrong[0]) if wrong else "", missed, recovered)
+
+    def _run(self, probes: Sequence[Probe]) -> list[Result]:
+        return self.runner.run(probes, self.session.world(probes, self.admin))
+
+    def _until_noticed(self, cut: Cut, probes: Sequence[Probe]) -> list[Result]:
+        """Red at every place the cut concerns; one red probe there is enough, and the rest need not be repeated."""
+        red: set[Party | None] = set()
+
+        def run(some: Sequence[Probe]) -> list[Result]:
+            found = self._run(some)
+            red.update(result.probe.target if cut.everyone else None for result in found if _red(result))
+            return found
+
+        def done(result: Result) -> bool:
+            return (result.probe.target if cut.everyone else None) in red
+
+        return settled(probes, run, patience=NOTICE_SECONDS, done=done)
+
+    # --- cutting and mending -----------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _made(self, cut: Cut) -> Iterator[None]:
+        kubectl, home = self.session.kubectl, self.session.graph.namespaces[0]
+        keep.save(kubectl, home, cut.originals, cut.store.path if cut.store else "")
+        try:
+            self._cut(cut)
+            yield
+        finally:
+            keep.restore(kubectl, home, self.rewrite)
+            self._restart(cut.restart)
+
+    def _cut(self, cut: Cut) -> None:
+        kubectl, instead = self.session.kubectl, {keep.name(item): item for item in cut.weaker}
+        for original in cut.originals:
+            if original["kind"] == "Namespace":
+                kubectl.run("label", "namespace", original["metadata"]["name"], f"{POD_SECURITY}-")
+            elif keep.name(original) in instead:
+                keep.replace(kubectl, instead[keep.name(original)])
+            else:
+                keep.remove(kubectl, original)
+        if cut.store:
+            self.write(cut.weaker_store or StoreObject(cut.store.path, {}), delete=cut.weaker_store is None)
+        self._restart(cut.restart)
+
+    def _restart(self, refs: Sequence[Ref]) -> None:
+        """Pods read their configuration when they start."""
+        for namespace in sorted({ref.namespace for ref in refs}):
+            names = ",".join(ref.name for ref in refs if ref.namespace == namespace)
+            chosen = f"--selector={d.NAME} in ({names}),!{LABEL}"
+            self.session.kubectl.delete("pods", f"--namespace={namespace}", chosen)
+        services = self.session.graph.by_ref
+        for ref in refs:
+            kind = "deployment" if ref in services else "statefulset"
+            self.session.kubectl.run("rollout", "status", f"{kind}/{ref.name}", f"--namespace={ref.namespace}")
+
+    def rewrite(self, path: str) -> None:
+        """An object of the secret store as the graph wants it."""
+        self.write(next(item for item in store_objects(self.session.graph) if item.path == path))
+
+    def write(self, item: StoreObject, *, delete: bool = False) -> None:
+        """At the secret store, as its administrator, from a probe pod that can reach it."""
+        graph = self.session.graph
+        source = next(s for s in graph.services if needs_store(graph, s.ref))
+        party = Party("service", source.namespace, source.name)
+        self.runner.as_administrator(party, self.admin, "DELETE" if delete else "POST", item.path, dict(item.body))
+
+
+def _red(result: Result) -> bool:
+    """A deviation that was seen; a probe that could not be run notices nothing."""
+    return not result.ok and result.seen.verdict != "error"

@@ -1,0 +1,216 @@
+"""The settings of a stack: what is different from cluster to cluster, as one checked, frozen value.
+
+`parse` is pure: it takes plain text and reports every problem at once. `read` is the only part that knows Pulumi.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from garrison import defaults as d
+from garrison.errors import Problem, did_you_mean
+
+T = TypeVar("T")
+CHARTS = "GARRISON_CHARTS"
+
+
+class SettingsError(ValueError):
+    """The stack settings do not hold together. `problems` has all of them."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(["bad stack settings:", *(f"  {problem}" for problem in self.problems)]))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a stack says about its cluster. Every field has a key of the same name in camelCase."""
+
+    install_cert_manager: bool = True
+    """False where the cluster has cert-manager already."""
+    install_trust_manager: bool = True
+    """False where the cluster has trust-manager already, with cert-manager as its trust namespace."""
+    issuer: str | None = None
+    """An existing ClusterIssuer to sign identities; without it a root CA is made."""
+    install_openbao: bool = True
+    """False where an OpenBao or Vault already serves `openbao.openbao.svc` in the cluster."""
+    openbao_address: str | None = None
+    """Where Pulumi reaches an existing store; without it, by port-forward to the cluster."""
+    openbao_ca: Path | None = None
+    """The CA of that address, a PEM file."""
+    openbao_storage: str = "1Gi"
+    storage_class: str | None = None
+    """For the volumes of OpenBao and PostgreSQL; without it, the cluster's default."""
+    api_server: tuple[str, ...] = ()
+    """Address ranges of the API server as pods see it; without them the rules name its ports only."""
+    charts: Path | None = None
+    """The folder with the charts cert-manager/ and trust-manager/; by default from GARRISON_CHARTS."""
+    generated_secrets: tuple[str, ...] = ()
+    """Paths of the secret store to fill with random values if empty: for stacks that have no real ones."""
+
+
+def parse(values: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
+    """Read the settings from the text of the stack file; raises SettingsError with every problem."""
+    readers: dict[str, Callable[[str], Any]] = {_key(name): reader for name, reader in _READERS.items()}
+    names = {_key(field.name): field.name for field in fields(Settings)}
+    problems: list[Problem] = []
+    found: dict[str, Any] = {}
+    for key in sorted(values):
+        if key not in readers:
+            problems.append(Problem(key, "no such setting", did_you_mean(key, readers, f"known: {', '.join(readers)}")))
+            continue
+        try:
+            found[names[key]] = readers[key](values[key])
+        except ValueError as error:
+            problems.append(Problem(key, f"{values[key]!r} is not usable", str(error)))
+    if environment.get(CHARTS):
+        found.setdefault("charts", Path(environment[CHARTS]))
+    settings = Settings(**found)
+    problems += _combined(settings, sound={*names.values()} - _failed(problems, names))
+    if problems:
+        raise SettingsError(sorted(problems))
+    return settings
+
+
+def _failed(problems: Sequence[Problem], names: Mapping[str, str]) -> set[str]:
+    return {names[p.where] for p in problems if p.where in names}
+
+
+def _combined(settings: Settings, *, sound: set[str]) -> list[Problem]:
+    """What is wrong between settings; only where each one is fine alone."""
+    problems = []
+    charts = settings.charts
+    if {"charts", "install_cert_manager", "install_trust_manager"} <= sound:
+        wanted = {"cert-manager": settings.install_cert_manager, "trust-manager": settings.install_trust_manager}
+        for chart in (name for name, wished in wanted.items() if wished):
+            if charts is None or not (charts / chart / "Chart.yaml").is_file():
+                place = charts / chart if charts else "nowhere"
+                problems.append(Problem("charts", f"no chart {chart} ({place})", f"name its folder, or set {CHARTS}"))
+    if settings.issuer is None and not settings.install_cert_manager and "issuer" in sound:
+        problems.append(Problem("issuer", "missing", "name the ClusterIssuer of the existing cert-manager"))
+    if settings.install_openbao and settings.openbao_address:
+        problems.append(Problem("openbaoAddress", "set, but OpenBao is to be installed", "set installOpenbao: false"))
+    if (settings.openbao_address is None) != (settings.openbao_ca is None):
+        problems.append(Problem("openbaoCa", "openbaoAddress and openbaoCa belong together", "give both or neither"))
+    return problems
+
+
+def read() -> Settings:
+    """The settings of the stack Pulumi runs. A missing tool or bad setting is one clear message each."""
+    import pulumi
+
+    prefix = f"{pulumi.get_project()}:"
+    known = {**pulumi.runtime.config.get_config_env(), **pulumi.runtime.config.CONFIG.get()}
+    values = {key.removeprefix(prefix): str(value) for key, value in known.items() if key.startswith(prefix)}
+    return parse(values, os.environ)
+
+
+# --- one reader per kind of value: the text, or a ValueError that says what to write instead ------------------------
+
+
+def _switch(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError("write true or false")
+    return text == "true"
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", text):
+        raise ValueError("write a Kubernetes name: lower case letters, digits, '-' and '.'")
+    return text
+
+
+def _quantity(text: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]*(Mi|Gi|Ti)", text):
+        raise ValueError("write a size such as 1Gi")
+    return text
+
+
+def _address(text: str) -> str:
+    if not re.fullmatch(r"https://[^/\s:]+(:[0-9]+)?", text):
+        raise ValueError("write https://HOST:PORT and nothing behind it; plain http is refused")
+    return text
+
+
+def _file(text: str) -> Path:
+    if not Path(text).is_file():
+        raise ValueError("there is no such file")
+    return Path(text)
+
+
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise ValueError("there is no such folder")
+    return Path(text)
+
+
+def _each(reader: Callable[[str], T], example: str) -> Callable[[str], tuple[T, ...]]:
+    def read_all(text: str) -> tuple[T, ...]:
+        try:
+            items = json.loads(text)
+        except ValueError:
+            raise ValueError(f"write a list such as {example}") from None
+        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+            raise ValueError(f"write a list such as {example}")
+        return tuple(reader(item) for item in items)
+
+    return read_all
+
+
+def _range(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        raise ValueError(f"{text!r} is not an address range such as 10.0.0.0/24") from None
+
+
+def _secret_path(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][-a-z0-9_]*(/[a-z0-9][-a-z0-9_]*)*", text):
+        raise ValueError(f"{text!r} is not a path such as psp/api-key")
+    return text
+
+
+def _key(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(part.capitalize() for part in rest)
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "install_cert_manager": _switch,
+    "install_trust_manager": _switch,
+    "issuer": _name,
+    "install_openbao": _switch,
+    "openbao_address": _address,
+    "openbao_ca": _file,
+    "openbao_storage": _quantity,
+    "storage_class": _name,
+    "api_server": _each(_range, '["10.0.0.0/24"]'),
+    "charts": _folder,
+    "generated_secrets": _each(_secret_path, '["psp/api-key"]'),
+}
+
+
+def adjusted(settings: Settings) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """How this cluster's own names enter the derived manifests: its issuer and its storage class."""
+
+    def adjust(item: dict[str, Any]) -> dict[str, Any]:
+        if item["kind"] == "Certificate" and settings.issuer:
+            item["spec"]["issuerRef"] |= {"name": settings.issuer}
+        if item["kind"] == "StatefulSet" and settings.storage_class:
+            for claim in item["spec"].get("volumeClaimTemplates", ()):
+                claim["spec"]["storageClassName"] = settings.storage_class
+        return item
+
+    return adjust
+
+
+def issuer_name(settings: Settings) -> str:
+    """The ClusterIssuer that signs every identity."""
+    return settings.issuer or d.ISSUER

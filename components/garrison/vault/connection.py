@@ -1,0 +1,165 @@
+"""How Pulumi reaches the secret store: through a port-forward that lives for one operation, with a login of minutes.
+
+The login is a token of the service account `openbao/garrison-admin`, made for the audience `openbao` only, so whoever
+may ask the cluster for that token may configure the store, and every such request is in both audit logs.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any, Self, TypeVar
+
+import hvac
+import requests
+from hvac.exceptions import VaultDown, VaultError
+from requests.adapters import HTTPAdapter
+
+from garrison.defaults import TRUST_BUNDLE, TRUST_FILE
+from garrison.kube import KubectlError, ToolMissingError, kubectl
+
+T = TypeVar("T")
+PATIENCE = 180.0  # seconds in which a store that starts, or a database behind it, may become ready
+TOKEN_VARIABLES = ("BAO_TOKEN", "VAULT_TOKEN")
+
+
+class StoreError(Exception):
+    """The store cannot be reached or refused: one line, with what to do."""
+
+
+@dataclass(frozen=True)
+class StoreConnection:
+    """Where the store is and as whom to enter; no secret is in it, so it may lie in Pulumi's state."""
+
+    namespace: str = "openbao"
+    service: str = "openbao"
+    role: str = "garrison-admin"
+    audience: str = "openbao"
+    address: str | None = None
+    """`https://HOST:PORT` of a store reached directly; None for a port-forward to the service."""
+    ca_file: str | None = None
+    """The CA of `address`; with None, the trust bundle in the store's namespace."""
+
+    @property
+    def server_name(self) -> str:
+        return f"{self.service}.{self.namespace}.svc"
+
+    def to_props(self) -> dict[str, str]:
+        """Plain text for Pulumi, without what is not set."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_props(cls, props: Mapping[str, Any]) -> Self:
+        return cls(**{key: str(value) for key, value in props.items() if not key.startswith("__")})
+
+
+@contextmanager
+def client(where: StoreConnection) -> Iterator[hvac.Client]:
+    """A logged-in client; the port-forward and the CA file are gone afterwards."""
+    if where.address:
+        yield _login(where, _client(where.address, where.ca_file, server_name=None))
+        return
+    with _authority(where) as ca_file, _port_forward(where) as port:
+        address = f"https://127.0.0.1:{port}"
+        yield _login(where, _client(address, ca_file, server_name=where.server_name))
+
+
+def patiently(where: StoreConnection, act: Callable[[hvac.Client], T], patience: float = PATIENCE) -> T:
+    """Do one thing at the store, waiting while it (or a database it has to reach) is still starting."""
+    deadline, pause = time.monotonic() + patience, 0.5
+    while True:
+        try:
+            with client(where) as store:
+                return act(store)
+        except (VaultError, requests.RequestException, KubectlError) as error:
+            if not _passing(error) or time.monotonic() > deadline:
+                raise StoreError(f"secret store {where.address or where.server_name}: {_line(error)}") from None
+        time.sleep(pause)
+        pause = min(pause * 1.5, 5.0)
+
+
+def _passing(error: Exception) -> bool:
+    """Whether waiting can help: nobody there, sealed, or the database behind it not yet up."""
+    if isinstance(error, ToolMissingError):
+        return False
+    if isinstance(error, (requests.RequestException, KubectlError, VaultDown)):
+        return True
+    text = str(error)
+    return "error verifying connection" in text or "local node not active" in text or "failed to connect to" in text
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if isinstance(error, requests.exceptions.SSLError):
+        return f"its certificate is not accepted ({text})"
+    if "permission denied" in text:
+        return f"{text}; if its first start was interrupted, it is half initialised: delete its volume and pod"
+    return text
+
+
+def _client(address: str, ca_file: str | None, *, server_name: str | None) -> hvac.Client:
+    session = requests.Session()
+    session.trust_env = False  # no proxy and no .netrc between us and the store
+    if server_name:
+        session.mount("https://", _NamedServer(server_name))
+    return hvac.Client(url=address, verify=ca_file or True, session=session, timeout=30)
+
+
+class _NamedServer(HTTPAdapter):
+    """Connects to one address and verifies the certificate of another name: the far end of a port-forward."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options, server_hostname=self._name, assert_hostname=self._name)
+
+
+def _login(where: StoreConnection, store: hvac.Client) -> hvac.Client:
+    own = next((os.environ[name] for name in TOKEN_VARIABLES if os.environ.get(name)), None) if where.address else None
+    if own:
+        store.token = own
+        return store
+    asked = ["create", "token", where.role, "--namespace", where.namespace]
+    token = kubectl([*asked, "--audience", where.audience, "--duration", "10m"]).strip()
+    store.auth.kubernetes.login(role=where.role, jwt=token)
+    return store
+
+
+@contextmanager
+def _authority(where: StoreConnection) -> Iterator[str]:
+    """The CA of the store: the trust bundle, as trust-manager put it beside the store."""
+    select = "jsonpath={.data.ca\\.pem}"
+    bundle = kubectl(["get", "configmap", TRUST_BUNDLE, "--namespace", where.namespace, "--output", select])
+    if not bundle:
+        raise KubectlError(f"the ConfigMap {where.namespace}/{TRUST_BUNDLE} has no {TRUST_FILE} yet")
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
+        file.write(bundle)
+        file.flush()
+        yield file.name
+
+
+@contextmanager
+def _port_forward(where: StoreConnection) -> Iterator[int]:
+    """A tunnel from a free loopback port to the store."""
+    command = ["kubectl", "port-forward", "--address", "127.0.0.1", "--namespace", where.namespace]
+    with tempfile.TemporaryFile("w+") as complaints:
+        process = subprocess.Popen(
+            [*command, f"service/{where.service}", ":8200"], stdout=subprocess.PIPE, stderr=complaints, text=True
+        )
+        try:
+            said = process.stdout.readline() if process.stdout else ""
+            if "Forwarding from" not in said:
+                process.wait(10)
+                complaints.seek(0)
+                raise KubectlError(f"kubectl port-forward: {' '.join(complaints.read().split()) or 'ended'}")
+            yield int(said.split(" -> ")[0].rpartition(":")[2])
+        finally:
+            process.terminate()
+            process.wait(10)

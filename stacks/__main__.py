@@ -1,0 +1,34 @@
+"""What `pulumi up` does: the platform first, then the estate on it. Everything that declares is in estate.py."""
+
+import sys
+from pathlib import Path
+
+import pulumi
+
+from garrison import IntentError, deploy
+from garrison.kube import KubectlError, check_reachable
+from garrison.platform.charts import ChartError
+from garrison.platform.component import Platform
+from garrison.program import ProgramError, load
+from garrison.settings import SettingsError, adjusted, read
+from garrison.vault import GeneratedSecret
+
+
+def main() -> None:
+    """Read the settings, check that the cluster is there, install the platform, deploy the estate."""
+    settings = read()
+    app = load(Path(__file__).with_name("estate.py"))
+    app.graph()  # a declaration that does not hold together stops before anything is installed
+    check_reachable()
+    platform = Platform(settings, image=app.images["openbao"])
+    ready = pulumi.ResourceOptions(depends_on=[platform])
+    for path in settings.generated_secrets:
+        GeneratedSecret(path, connection=platform.store, opts=ready)
+    deploy(app, adjust=adjusted(settings), store=platform.store, opts=ready)
+
+
+try:
+    main()
+except (SettingsError, IntentError, ProgramError, KubectlError, ChartError) as error:
+    pulumi.log.error(str(error))
+    sys.exit(1)

@@ -1,0 +1,60 @@
+"""The documents are true: their programs run, their links lead somewhere, and they name no machine."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from garrison import App, render
+
+REPO = Path(__file__).parents[2]
+PAGES = sorted([*REPO.glob("*.md"), *(REPO / "docs").glob("*.md")])
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("page", "text"), [(p.name, text) for p in PAGES for text in blocks(p, "python")], ids=lambda v: str(v)[:30]
+)
+def test_each_program_runs_and_declares_an_app(page: str, text: str) -> None:
+    names: dict[str, object] = {}
+    exec(compile(text, page, "exec"), names)
+    apps = [value for value in names.values() if isinstance(value, App)]
+    assert apps, "a program in a document declares an App"
+    assert render(apps[0].graph())
+
+
+def test_the_readme_has_a_program() -> None:
+    assert blocks(REPO / "README.md", "python")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_to_files(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_named_files_and_verbs_exist(page: Path) -> None:
+    text = page.read_text()
+    verbs = set(re.findall(r"^([a-z]+):", (REPO / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z]+)", text)) <= verbs
+    for name in re.findall(r"`((?:docs|components|stacks|services|tests|benchmarks)/[\w./-]+)`", text):
+        assert (REPO / name).exists(), f"{page.name} names {name}"
+
+
+def test_no_file_names_a_machine() -> None:
+    """Nothing that is committed holds a path of the machine it was written on."""
+    files = subprocess.run(["git", "ls-files"], cwd=REPO, capture_output=True, text=True, check=True).stdout.split()
+    home = str(Path.home())
+    pattern = re.compile(r"(?<![\w.])/" + r"work/main|" + re.escape(home) + r"/[a-z.]")
+    for name in files:
+        if home == "/" or not (REPO / name).is_file():
+            continue
+        text = (REPO / name).read_text(errors="ignore")
+        assert not pattern.search(text), f"{name} names a path of this machine"

@@ -1,0 +1,48 @@
+"""The package as others get it: the wheel holds it whole, imports without Pulumi, and keeps its layers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(REPO)]
+    subprocess.run(command, check=True, capture_output=True)
+    return next(out.glob("*.whl"))
+
+
+def test_the_wheel_holds_every_module(wheel: Path) -> None:
+    source = REPO / "components"
+    expected = {str(path.relative_to(source)) for path in (source / "garrison").rglob("*.py")}
+    packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".py")}
+    assert packed == expected
+
+
+def test_render_works_from_the_wheel_without_pulumi(wheel: Path, tmp_path: Path) -> None:
+    """`garrison render` needs neither a cluster nor Pulumi: importing either would end this process."""
+    program = f"""
+import sys
+sys.path.insert(0, {str(wheel)!r})
+for name in ("pulumi", "pulumi_kubernetes", "hvac"):
+    sys.modules[name] = None
+from garrison import App, render
+import garrison
+assert {str(wheel)!r} in garrison.__file__
+image = "registry.example/x@sha256:" + "0" * 64
+app = App("shop", trust_domain="shop.example", images={{"envoy": image, "openbao": image}})
+app.service("orders", image=image, port=8080).calls("catalog", "GET /items/{{id}}")
+app.service("catalog", image=image, port=8080)
+print(len(render(app.graph())))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 10

@@ -1,0 +1,87 @@
+"""What Pulumi gets is what render gives: nothing lost, nothing added, nothing changed on the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime import Mocks
+from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
+from unit.estates import shop_app
+
+from garrison import deploy, render
+from garrison.derive.secrets import store_objects
+from garrison.manifest import Manifest
+from garrison.vault import StoreConnection
+
+STORE = StoreConnection(namespace="openbao", audience="openbao", address=None, ca_file=None)
+
+
+class Recorder(Mocks):
+    """Remembers every registration, in order."""
+
+    def __init__(self) -> None:
+        self.seen: list[MockResourceArgs] = []
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        self.seen.append(args)
+        return args.name, args.inputs
+
+    def call(self, args: MockCallArgs) -> dict[Any, Any]:
+        raise AssertionError(f"nothing is looked up: {args.token}")
+
+
+def run(program: Any) -> Recorder:
+    recorder = Recorder()
+    pulumi.runtime.set_mocks(recorder, preview=False)
+
+    @pulumi.runtime.test  # type: ignore[attr-defined]
+    def inner() -> None:
+        program()
+
+    inner()
+    return recorder
+
+
+def kubernetes(recorder: Recorder) -> list[Manifest]:
+    return [args.inputs for args in recorder.seen if args.typ.startswith("kubernetes:")]
+
+
+def test_every_manifest_arrives_unchanged() -> None:
+    recorder = run(lambda: deploy(shop_app(), store=STORE))
+    wanted = render(shop_app().graph())
+    got = kubernetes(recorder)
+    assert len(got) == len(wanted)
+    for item in wanted:
+        assert item in got
+
+
+def test_names_and_types_are_those_people_know() -> None:
+    recorder = run(lambda: deploy(shop_app(), store=STORE))
+    registered = {(args.typ, args.name) for args in recorder.seen}
+    assert ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "shop/orders") in registered
+    assert ("kubernetes:core/v1:Namespace", "shop") in registered
+    assert ("garrison:index:Estate", "estate") in registered
+
+
+def test_the_store_gets_what_is_derived() -> None:
+    recorder = run(lambda: deploy(shop_app(), store=STORE))
+    names = {args.name for args in recorder.seen}
+    assert {wanted.path for wanted in store_objects(shop_app().graph())} <= names
+
+
+def test_an_adjustment_is_seen_and_nothing_else() -> None:
+    def adjust(item: Manifest) -> Manifest:
+        if item["kind"] == "Service":
+            item["metadata"]["annotations"] = {"team": "shop"}
+        return item
+
+    recorder = run(lambda: deploy(shop_app(), store=STORE, adjust=adjust))
+    changed = [m for m in kubernetes(recorder) if m not in render(shop_app().graph())]
+    assert {m["kind"] for m in changed} == {"Service"}
+
+
+def test_secrets_without_a_store_are_refused() -> None:
+    with pytest.raises(pulumi.RunError, match="no store is given"):
+        run(lambda: deploy(shop_app()))

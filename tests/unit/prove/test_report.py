@@ -1,0 +1,226 @@
+"""Verdicts, reports and exit codes: nothing that was not seen is ever reported as proven."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from garrison import prove
+from garrison.graph import Graph, Operation
+from garrison.prove import classify, report
+from garrison.prove.execute import knock, node_addresses, worst
+from garrison.prove.expected import expected
+from garrison.prove.model import Connect, Lease, Probe, ProveError, Request, Result, Seen, StoreRequest, Verdict
+from garrison.prove.phases import settled
+from garrison.prove.picture import as_svg
+
+KEYS = {"source", "target", "port", "operation", "kind", "expected", "observed", "layer", "ok"}
+HTTP = Request(Operation("GET", "/"))
+
+
+def as_declared(graph: Graph) -> list[Result]:
+    return [Result(p, Seen(p.expected, next(iter(p.layers), None), "as declared")) for p in expected(graph)]
+
+
+def wrong(result: Result, verdict: Verdict) -> Result:
+    return replace(result, seen=Seen(verdict, None, "seen otherwise"))
+
+
+def observation(stage: str, error: str = "", status: int = 0, body: str = "") -> dict[str, object]:
+    return {"stage": stage, "error": error, "status": status, "body": body, "peer": ""}
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("attempt", "seen", "verdict", "layer"),
+    [
+        (Connect(), observation("tcp"), "allowed", None),
+        (Connect(), observation("none", "timeout"), "refused", "network"),
+        (Connect(), observation("none", "icmp"), "refused", "network"),
+        (Connect(), observation("none", "unreachable: No route to host"), "refused", "network"),
+        (Connect(), observation("none", "refused"), "refused", "workload"),
+        (Connect(), observation("none", "crash: KeyError('x')"), "error", None),
+        (Connect(), observation("none", "something new"), "error", None),
+        (HTTP, observation("http", status=404, body='{"title": "no such item"}'), "allowed", None),
+        (HTTP, observation("http", status=403, body="RBAC: access denied"), "refused", "authorization"),
+        (HTTP, observation("http", status=403, body='{"title": "not yours"}'), "allowed", None),
+        (HTTP, observation("http", status=503, body="upstream connect error or ..."), "refused", "workload"),
+        (HTTP, observation("tls", "alert: tlsv13_alert_certificate_required"), "refused", "identity"),
+        (HTTP, observation("tcp", "closed"), "refused", "identity"),
+        (HTTP, observation("tcp", "silence"), "error", None),
+        (HTTP, observation("tcp", "server: it is nobody"), "error", None),
+        (StoreRequest("r", "p", "a"), observation("login", "permission denied", 403), "refused", "store"),
+        (StoreRequest("r", "p", "a"), observation("login", "Vault is sealed", 503), "error", None),
+        (StoreRequest("r", "p", "a"), observation("store", status=403), "refused", "store"),
+        (StoreRequest("r", "p", "a"), observation("store", status=200), "allowed", None),
+        (StoreRequest("r", "p", "a"), observation("store", status=500), "error", None),
+    ],
+)
+def test_observations_are_read_as(attempt: Connect, seen: dict[str, object], verdict: str, layer: str | None) -> None:
+    found = classify.read(attempt, seen)
+    assert (found.verdict, found.layer) == (verdict, layer)
+
+
+def test_leases_are_refused_by_the_database_and_nothing_else(graph: Graph) -> None:
+    lease = Lease(graph.uses[0], expired=True)
+    gone = classify.read(lease, observation("sql", "28P01 password authentication failed"))
+    assert (gone.verdict, gone.layer) == ("refused", "database")
+    assert classify.read(lease, observation("sql")).verdict == "allowed"
+    assert classify.read(lease, observation("sql", "53300 too many connections")).verdict == "error"
+    assert classify.read(lease, observation("store", "no lease", 403)).layer == "store"
+
+
+def test_a_failed_hop_of_the_callers_proxy_is_told_by_its_reason() -> None:
+    hop = Request(Operation("GET", "/"), tls=False, through_proxy=True)
+    down = observation("http", status=503, body="upstream connect error ... reset reason: connection timeout")
+    bad = observation("http", status=503, body="upstream connect error ... transport failure reason: TLS_error:|...")
+    assert classify.read(hop, down).layer == "network"
+    assert classify.read(hop, bad).layer == "identity"
+
+
+# --- reporting -------------------------------------------------------------------------------------------------------
+
+
+def test_json_is_one_object_with_exactly_the_promised_keys(graph: Graph) -> None:
+    found = json.loads(report.as_json(as_declared(graph), run="r", seconds=1.0))
+    assert set(found) == {"probes", "summary"}
+    assert all(set(row) == KEYS for row in found["probes"])
+    assert found["summary"]["ok"] is True
+    assert found["summary"]["probes"] == len(found["probes"]) == len(expected(graph))
+
+
+@pytest.mark.parametrize(("verdict", "code"), [("refused", 1), ("allowed", 1), ("error", 2)])
+def test_one_deviation_makes_the_whole_run_fail(verdict: Verdict, code: int, graph: Graph) -> None:
+    good = as_declared(graph)
+    assert report.exit_code(good) == 0
+    index = next(i for i, r in enumerate(good) if r.probe.expected != verdict)
+    bad = [*good[:index], wrong(good[index], verdict), *good[index + 1 :]]
+    assert report.exit_code(bad) == code
+    text = report.as_table(bad, seconds=1.0, colour=False)
+    assert str(good[index].probe.source) in text.splitlines()[-1]
+
+
+def test_a_refusal_by_another_layer_than_expected_is_a_deviation(graph: Graph) -> None:
+    good = next(r for r in as_declared(graph) if r.probe.layers == {"network"})
+    masked = replace(good, seen=Seen("refused", "identity", "the network let it through"))
+    assert good.ok
+    assert not masked.ok
+    assert report.exit_code([masked]) == 1
+
+
+def test_no_probes_prove_nothing() -> None:
+    assert report.exit_code([]) == 2
+
+
+def test_the_table_names_every_row_column_and_layer_it_uses(graph: Graph) -> None:
+    text = report.as_table(as_declared(graph), seconds=1.0, colour=False)
+    for name in (
+        "shop/orders",
+        "undeclared pod in bank",
+        "undeclared namespace",
+        "outside",
+        "openbao/openbao",
+        "N  network",
+    ):
+        assert name in text
+    assert "\033" not in text
+    assert "\033" in report.as_table(as_declared(graph), seconds=1.0, colour=True)
+
+
+def test_the_picture_is_well_formed_and_names_both_ends(graph: Graph) -> None:
+    root = ElementTree.fromstring(as_svg(as_declared(graph), 'a "title" & more'))
+    texts = {element.text for element in root.iter() if element.text}
+    assert {"shop/orders", "bank/ledger", "outside"} <= texts
+
+
+# --- running ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_settles_as_soon_as_everything_is_as_declared(graph: Graph) -> None:
+    probes = expected(graph, layers=False)[:3]
+    rounds: list[int] = []
+
+    def slow(some: Sequence[Probe]) -> list[Result]:
+        rounds.append(len(some))
+        good = [Result(p, Seen(p.expected, next(iter(p.layers), None))) for p in some]
+        return good if len(rounds) > 1 else [wrong(good[0], "error"), *good[1:]]
+
+    assert all(r.ok for r in settled(probes, slow, patience=30))
+    assert rounds == [3, 1]
+
+
+def test_a_deviation_that_stays_is_reported(graph: Graph) -> None:
+    probes = expected(graph, layers=False)[:3]
+    found = settled(probes, lambda some: [Result(p, Seen("error")) for p in some], patience=0)
+    assert [r.seen.verdict for r in found] == ["error"] * 3
+
+
+def test_one_open_node_is_enough() -> None:
+    assert worst([Seen("refused", "network"), Seen("allowed"), Seen("error")]).verdict == "allowed"
+    assert worst([Seen("refused", "network"), Seen("error")]).verdict == "error"
+    assert worst([]).verdict == "error"
+
+
+def test_only_node_addresses_are_tried_from_outside() -> None:
+    addresses = [{"type": "InternalIP", "address": "192.0.2.1"}, {"type": "Hostname", "address": "node"}]
+    assert node_addresses([{"status": {"addresses": addresses}}]) == ["192.0.2.1"]
+
+
+def test_knocking_tells_an_open_port_from_a_closed_one() -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        assert knock("127.0.0.1", port, 1).verdict == "allowed"
+    assert knock("127.0.0.1", port, 1).verdict == "refused"
+
+
+def options(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    prove.add_arguments(parser)
+    return parser.parse_args(words)
+
+
+UNREACHABLE = """\
+apiVersion: v1
+kind: Config
+current-context: nowhere
+clusters: [{name: nowhere, cluster: {server: "https://127.0.0.1:9"}}]
+contexts: [{name: nowhere, context: {cluster: nowhere, user: nobody}}]
+users: [{name: nobody, user: {}}]
+"""
+
+
+def test_an_unreachable_cluster_is_one_line_and_code_2(
+    graph: Graph, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(UNREACHABLE)
+    assert prove.run(graph, options("--format", "json", "--kubeconfig", str(kubeconfig))) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_pattern_that_matches_nothing_is_refused(graph: Graph) -> None:
+    probes = expected(graph)
+    assert {str(p.source) for p in prove.select(probes, "orders", None)} == {"shop/orders"}
+    assert {str(p.target) for p in prove.select(probes, "shop/*", "bank/payments")} == {"bank/payments"}
+    with pytest.raises(ProveError, match="'ordres' matches nothing"):
+        prove.select(probes, "ordres", None)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1000", "soon"])
+def test_a_senseless_timeout_is_refused(value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        options("--timeout", value)
+    assert stop.value.code == 2
+    assert "--timeout" in capsys.readouterr().err

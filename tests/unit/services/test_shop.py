@@ -1,0 +1,246 @@
+"""Orders and claims over real connections to the services they call: what works, what fails, what repeats."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+
+import catalog.app
+import cover.app
+from claims.app import Desk
+from claims.app import application as claims_app
+from common.app import create
+from common.client import Callee
+from orders.app import application as orders_app
+from orders.placing import Callees
+from unit.services.serving import served
+
+
+@dataclass
+class Till:
+    """Payments as its callers see it; the real one, with its database, has tests of its own."""
+
+    charges: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refunds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    seen: list[dict[str, str]] = field(default_factory=list)
+    answer: Callable[[], Response] | None = None
+
+    def app(self) -> FastAPI:
+        router = APIRouter()
+
+        @router.post("/{kind}")
+        async def take(kind: str, request: Request) -> Response:
+            self.seen.append(dict(request.headers))
+            kept = self.charges if kind == "charges" else self.refunds
+            made = {**json.loads(await request.body()), "id": str(uuid4())}
+            made = kept.setdefault(request.headers["idempotency-key"], made)
+            return self.answer() if self.answer else JSONResponse(made, 201)
+
+        return create("till", "", router)
+
+
+@dataclass
+class Shop:
+    orders: httpx.Client
+    claims: httpx.Client
+    till: Till
+
+    def order(self, key: str = "", **changes: object) -> httpx.Response:
+        body = {"customer": "ann", "items": [{"id": "nails", "quantity": 2}, {"id": "anvil", "quantity": 1}]}
+        headers = {"idempotency-key": key or uuid4().hex, "x-request-id": "r-7"}
+        return self.orders.post("/orders", json={**body, **changes}, headers=headers)
+
+    def claim(self, key: str = "", cover_id: str = "cover-1", amount: int = 1000) -> httpx.Response:
+        money = {"amount": amount, "currency": "EUR"}
+        body = {"cover_id": cover_id, "charge_id": "c-1", "amount": money}
+        return self.claims.post("/claims", json=body, headers={"idempotency-key": key or uuid4().hex})
+
+
+def callee(name: str, client: httpx.Client) -> Callee:
+    return Callee(name, str(client.base_url))
+
+
+@dataclass
+class Street:
+    """Everything that runs; started once, since starting is what takes time."""
+
+    goods: httpx.Client
+    covers: httpx.Client
+    money: httpx.Client
+    till: Till
+    stack: ExitStack
+
+    def start(self, app: FastAPI) -> httpx.Client:
+        return self.stack.enter_context(served(app))
+
+    def orders(self) -> httpx.Client:
+        callees = (callee("catalog", self.goods), callee("cover", self.covers), callee("payments", self.money))
+        return self.start(orders_app(Callees(*callees)))
+
+    def claims(self) -> tuple[httpx.Client, Desk]:
+        desk = Desk(callee("cover", self.covers), callee("payments", self.money))
+        return self.start(claims_app(desk)), desk
+
+
+@pytest.fixture(scope="module")
+def street() -> Iterator[Street]:
+    till = Till()
+    with ExitStack() as stack:
+        goods, covers, money = (
+            stack.enter_context(served(app)) for app in (catalog.app.build(), cover.app.build(), till.app())
+        )
+        yield Street(goods, covers, money, till, stack)
+
+
+@pytest.fixture(scope="module")
+def running(street: Street) -> tuple[Shop, Desk]:
+    claims, desk = street.claims()
+    return Shop(street.orders(), claims, street.till), desk
+
+
+@pytest.fixture
+def shop(running: tuple[Shop, Desk]) -> Shop:
+    """The running shop with an empty till."""
+    shop, desk = running
+    desk.paid.clear()
+    shop.till.charges.clear()
+    shop.till.refunds.clear()
+    shop.till.seen.clear()
+    shop.till.answer = None
+    return shop
+
+
+def test_an_order_is_priced_covered_charged_and_kept(shop: Shop) -> None:
+    order = shop.order().json()
+    assert (order["goods"]["amount"], order["premium"]["amount"], order["total"]["amount"]) == (21_400, 214, 21_614)
+    (charge,) = shop.till.charges.values()
+    assert (charge["amount"], charge["reference"]) == ({"amount": 21_614, "currency": "EUR"}, order["id"])
+    assert shop.till.seen[0]["x-request-id"] == "r-7"
+    assert shop.orders.get(f"/orders/{order['id']}").json() == order
+
+
+def test_a_repeated_order_is_one_order_and_one_charge(shop: Shop) -> None:
+    key = uuid4().hex
+    assert shop.order(key).json() == shop.order(key).json()
+    assert len(shop.till.seen) == 1
+    other = shop.order(key, customer="bob")
+    assert (other.status_code, other.json()["type"]) == (422, "urn:garrison:problem:key-reused")
+
+
+def test_a_repetition_after_a_restart_is_not_charged_again(shop: Shop, street: Street) -> None:
+    key = uuid4().hex
+    first = shop.order(key).json()
+    assert Shop(street.orders(), shop.claims, shop.till).order(key).json() == first
+    assert len(shop.till.seen) == 2
+    assert len(shop.till.charges) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (lambda: JSONResponse({}, 500), 502),
+        (lambda: JSONResponse({}, 403), 502),
+        (lambda: JSONResponse({"id": 1}, 201), 502),
+        (lambda: Response(b"<html>", 201), 502),
+        (lambda: JSONResponse({}, 503), 503),
+        (lambda: JSONResponse({"detail": "key-reused"}, 422), 409),
+    ],
+)
+def test_a_failed_charge_leaves_no_order_and_can_be_repeated(
+    shop: Shop, answer: Callable[[], Response], status: int
+) -> None:
+    key = uuid4().hex
+    shop.till.answer = answer
+    failed = shop.order(key)
+    assert (failed.status_code, failed.headers["content-type"]) == (status, "application/problem+json")
+    shop.till.answer = None
+    order = shop.order(key).json()
+    assert len(shop.till.charges) == 1
+    assert shop.orders.get(f"/orders/{order['id']}").status_code == 200
+
+
+def test_a_callee_that_is_not_there_is_named() -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
+        nobody = Callee("catalog", f"http://127.0.0.1:{held.getsockname()[1]}")
+        with served(orders_app(Callees(nobody, nobody, nobody))) as client:
+            shop = Shop(client, client, Till())
+            failed = shop.order("k")
+    assert (failed.status_code, failed.headers["retry-after"]) == (503, "1")
+    assert failed.json()["detail"] == "catalog cannot be reached"
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"items": [{"id": "unicorn", "quantity": 1}]}, "unknown-item"),
+        ({"items": [{"id": "lantern", "quantity": 1}]}, "wrong-currency"),
+        ({"items": []}, "invalid-request"),
+        ({"items": [{"id": "nails", "quantity": 0}]}, "invalid-request"),
+        ({"items": [{"id": "nails", "quantity": 1}] * 2}, "invalid-request"),
+        ({"items": [{"id": "../covers", "quantity": 1}]}, "invalid-request"),
+    ],
+)
+def test_a_wrong_order_is_refused_before_money_moves(shop: Shop, changes: dict[str, Any], kind: str) -> None:
+    refused = shop.order(**changes)
+    assert (refused.status_code, refused.json()["type"]) == (422, f"urn:garrison:problem:{kind}")
+    assert shop.till.charges == {}
+
+
+def test_an_order_needs_a_key(shop: Shop) -> None:
+    assert shop.orders.post("/orders", json={}).json()["errors"][0]["where"] == "header/idempotency-key"
+
+
+def test_a_claim_within_its_cover_is_refunded_once(shop: Shop) -> None:
+    key = uuid4().hex
+    claim = shop.claim(key).json()
+    assert claim["refund_id"] == next(iter(shop.till.refunds.values()))["id"]
+    assert shop.claim(key).json() == claim
+    assert shop.claims.get(f"/claims/{claim['id']}").json() == claim
+    assert len(shop.till.refunds) == 1
+
+
+@pytest.mark.parametrize(
+    ("cover_id", "amount", "kind"),
+    [
+        ("nothing", 1, "unknown-cover"),
+        ("cover-3", 1, "cover-not-active"),
+        ("cover-2", 5_001, "beyond-limit"),
+    ],
+)
+def test_a_claim_its_cover_does_not_allow_is_refused(shop: Shop, cover_id: str, amount: int, kind: str) -> None:
+    refused = shop.claim(cover_id=cover_id, amount=amount)
+    assert (refused.status_code, refused.json()["type"]) == (422, f"urn:garrison:problem:{kind}")
+    assert shop.till.refunds == {}
+
+
+def test_claims_together_stay_within_the_limit(shop: Shop) -> None:
+    assert [shop.claim(cover_id="cover-2", amount=2_000).status_code for _ in range(3)] == [201, 201, 422]
+
+
+def test_a_refused_refund_is_explained(shop: Shop) -> None:
+    shop.till.answer = lambda: JSONResponse({"detail": "the refunds would exceed the charge"}, 422)
+    refused = shop.claim()
+    assert refused.status_code == 422
+    assert "exceed the charge" in refused.json()["detail"]
+
+
+def test_a_quote_can_be_taken_up_and_claimed_on() -> None:
+    quote = {"reference": "o-1", "value": {"amount": 101, "currency": "EUR"}}
+    with served(cover.app.build()) as client:
+        offered = client.post("/quotes", json=quote).json()
+        assert offered == client.post("/quotes", json=quote).json()
+        assert offered["premium"] == {"amount": 50, "currency": "EUR"}
+        bought = client.post("/covers", json={"quote_id": offered["id"]}).json()
+        assert client.get(f"/covers/{bought['id']}").json() == bought
+        assert client.post("/covers", json={"quote_id": "none"}).status_code == 404

@@ -1,0 +1,83 @@
+"""The services as programs: a bad setting is one line, SIGTERM is a clean end, documents are current."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openapi_spec_validator import validate
+
+from common import openapi
+from common.model import MAX_AMOUNT, Money
+from cover.model import LEAST_PREMIUM, premium
+from harness import paths
+
+ENV = {"PATH": os.environ["PATH"], "PYTHONPATH": str(paths.REPO / "services")}
+
+
+def start(service: str, **env: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", service], env={**ENV, **env}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("service", "env", "line"),
+    [
+        ("orders", {}, "orders: CATALOG_URL is not set"),
+        ("claims", {"COVER_URL": "cover:80"}, "claims: COVER_URL='cover:80' is not an http address"),
+        ("catalog", {"PORT": "http"}, "catalog: PORT='http' is not a port number"),
+        ("payments", {}, "payments: PSP_API_KEY_FILE is not set"),
+    ],
+)
+def test_a_bad_setting_is_one_line(service: str, env: dict[str, str], line: str) -> None:
+    out, err = start(service, **env).communicate(timeout=30)
+    assert (out, err.strip()) == ("", line)
+
+
+def test_sigterm_ends_a_service_cleanly_and_its_output_is_json() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    service = start("catalog", HOST="127.0.0.1", PORT=str(port))
+    pause = threading.Event()
+    for _ in range(400):
+        try:
+            answer = httpx.get(f"http://127.0.0.1:{port}/items/nails", headers={"x-request-id": "r-1"})
+            break
+        except httpx.ConnectError:
+            assert service.poll() is None
+            pause.wait(0.05)
+    assert answer.json()["price"] == {"amount": 1250, "currency": "EUR"}
+    service.send_signal(signal.SIGTERM)
+    out, err = service.communicate(timeout=20)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert {line["service"] for line in lines} == {"catalog"}
+    assert "r-1" in {line.get("request_id") for line in lines}
+    assert lines[-1]["message"].startswith("Finished server process")
+    assert err == ""
+
+
+@pytest.mark.parametrize("service", openapi.SERVICES)
+def test_the_openapi_document_is_valid_and_the_committed_one(service: str) -> None:
+    document = openapi.document(service)
+    validate(document)
+    operations = [op for path in document["paths"].values() for op in path.values()]
+    assert all({"4XX", "5XX"} <= operation["responses"].keys() for operation in operations)
+    kept = paths.REPO / f"docs/openapi/{service}.json"
+    assert kept.read_text() == openapi.text(service), "run: python -m common.openapi docs/openapi"
+
+
+@given(st.integers(1, MAX_AMOUNT))
+def test_a_premium_is_at_least_a_hundredth_and_never_a_cent_more(amount: int) -> None:
+    found = premium(Money(amount=amount, currency="EUR")).amount
+    assert found == max(LEAST_PREMIUM, (amount + 99) // 100)
