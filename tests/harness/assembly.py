@@ -12,8 +12,9 @@ from harness.errors import HarnessError
 from harness.recipes import BASES, PRUNE, RECIPES
 
 SERVICES = paths.REPO / "services"
+CYCLONEDX, SPDX = "sbom.cdx.json", "sbom.spdx.json"
 SOURCES = {".py", ".sql"}
-CODE = ("debs", "oci", "rootfs")
+CODE = ("assembly", "debs", "oci", "rootfs")
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ def image(name: str) -> oci.Image:
         )
         said = {"digest": written.digest, "file": written.path.name}
         (folder / "image.json").write_text(json.dumps(said))
+        for bill, form in ((CYCLONEDX, sbom.cyclonedx), (SPDX, sbom.spdx)):
+            (folder / bill).write_text(json.dumps(form(written, below.components), indent=2) + "\n")
 
     folder = artefact.made(place, f"image {name}", make)
     said = json.loads((folder / "image.json").read_text())

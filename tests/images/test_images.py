@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,8 +86,8 @@ def test_an_image_runs_as_nobody_in_particular(name: str) -> None:
 def config(image: oci.Image) -> dict[str, str]:
     manifest = oci.manifest_of(image.path)
     blob = f"blobs/sha256/{manifest['config']['digest'][7:]}"
-    with oci.tarfile.open(image.path) as tar:
-        found: dict[str, str] = json.load(tar.extractfile(blob))["config"]  # type: ignore[arg-type]
+    with tarfile.open(image.path) as tar, tar.extractfile(blob) as blob_file:  # type: ignore[union-attr]
+        found: dict[str, str] = json.load(blob_file)["config"]
     return found
 
 

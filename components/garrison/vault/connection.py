@@ -85,7 +85,7 @@ def patiently(where: StoreConnection, act: Callable[[hvac.Client], T], patience:
 
 def _passing(error: Exception) -> bool:
     """Whether waiting can help: nobody there, sealed, or the database behind it not yet up."""
-    if isinstance(error, ToolMissingError):
+    if isinstance(error, (ToolMissingError, requests.exceptions.SSLError)):
         return False
     if isinstance(error, (requests.RequestException, KubectlError, VaultDown)):
         return True
@@ -105,9 +105,10 @@ def _line(error: Exception) -> str:
 def _client(address: str, ca_file: str | None, *, server_name: str | None) -> hvac.Client:
     session = requests.Session()
     session.trust_env = False  # no proxy and no .netrc between us and the store
+    session.verify = ca_file or True
     if server_name:
         session.mount("https://", _NamedServer(server_name))
-    return hvac.Client(url=address, verify=ca_file or True, session=session, timeout=30)
+    return hvac.Client(url=address, session=session, timeout=30)
 
 
 class _NamedServer(HTTPAdapter):

@@ -1,0 +1,97 @@
+"""The deployed estate, for its tests: speak to a service as itself, read its logs, run Pulumi on its stack."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from cluster.live import CLUSTER, kubectl
+from harness import environment, paths, stack
+
+NAMESPACES = ("shop", "bank", "insurance")
+PLATFORM = ("cert-manager", "openbao")
+
+# Runs inside the application's own container: what reaches it over loopback comes from its own pod.
+ASK = """
+import json, sys, urllib.error, urllib.request
+method, path, key, request_id, body = sys.argv[1:]
+headers = {"content-type": "application/json", "idempotency-key": key, "x-request-id": request_id}
+request = urllib.request.Request("http://127.0.0.1:8080" + path, body.encode() or None, headers, method=method)
+try:
+    answer = urllib.request.urlopen(request, timeout=30)
+except urllib.error.HTTPError as error:
+    answer = error
+print(json.dumps([answer.status, answer.headers["content-type"], json.loads(answer.read())]))
+"""
+
+
+def ask(
+    service: str, method: str, path: str, body: object = None, *, key: str = "", request_id: str = ""
+) -> tuple[int, str, dict[str, Any]]:
+    """What `namespace/service` answers to a request from its own pod: status, content type, document."""
+    namespace, name = service.split("/")
+    text = json.dumps(body) if body is not None else ""
+    identity = request_id or secrets.token_hex(8)
+    command = ["exec", "-n", namespace, f"deploy/{name}", "-c", "app", "--", "/usr/bin/python3", "-c", ASK]
+    status, kind, document = json.loads(kubectl(*command, method, path, key or secrets.token_hex(8), identity, text))
+    return status, kind, document
+
+
+def order(*, key: str = "", request_id: str = "", item: str = "hammer", quantity: int = 2) -> dict[str, Any]:
+    """Place an order that has to succeed; the one request that goes through every layer and most services."""
+    body = {"customer": "test", "items": [{"id": item, "quantity": quantity}]}
+    status, _, document = ask("shop/orders", "POST", "/orders", body, key=key, request_id=request_id)
+    assert status == 201, document
+    return document
+
+
+def logs(service: str, container: str) -> str:
+    """The log of one container in every pod of a service."""
+    namespace, name = service.split("/")
+    return kubectl("logs", "-n", namespace, "-l", f"app.kubernetes.io/name={name}", "-c", container, "--tail=2000")
+
+
+def ready() -> None:
+    """Wait until every workload of the platform and the estate is rolled out."""
+    for namespace in (*PLATFORM, *NAMESPACES):
+        for kind in ("deployment", "statefulset"):
+            for name in kubectl("get", kind, "-n", namespace, "-o", "name").split():
+                kubectl("rollout", "status", "-n", namespace, name, "--timeout=180s")
+
+
+def pulumi(*arguments: str, folder: Path = paths.REPO) -> str:
+    """The output of Pulumi on the stack of this cluster; a failure is shown whole."""
+    settings = stack._settings(CLUSTER)
+    command = ["pulumi", *arguments, "--non-interactive", "--config-file", str(settings)]
+    done = subprocess.run(
+        command, cwd=folder, env=environment.full(CLUSTER), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def program_without(line: str, folder: Path) -> Path:
+    """A copy of the project whose estate.py lacks the one line that holds `line`."""
+    shutil.copytree(paths.REPO / "stacks", folder / "stacks", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(paths.REPO / "Pulumi.yaml", folder)
+    program = folder / "stacks" / "estate.py"
+    lines = program.read_text().splitlines(keepends=True)
+    kept = [text for text in lines if line not in text]
+    assert len(kept) == len(lines) - 1, f"{line!r} stands in {len(lines) - len(kept)} lines"
+    program.write_text("".join(kept))
+    return folder
+
+
+def planned(folder: Path) -> dict[str, str]:
+    """What a preview would do, by resource: `Kind namespace/name` to operation, without what stays."""
+    steps = json.loads(pulumi("preview", "--json", folder=folder))["steps"]
+    changes = {}
+    for step in steps:
+        kind = step["urn"].split("::")[2].split("$")[-1].rsplit(":", 1)[-1]
+        if step["op"] != "same":
+            changes[f"{kind} {step['urn'].split('::')[-1]}"] = step["op"]
+    return changes
