@@ -10,7 +10,8 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 caller: ContextVar[str] = ContextVar("caller", default="")
 
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_IDENTITY = re.compile(r'(?:^|;)URI="?(spiffe://[A-Za-z0-9._/-]+)"?(?:;|$)')
+_IDENTITY = re.compile(r"(?:^|;)URI=(spiffe://[A-Za-z0-9._/-]+)(?:;|$)")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 def accepted_request_id(given: str) -> str:
@@ -20,5 +21,6 @@ def accepted_request_id(given: str) -> str:
 
 def identity(forwarded_client_cert: str) -> str:
     """The SPIFFE id in the header that this service's own proxy sets after checking the peer."""
-    found = _IDENTITY.search(forwarded_client_cert)
+    # A quoted field (a subject) is text from the certificate: whatever it says is no identity.
+    found = _IDENTITY.search(_QUOTED.sub("", forwarded_client_cert))
     return found[1] if found else ""

@@ -11,6 +11,9 @@ from fastapi import FastAPI
 from common import log, settings
 
 GRACE_SECONDS = 10
+# Longer than the hour for which a proxy keeps an idle connection: whoever closes first must be the one
+# that sends, or a request meets a connection that is just being closed.
+KEEP_ALIVE_SECONDS = 3900
 
 
 def main(service: str, build: Callable[[], FastAPI]) -> None:
@@ -27,5 +30,7 @@ def main(service: str, build: Callable[[], FastAPI]) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )

@@ -9,30 +9,15 @@ from __future__ import annotations
 import ipaddress
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 
 from cluster import live
+from cluster import live_pods as pods
+from cluster.live_pods import Place
 from harness import kindconfig
 
 NAMESPACE = "egress-probe"
-CONNECT = 'timeout 5 bash -c "exec 3<>/dev/tcp/$0/$1" && echo connected || echo refused'
-
-
-@dataclass(frozen=True)
-class Place:
-    """A network to send from: a node's own, or that of a process on it."""
-
-    node: str
-    process: str = ""
-
-    def connect(self, address: str, port: int) -> str:
-        """`connected` or `refused`; anything else raises."""
-        enter = ["nsenter", f"--net=/proc/{self.process}/ns/net"] if self.process else []
-        answer = live.on_node(self.node, *enter, "bash", "-c", CONNECT, address, str(port)).strip()
-        assert answer in {"connected", "refused"}
-        return answer
 
 
 @pytest.fixture(scope="module", params=["node", "pod"])
@@ -40,20 +25,9 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     if request.param == "node":
         yield Place(live.nodes()[0])
         return
-    live.apply(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
-        {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"name": "probe", "namespace": NAMESPACE},
-            "spec": {
-                "automountServiceAccountToken": False,
-                "containers": [{"name": "probe", "image": "registry.k8s.io/pause:3.10.2"}],
-            },
-        },
-    )
-    live.kubectl("wait", "pod/probe", "--namespace", NAMESPACE, "--for=condition=Ready", "--timeout=60s")
-    yield Place(*live.process_of(NAMESPACE, "probe"))
+    live.apply(pods.namespace(NAMESPACE), pods.pod(NAMESPACE, "probe", pods.QUIET))
+    pods.ready(NAMESPACE)
+    yield pods.inside(NAMESPACE, "probe")
     live.kubectl("delete", "namespace", NAMESPACE)
 
 

@@ -66,7 +66,9 @@ def test_no_log_holds_a_leased_password() -> None:
     read = "import json;print(json.load(open('/run/secrets/ledger.json'))['password'])"
     from cluster.live import kubectl
 
-    password = kubectl("exec", "-n", "bank", "deploy/payments", "-c", "app", "--", "/usr/bin/python3", "-c", read).strip()
+    password = kubectl(
+        "exec", "-n", "bank", "deploy/payments", "-c", "app", "--", "/usr/bin/python3", "-c", read
+    ).strip()
     assert len(password) > 10, "the control: there is a password to look for"
     order()
     for container in ("app", "proxy", "secrets"):

@@ -161,12 +161,21 @@ def test_a_failed_job_fails_at_once_and_a_finished_one_is_ready(
 def test_a_service_waits_for_ready_pods(stack: Stack, plane: ControlPlane, namespace: str) -> None:
     with pytest.raises(Failed, match="does not target any Pods"):
         stack.up(Declared("svc", service(namespace, timeoutSeconds="1")))
-    both = [
-        Declared("svc", service(namespace)),
-        Declared("web", workload("Deployment", namespace)),
-    ]
-    with kubelet(plane, namespace, running()):
-        stack.up(*both)
+    targets = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": "by-hand",
+            "namespace": namespace,
+            "labels": {"kubernetes.io/service-name": "web"},
+        },
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["10.1.2.3"], "conditions": {"ready": True}}],
+    }
+    appears = threading.Timer(1.0, lambda: plane.api.apply(targets, "test"))
+    appears.start()
+    assert stack.up(Declared("svc", service(namespace))).operations == {"svc": "update"}
+    appears.join()
     assert "initErrors" not in stack.resources()["svc"]
 
 

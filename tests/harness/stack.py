@@ -46,8 +46,13 @@ def _settings(cluster: str) -> Path:
     ours = [line for line in salted.read_text().splitlines() if line.startswith(_SALT)]
     committed = paths.REPO / "stacks" / f"Pulumi.{STACK}.yaml"
     theirs = committed.read_text().splitlines() if committed.exists() else []
+    unsalted = [line for line in theirs if not line.startswith(_SALT)]
+    if foreign := set(theirs) - set(unsalted) - set(ours):
+        # Pulumi by hand wrote it for another state, and would refuse this machine's passphrase.
+        say(f"stacks/{committed.name}: dropping the {_SALT} of another state ({foreign.pop()[len(_SALT) :].strip()})")
+        committed.write_text("\n".join(unsalted) + "\n")
     merged = paths.cluster_state(cluster) / "stack.yaml"
-    merged.write_text("\n".join([*ours, *(x for x in theirs if not x.startswith(_SALT))]) + "\n")
+    merged.write_text("\n".join([*ours, *unsalted]) + "\n")
     return merged
 
 

@@ -66,6 +66,7 @@ def server_config(
     cluster_address: str = "0.0.0.0:8201",
     public_host: str = "openbao.openbao.svc",
     max_lease: str = "1h",
+    reload_every: str = "30s",
     requests: tuple[Request, ...] | None = None,
 ) -> dict[str, Any]:
     """The whole configuration file, as the JSON form of OpenBao's HCL."""
@@ -79,14 +80,14 @@ def server_config(
         "default_lease_ttl": max_lease,
         "max_lease_ttl": "768h",
         "storage": {"raft": {"path": files.data, "node_id": "openbao-0", "performance_multiplier": 1}},
-        "listener": [{"tcp": _listener(files, address, cluster_address)}],
+        "listener": [{"tcp": _listener(files, address, cluster_address, reload_every)}],
         "seal": [{"static": {"current_key_id": "1", "current_key": f"file://{files.seal_key}"}}],
         "audit": [{"type": "file", "path": "stdout", "options": {"file_path": "stdout"}}],
         "initialize": [{"garrison": {"request": [_stanza(r) for r in requests or initial_requests(max_lease)]}}],
     }
 
 
-def _listener(files: Files, address: str, cluster_address: str) -> dict[str, Any]:
+def _listener(files: Files, address: str, cluster_address: str, reload_every: str) -> dict[str, Any]:
     return {
         "address": address,
         "cluster_address": cluster_address,
@@ -96,7 +97,7 @@ def _listener(files: Files, address: str, cluster_address: str) -> dict[str, Any
         "tls_disable_client_certs": True,
         # cert-manager renews the certificate in place; the listener looks for a changed file, no signal needed.
         "tls_auto_reload": True,
-        "tls_auto_reload_interval": "30s",
+        "tls_auto_reload_interval": reload_every,
     }
 
 

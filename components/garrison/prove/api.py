@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from garrison import defaults as d
 from garrison.graph import Ref
@@ -17,9 +17,8 @@ FORBIDDEN = ("Forbidden", "forbidden", "denied the request")
 
 def reviews(kubectl: Kubectl, probes: Sequence[Probe]) -> list[Seen]:
     """SubjectAccessReviews (nothing is stored by them), all in one go."""
-    answer = json.loads(kubectl.run("create", "--output=json", "--filename=-", stdin=as_list(map(_review, probes))))
-    found = answer["items"] if answer["kind"] == "List" else [answer]
-    return [_reviewed(review) for review in found]
+    answer = kubectl.run("create", "--output=json", "--filename=-", stdin=as_list(map(_review, probes)))
+    return [_reviewed(review) for review in _documents(answer)]
 
 
 def admission(kubectl: Kubectl, probe: Probe, image: str) -> Seen:
@@ -47,6 +46,15 @@ def _review(probe: Probe) -> Manifest:
             "resourceAttributes": {**asked, "subresource": subresource},
         },
     }
+
+
+def _documents(text: str) -> Iterator[Manifest]:
+    """What kubectl prints of several objects: one JSON document after the other."""
+    decoder, rest = json.JSONDecoder(), text.strip()
+    while rest:
+        found, end = decoder.raw_decode(rest)
+        yield found
+        rest = rest[end:].lstrip()
 
 
 def _reviewed(review: Manifest) -> Seen:

@@ -98,7 +98,7 @@ def _request(probe: Probe, request: Request, host: str, world: World) -> Spec:
 
 
 def _tls(probe: Probe, credential: Credential, tls12: bool, world: World) -> Spec:
-    found: Spec = {"maximum": "1.2"} if tls12 else {}
+    found: Spec = {"maximum": "1.2" if tls12 else "1.3"}
     if credential == "own":
         return found | {"certificate": CERTIFICATE, "key": KEY}
     if credential == "none":

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Self, TypeVar
 
@@ -60,13 +60,15 @@ class StoreConnection:
 
 @contextmanager
 def client(where: StoreConnection) -> Iterator[hvac.Client]:
-    """A logged-in client; the port-forward and the CA file are gone afterwards."""
+    """A logged-in client; its login, the port-forward and the CA file are gone afterwards."""
     if where.address:
-        yield _login(where, _client(where.address, where.ca_file, server_name=None))
+        with _logged_in(where, _client(where.address, where.ca_file, server_name=None)) as store:
+            yield store
         return
     with _authority(where) as ca_file, _port_forward(where) as port:
         address = f"https://127.0.0.1:{port}"
-        yield _login(where, _client(address, ca_file, server_name=where.server_name))
+        with _logged_in(where, _client(address, ca_file, server_name=where.server_name)) as store:
+            yield store
 
 
 def patiently(where: StoreConnection, act: Callable[[hvac.Client], T], patience: float = PATIENCE) -> T:
@@ -122,15 +124,22 @@ class _NamedServer(HTTPAdapter):
         super().init_poolmanager(*arguments, **options, server_hostname=self._name, assert_hostname=self._name)
 
 
-def _login(where: StoreConnection, store: hvac.Client) -> hvac.Client:
-    own = next((os.environ[name] for name in TOKEN_VARIABLES if os.environ.get(name)), None) if where.address else None
-    if own:
-        store.token = own
-        return store
+@contextmanager
+def _logged_in(where: StoreConnection, store: hvac.Client) -> Iterator[hvac.Client]:
+    """A store reached directly takes the caller's own token, if there is one; else the cluster vouches for us."""
+    own = [os.environ[name] for name in TOKEN_VARIABLES if os.environ.get(name)]
+    if where.address and own:
+        store.token = own[0]
+        yield store
+        return
     asked = ["create", "token", where.role, "--namespace", where.namespace]
     token = kubectl([*asked, "--audience", where.audience, "--duration", "10m"]).strip()
     store.auth.kubernetes.login(role=where.role, jwt=token)
-    return store
+    try:
+        yield store
+    finally:
+        with suppress(VaultError, requests.RequestException):  # it ends by itself in minutes
+            store.auth.token.revoke_self()
 
 
 @contextmanager

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -138,3 +140,30 @@ def test_the_identity_is_the_peers_and_nothing_else() -> None:
     assert identity(f"By=spiffe://e.example/ns/c/sa/d;Hash=1;URI={peer}") == peer
     assert identity("By=spiffe://e.example/ns/c/sa/d") == ""
     assert identity("URI=https://e.example") == ""
+    assert identity(f'Subject="CN=x;URI=spiffe://e.example/ns/a/sa/evil;\\";O=y";URI={peer}') == peer
+
+
+def test_a_request_under_way_is_finished_before_the_end() -> None:
+    entered, release = threading.Event(), threading.Event()
+    router = APIRouter()
+
+    @router.get("/slow")
+    def slow() -> dict[str, bool]:
+        entered.set()
+        return {"finished": release.wait(20)}
+
+    with ThreadPoolExecutor(2) as threads:
+        with served(common_app.create("slow", "", router)) as client:
+            answer = threads.submit(httpx.get, f"{client.base_url}/slow", timeout=20)
+            assert entered.wait(10)
+            threads.submit(release_when_closed, str(client.base_url), release)
+        assert answer.result().json() == {"finished": True}
+
+
+def release_when_closed(url: str, release: threading.Event) -> None:
+    """Once new connections are refused the server is stopping: only then let the old request end."""
+    while not release.wait(0.01):
+        try:
+            httpx.get(f"{url}/healthz")
+        except httpx.TransportError:
+            release.set()

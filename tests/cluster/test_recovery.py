@@ -1,0 +1,107 @@
+"""What an earlier run left is resumed or remade, on a cluster of its own with two nodes; nothing of it is a failure."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from cluster import live
+from cluster import live_pods as pods
+from harness import cluster, docker, paths, shell
+
+NAME = "garrison-recovery"
+NAMESPACE = "recovery-probe"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def made() -> Iterator[cluster.Cluster]:
+    cluster.delete(NAME)
+    yield cluster.ensure(NAME, nodes=2)
+    cluster.delete(NAME)
+    assert docker.nodes(NAME) == []
+    assert not (paths.state() / NAME).exists()
+
+
+@pytest.fixture(autouse=True)
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The helpers look at this cluster, not at the one under test elsewhere."""
+    monkeypatch.setattr(live, "CLUSTER", NAME)
+    monkeypatch.setattr(live, "KUBECONFIG", paths.state() / NAME / "kubeconfig")
+
+
+def connected_both_ways() -> bool:
+    """Whether a pod on each node reaches the pod on the other."""
+    first, last = live.nodes()
+    live.apply(
+        pods.namespace(NAMESPACE),
+        *(pods.pod(NAMESPACE, f"on-{node}", pods.ANSWERING, node) for node in (first, last)),
+    )
+    pods.ready(NAMESPACE)
+    for here, there in ((first, last), (last, first)):
+        place, target = pods.inside(NAMESPACE, f"on-{here}"), pods.address(NAMESPACE, f"on-{there}")
+        live.eventually(lambda p=place, t=target: p.connect(t) == "connected", f"{here} reaches {there}")  # type: ignore[misc]
+    return True
+
+
+def planted() -> bool:
+    """Whether the cluster still holds what `test_two_nodes` put into it."""
+    told = live.kubectl("get", "configmap", "planted", "--ignore-not-found", "-o", "name")
+    return told.strip() == "configmap/planted"
+
+
+def test_two_nodes(made: cluster.Cluster) -> None:
+    assert made.made
+    assert made.nodes == (f"{NAME}-control-plane", f"{NAME}-worker")
+    assert connected_both_ways()
+    live.kubectl("create", "configmap", "planted")
+
+
+def test_a_running_cluster_is_kept() -> None:
+    assert not cluster.ensure(NAME, nodes=2).made
+    assert planted()
+
+
+@pytest.mark.parametrize("verb", ["stop", "kill", "pause"])
+def test_stopped_nodes_are_started(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    shell.run(["docker", verb, *live.nodes()], what=verb)
+    assert not cluster.ensure(NAME, nodes=2).made
+    assert "starting it" in capsys.readouterr().err
+    assert planted()
+    assert connected_both_ways()
+
+
+def test_a_restarted_node_comes_back_unaided() -> None:
+    worker = live.nodes()[-1]
+    before = docker.nodes(NAME)
+    shell.run(["docker", "restart", worker], what="restart")
+    assert not cluster.ensure(NAME, nodes=2).made  # waits until it is Ready again
+    assert docker.nodes(NAME) != before
+    assert connected_both_ways()
+
+
+def test_another_number_of_nodes_is_remade(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cluster.ensure(NAME, nodes=1).made
+    assert "it has 2 node(s) and 1 are asked for" in capsys.readouterr().err
+    assert not planted()
+
+
+def test_a_half_made_cluster_is_remade(capsys: pytest.CaptureFixture[str]) -> None:
+    (paths.state() / NAME / "cluster.json").unlink()  # it is written last
+    (paths.state() / f"{NAME}.lock").write_text("process 1\n")  # a lock left behind holds nobody up
+    assert cluster.ensure(NAME).made
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_a_cluster_of_another_version_is_remade(capsys: pytest.CaptureFixture[str]) -> None:
+    record = paths.state() / NAME / "cluster.json"
+    record.write_text(record.read_text().replace('"fingerprint": "', '"fingerprint": "0'))
+    assert cluster.ensure(NAME).made
+    assert "another version" in capsys.readouterr().err
+
+
+def test_a_cluster_whose_containers_were_removed_is_remade(capsys: pytest.CaptureFixture[str]) -> None:
+    subprocess.run(["docker", "rm", "--force", "--volumes", *live.nodes()], check=True, capture_output=True)
+    assert cluster.ensure(NAME).made
+    assert "is gone" in capsys.readouterr().err

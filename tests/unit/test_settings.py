@@ -1,0 +1,137 @@
+"""Stack settings: everything wrong is said at once, in a line each that says what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from garrison.settings import Settings, SettingsError, adjusted, issuer_name, parse
+
+
+@pytest.fixture
+def charts(tmp_path: Path) -> Path:
+    for name in ("cert-manager", "trust-manager"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "Chart.yaml").write_text(f"name: {name}\n")
+    return tmp_path
+
+
+def refused(values: dict[str, str], environment: dict[str, str]) -> list[str]:
+    with pytest.raises(SettingsError) as error:
+        parse(values, environment)
+    return [str(problem) for problem in error.value.problems]
+
+
+def test_nothing_said_installs_everything(charts: Path) -> None:
+    settings = parse({}, {"GARRISON_CHARTS": str(charts)})
+    assert settings == Settings(charts=charts)
+    assert settings.install_cert_manager and settings.install_trust_manager and settings.install_openbao
+    assert issuer_name(settings) == "garrison"
+
+
+def test_every_setting_is_read(charts: Path) -> None:
+    ca = charts / "ca.pem"
+    ca.touch()
+    values = {
+        "installCertManager": "false",
+        "installTrustManager": "false",
+        "issuer": "corporate",
+        "installOpenbao": "false",
+        "openbaoAddress": "https://vault.example:8200",
+        "openbaoCa": str(ca),
+        "openbaoStorage": "10Gi",
+        "storageClass": "fast",
+        "apiServer": '["10.0.0.0/24"]',
+        "charts": str(charts),
+        "generatedSecrets": '["psp/api-key"]',
+    }
+    assert parse(values, {}) == Settings(
+        install_cert_manager=False,
+        install_trust_manager=False,
+        issuer="corporate",
+        install_openbao=False,
+        openbao_address="https://vault.example:8200",
+        openbao_ca=ca,
+        openbao_storage="10Gi",
+        storage_class="fast",
+        api_server=("10.0.0.0/24",),
+        charts=charts,
+        generated_secrets=("psp/api-key",),
+    )
+
+
+def test_the_stack_file_wins_over_the_environment(charts: Path, tmp_path: Path) -> None:
+    assert parse({"charts": str(charts)}, {"GARRISON_CHARTS": str(tmp_path / "other")}).charts == charts
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("installOpenbao", "yes", "write true or false"),
+        ("issuer", "Corporate CA", "write a Kubernetes name"),
+        ("openbaoStorage", "lots", "write a size such as 1Gi"),
+        ("storageClass", "Fast!", "write a Kubernetes name"),
+        ("apiServer", "10.0.0.0/24", "write a list such as"),
+        ("apiServer", '["10.0.0.300/24"]', "'10.0.0.300/24' is not an address range"),
+        ("apiServer", '["10.0.0.1/24"]', "'10.0.0.1/24' is not an address range"),
+        ("charts", "/nowhere", "there is no such folder"),
+        ("generatedSecrets", '["../up"]', "'../up' is not a path such as psp/api-key"),
+        ("generatedSecrets", "[1]", "write a list such as"),
+    ],
+)
+def test_a_bad_value_says_what_to_write(key: str, value: str, says: str, charts: Path) -> None:
+    (problem,) = refused({key: value}, {"GARRISON_CHARTS": str(charts)})
+    assert problem.startswith(f"{key}: ")
+    assert says in problem
+
+
+def test_a_misspelt_setting_is_not_ignored(charts: Path) -> None:
+    (problem,) = refused({"isuer": "x"}, {"GARRISON_CHARTS": str(charts)})
+    assert problem == "isuer: no such setting; did you mean 'issuer'?"
+
+
+def test_a_plain_http_store_is_refused(charts: Path) -> None:
+    values = {"installOpenbao": "false", "openbaoAddress": "http://vault.example:8200"}
+    (problem,) = refused(values, {"GARRISON_CHARTS": str(charts)})
+    assert "plain http is refused" in problem
+
+
+def test_settings_that_contradict_each_other(charts: Path) -> None:
+    ca = charts / "ca.pem"
+    ca.touch()
+    both = {"openbaoAddress": "https://vault.example:8200", "openbaoCa": str(ca)}
+    known = {"GARRISON_CHARTS": str(charts)}
+    assert ["set, but OpenBao is to be installed" in problem for problem in refused(both, known)] == [True]
+    (alone,) = refused({"installOpenbao": "false", "openbaoAddress": both["openbaoAddress"]}, known)
+    assert "belong together" in alone
+    (missing,) = refused({"installCertManager": "false"}, known)
+    assert missing == "issuer: missing; name the ClusterIssuer of the existing cert-manager"
+
+
+def test_missing_charts_are_named() -> None:
+    assert refused({}, {}) == [
+        "charts: no chart cert-manager (nowhere); name its folder, or set GARRISON_CHARTS",
+        "charts: no chart trust-manager (nowhere); name its folder, or set GARRISON_CHARTS",
+    ]
+
+
+def test_all_problems_at_once_in_one_message() -> None:
+    with pytest.raises(SettingsError) as error:
+        parse({"installOpenbao": "perhaps", "isuer": "x", "openbaoStorage": "1"}, {})
+    assert len(error.value.problems) == 5
+    assert str(error.value).splitlines()[0] == "bad stack settings:"
+    assert all(str(problem) in str(error.value) for problem in error.value.problems)
+
+
+def test_an_existing_issuer_and_storage_class_enter_the_manifests() -> None:
+    adjust = adjusted(Settings(issuer="corporate", storage_class="fast"))
+    certificate = {"kind": "Certificate", "spec": {"issuerRef": {"kind": "ClusterIssuer", "name": "garrison"}}}
+    assert adjust(certificate)["spec"]["issuerRef"] == {"kind": "ClusterIssuer", "name": "corporate"}
+    database = {"kind": "StatefulSet", "spec": {"volumeClaimTemplates": [{"spec": {}}]}}
+    assert adjust(database)["spec"]["volumeClaimTemplates"] == [{"spec": {"storageClassName": "fast"}}]
+
+
+def test_without_them_nothing_is_changed() -> None:
+    certificate = {"kind": "Certificate", "spec": {"issuerRef": {"name": "garrison"}}}
+    assert adjusted(Settings())(certificate) == {"kind": "Certificate", "spec": {"issuerRef": {"name": "garrison"}}}
