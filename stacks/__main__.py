@@ -1,6 +1,5 @@
 """What `pulumi up` does: the platform first, then the estate on it. Everything that declares is in estate.py."""
 
-import sys
 from pathlib import Path
 
 import pulumi
@@ -19,7 +18,8 @@ def main() -> None:
     settings = read()
     app = load(Path(__file__).with_name("estate.py"))
     app.graph()  # a declaration that does not hold together stops before anything is installed
-    check_reachable()
+    if not pulumi.runtime.is_dry_run():  # a preview works without the cluster, and says so
+        check_reachable()
     platform = Platform(settings, image=app.images["openbao"])
     ready = pulumi.ResourceOptions(depends_on=[platform])
     for path in settings.generated_secrets:
@@ -30,5 +30,4 @@ def main() -> None:
 try:
     main()
 except (SettingsError, IntentError, ProgramError, KubectlError, ChartError) as error:
-    pulumi.log.error(str(error))
-    sys.exit(1)
+    raise pulumi.RunError(str(error)) from None  # a message, not a traceback

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -19,8 +19,10 @@ import pytest
 
 from engine.authority import Authority
 from garrison.derive import database
+from harness import postgres
+from harness.postgres import NOBODY
 
-USER = pwd.getpwnam("postgres") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+OWNER = NOBODY if os.geteuid() == 0 else os.geteuid()
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Server:
     port: int
     folder: Path
     root: Authority
-    process: subprocess.Popen[bytes]
+    programs: postgres.Server
 
     def connect(self, user: str, **options: Any) -> psycopg.Connection[tuple[Any, ...]]:
         known: dict[str, Any] = {"host": "localhost", "port": self.port, "dbname": "ledger", "connect_timeout": 5}
@@ -45,68 +47,74 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = Path(tmp_path_factory.mktemp("ledger"))
+def programs() -> Iterator[postgres.Server]:
+    """The programs of the estate's own PostgreSQL image."""
+    home = Path(tempfile.mkdtemp(prefix="garrison-postgres-"))
+    home.chmod(0o755)
+    server = postgres.Server(home)
+    server.unpack()
+    yield server
+    shutil.rmtree(home)
+
+
+@pytest.fixture(scope="module")
+def server(programs: postgres.Server) -> Iterator[Server]:
+    folder = programs.home / "ledger"
     root = Authority.fresh()
     root.issue(folder / "id", dns="localhost")
     root.issue(folder / "store", common_name="openbao")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    write_config(folder)
-    for path in [folder, *folder.rglob("*")]:
-        os.chown(path, USER.pw_uid, USER.pw_gid)
-    for parent in folder.parents:
-        if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o011)
-    shutil.copytree(folder / "store", folder / "mine")  # libpq wants the key's owner to be who connects
-    run(folder, "init.sh").wait(60)
-    process = run(folder, "start.sh", f"-p {port}")
+    write_config(programs, folder)
+    assert run(programs, folder, "init.sh").wait(60) == 0, (folder / "init.sh.log").read_text()
+    process = run(programs, folder, "start.sh", f"-p {port}")
     try:
-        wait(lambda: ready(folder, port), process)
-        yield Server(port, folder, root, process)
+        wait(lambda: ready(programs, folder, port), process)
+        yield Server(port, folder, root, programs)
     finally:
         process.terminate()
         process.wait(20)
 
 
-def write_config(folder: Path) -> None:
-    (folder / "volume").mkdir()
+def write_config(programs: postgres.Server, folder: Path) -> None:
+    """The derived files, with the places of a pod moved below `folder`."""
+    (folder / "volume").mkdir(parents=True)
     places = {
         "/etc/postgres": folder / "config",
         database.VOLUME: folder / "volume",
         database.SOCKET: folder,
+        database.BIN: programs.program("initdb").parent,
         "/run/identity": folder / "id",
         "/run/trust": folder / "id",
+        # the pod's user is called postgres; whoever runs here may not be
+        "postgres           peer": "postgres           trust",
     }
     (folder / "config").mkdir()
     for name, text in database.configuration("ledger").items():
         for old, new in places.items():
             text = text.replace(old, str(new))
         (folder / "config" / name).write_text(text)
+    own(folder)
 
 
-def run(folder: Path, script: str, more: str = "") -> subprocess.Popen[bytes]:
-    text = (folder / "config" / script).read_text()
-    if more:
-        text = text.rstrip() + f" {more}\n"
+def own(folder: Path) -> None:
+    for path in [folder, *folder.rglob("*")]:
+        os.chown(path, OWNER, OWNER)
+
+
+def run(programs: postgres.Server, folder: Path, script: str, more: str = "") -> subprocess.Popen[bytes]:
+    text = (folder / "config" / script).read_text().rstrip() + f" {more}\n"
     log = (folder / f"{script}.log").open("wb")
-    return subprocess.Popen(
-        ["/bin/sh", "-c", text],
-        user=USER.pw_uid,
-        group=USER.pw_gid,
-        extra_groups=[],
-        stdout=log,
-        stderr=log,
-        cwd=folder,
-    )
+    command = ["/bin/sh", "-c", text]
+    return subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, **programs.unprivileged())
 
 
-def ready(folder: Path, port: int) -> bool:
+def ready(programs: postgres.Server, folder: Path, port: int) -> bool:
     """The readiness probe of the pod, as the pod runs it."""
-    command = [f"{database.BIN}/psql", "-qAt", "-v", "ON_ERROR_STOP=1", "-h", str(folder), "-p", str(port)]
+    command = [str(programs.program("psql")), "-qAt", "-v", "ON_ERROR_STOP=1", "-h", str(folder), "-p", str(port)]
     command += ["-U", "postgres", "-d", "postgres", "-f", str(folder / "config" / "ready.sql")]
-    return subprocess.run(command, user=USER.pw_uid, capture_output=True, check=False).returncode == 0
+    return subprocess.run(command, capture_output=True, check=False, **programs.unprivileged()).returncode == 0
 
 
 def wait(condition: Any, process: subprocess.Popen[bytes] | None = None) -> None:
@@ -210,9 +218,8 @@ def test_a_renewed_certificate_is_served_after_the_next_probe(server: Server) ->
     before = server.served_until()
     assert "BEGIN CERTIFICATE" in before
     server.root.issue(server.folder / "id", dns="localhost")
-    for path in (server.folder / "id").iterdir():
-        os.chown(path, USER.pw_uid, USER.pw_gid)
-    assert ready(server.folder, server.port)
+    own(server.folder / "id")
+    assert ready(server.programs, server.folder, server.port)
     wait(lambda: certificate(server.served_until()) != certificate(before))
 
 
@@ -220,17 +227,13 @@ def certificate(text: str) -> str:
     return text.partition("BEGIN CERTIFICATE")[2].partition("END CERTIFICATE")[0]
 
 
-def test_an_interrupted_initialisation_is_never_used(tmp_path: Path) -> None:
-    write_config(tmp_path)
-    for path in [tmp_path, *tmp_path.rglob("*")]:
-        os.chown(path, USER.pw_uid, USER.pw_gid)
-    for parent in tmp_path.parents:
-        if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o011)
-    volume = tmp_path / "volume"
+def test_an_interrupted_initialisation_is_never_used(programs: postgres.Server) -> None:
+    folder = programs.home / "interrupted"
+    write_config(programs, folder)
+    volume = folder / "volume"
     (volume / "pgdata-0").mkdir()
     (volume / "pgdata-0" / "half").touch()
-    assert run(tmp_path, "init.sh").wait(60) == 0, (tmp_path / "init.sh.log").read_text()
+    assert run(programs, folder, "init.sh").wait(60) == 0, (folder / "init.sh.log").read_text()
     assert (volume / "complete").read_text() == "pgdata-1\n"
-    assert run(tmp_path, "init.sh").wait(60) == 0
+    assert run(programs, folder, "init.sh").wait(60) == 0
     assert not (volume / "pgdata-2").exists(), "a second start initialises nothing"

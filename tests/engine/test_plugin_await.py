@@ -12,11 +12,13 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
+
 from harness.plugin.__main__ import serve
 from harness.plugin.testing.apiserver import ControlPlane
 from harness.plugin.testing.stack import Declared, Failed, Stack
 from harness.plugin.values import encode
-from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 pytest_plugins = ["harness.plugin.testing.fixtures"]
 Obj = dict[str, Any]
@@ -130,9 +132,7 @@ def test_a_workload_is_awaited_and_one_that_hangs_is_explained(
     assert "initErrors" not in stack.resources()["web"]
 
 
-def test_a_rollout_is_finished_before_the_update_is(
-    stack: Stack, plane: ControlPlane, namespace: str
-) -> None:
+def test_a_rollout_is_finished_before_the_update_is(stack: Stack, plane: ControlPlane, namespace: str) -> None:
     with kubelet(plane, namespace, running()):
         stack.up(Declared("web", workload("Deployment", namespace)))
         stack.up(Declared("web", workload("Deployment", namespace, image="example/two")))
@@ -208,9 +208,7 @@ def finalized(namespace: str, **notes: str) -> Obj:
     }
 
 
-def test_a_deletion_waits_for_finalizers_and_names_them(
-    stack: Stack, plane: ControlPlane, namespace: str
-) -> None:
+def test_a_deletion_waits_for_finalizers_and_names_them(stack: Stack, plane: ControlPlane, namespace: str) -> None:
     held = finalized(namespace, timeoutSeconds="2")
     stack.up(Declared("held", held))
     with pytest.raises(Failed, match=r"not gone after 2 s(.|\n)*garrison\.dev/hold"):
@@ -259,7 +257,7 @@ def test_cancelling_ends_the_wait_and_keeps_the_object(plane: ControlPlane, name
     request = provider_pb2.CreateRequest(urn=urn, properties=encode(obj))
     call = plugin.Create.future(request)
     assert _replica_sets(plane, namespace, wanted=True)
-    plugin.Cancel(provider_pb2.google_dot_protobuf_dot_empty__pb2.Empty())
+    plugin.Cancel(empty_pb2.Empty())
     with pytest.raises(grpc.RpcError, match="when the update was cancelled"):
         call.result(timeout=10)
     assert plane.api.find(obj)

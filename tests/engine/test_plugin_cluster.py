@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 import pytest
+
 from harness.plugin.testing.apiserver import ControlPlane
 from harness.plugin.testing.fixtures import Make
 from harness.plugin.testing.stack import Declared, Failed, Stack
@@ -95,9 +96,7 @@ def test_a_missing_kubeconfig_is_one_clear_line(make_stack: Make) -> None:
         stack.up(Declared("map", config_map("default")))
 
 
-def test_a_namespace_comes_before_what_needs_it_whatever_the_order(
-    stack: Stack, plane: ControlPlane
-) -> None:
+def test_a_namespace_comes_before_what_needs_it_whatever_the_order(stack: Stack, plane: ControlPlane) -> None:
     inside = Declared("map", config_map("ordering"))
     around = Declared("space", namespace_object("ordering"))
     planned = stack.preview(inside, around)
@@ -109,9 +108,7 @@ def test_a_namespace_comes_before_what_needs_it_whatever_the_order(
     assert plane.api.find(around.manifest) is None
 
 
-def test_a_kind_comes_before_its_objects_whatever_the_order(
-    stack: Stack, plane: ControlPlane
-) -> None:
+def test_a_kind_comes_before_its_objects_whatever_the_order(stack: Stack, plane: ControlPlane) -> None:
     thing = Declared("thing", custom("Thing"))
     kind = Declared("kind", definition("things", "Thing"))
     planned = stack.preview(thing, kind)
@@ -173,9 +170,7 @@ def webhook(name: str) -> Obj:
     }
 
 
-def test_a_webhook_that_is_still_starting_is_waited_for(
-    stack: Stack, plane: ControlPlane, namespace: str
-) -> None:
+def test_a_webhook_that_is_still_starting_is_waited_for(stack: Stack, plane: ControlPlane, namespace: str) -> None:
     hook = webhook(namespace)
     plane.api.apply(hook, "test")
     impatient = config_map(namespace, annotations={"pulumi.com/timeoutSeconds": "2"})
@@ -214,9 +209,11 @@ def test_secrets_are_hidden_in_the_output_and_encrypted_in_the_state(
 
 def test_a_secret_input_stays_secret_in_any_kind(stack: Stack, namespace: str) -> None:
     def run() -> None:
-        data = {"open": "readable", "hidden": pulumi.Output.secret("not-readable")}
-        metadata = {"name": "m", "namespace": namespace}
-        kubernetes.core.v1.ConfigMap("map", metadata=metadata, data=data)
+        kubernetes.core.v1.ConfigMap(
+            "map",
+            metadata={"name": "m", "namespace": namespace},
+            data={"open": "readable", "hidden": pulumi.Output.secret("not-readable")},
+        )
 
     stack.up(run=run)
     state = json.dumps(stack.resources())
@@ -224,9 +221,7 @@ def test_a_secret_input_stays_secret_in_any_kind(stack: Stack, namespace: str) -
     assert "not-readable" not in state
 
 
-def test_the_cluster_can_be_named_by_provider_arguments(
-    make_stack: Make, plane: ControlPlane, namespace: str
-) -> None:
+def test_the_cluster_can_be_named_by_provider_arguments(make_stack: Make, plane: ControlPlane, namespace: str) -> None:
     stack = make_stack(KUBECONFIG="/nowhere/config")
 
     def run() -> None:
@@ -237,9 +232,7 @@ def test_the_cluster_can_be_named_by_provider_arguments(
             namespace=namespace,
         )
         options = pulumi.ResourceOptions(provider=provider)
-        made = kubernetes.core.v1.ConfigMap(
-            "map", metadata={"name": "m"}, data={"a": "1"}, opts=options
-        )
+        made = kubernetes.core.v1.ConfigMap("map", metadata={"name": "m"}, data={"a": "1"}, opts=options)
         pulumi.export("namespace", made.metadata.namespace)
 
     stack.up(run=run)
@@ -256,9 +249,7 @@ def test_values_known_only_later_are_previewed_as_such(stack: Stack, namespace: 
             "first", metadata={"name": "first", "namespace": namespace}, data={"a": "1"}
         )
         copied = {"uid": first.metadata.uid}
-        kubernetes.core.v1.ConfigMap(
-            "second", metadata={"name": "second", "namespace": namespace}, data=copied
-        )
+        kubernetes.core.v1.ConfigMap("second", metadata={"name": "second", "namespace": namespace}, data=copied)
 
     assert stack.preview(run=run).operations == {"first": "create", "second": "create"}
     stack.up(run=run)
@@ -271,8 +262,9 @@ def test_a_patch_resource_changes_a_foreign_object_and_gives_it_back(
     plane.api.apply(config_map(namespace), "owner")
 
     def run() -> None:
-        metadata = {"name": "m", "namespace": namespace, "labels": {"by": "patch"}}
-        kubernetes.core.v1.ConfigMapPatch("patch", metadata=metadata)
+        kubernetes.core.v1.ConfigMapPatch(
+            "patch", metadata={"name": "m", "namespace": namespace, "labels": {"by": "patch"}}
+        )
 
     stack.up(run=run)
     assert plane.api.get(config_map(namespace))["metadata"]["labels"] == {"by": "patch"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from harness.plugin.errors import ApiError
+
 from harness.plugin.testing.apiserver import ControlPlane
 from harness.plugin.testing.stack import Declared, Failed, Stack
 
@@ -55,9 +55,7 @@ def test_an_object_is_previewed_created_kept_changed_and_destroyed(
     assert plane.api.find(account) is None
 
 
-def test_a_second_run_changes_nothing_whatever_the_server_adds(
-    stack: Stack, namespace: str
-) -> None:
+def test_a_second_run_changes_nothing_whatever_the_server_adds(stack: Stack, namespace: str) -> None:
     place = {"name": "web", "namespace": namespace}
     labels = {"app": "web"}
     container = {
@@ -127,9 +125,7 @@ def test_an_immutable_field_replaces_and_the_old_object_goes_first(
     assert after["metadata"]["uid"] != before["metadata"]["uid"]
 
 
-def test_a_field_that_only_the_server_knows_to_be_immutable_replaces_too(
-    stack: Stack, plane: ControlPlane
-) -> None:
+def test_a_field_that_only_the_server_knows_to_be_immutable_replaces_too(stack: Stack, plane: ControlPlane) -> None:
     def ingress_class(controller: str) -> Declared:
         manifest = {
             "apiVersion": "networking.k8s.io/v1",
@@ -179,9 +175,7 @@ def test_names_are_made_up_kept_and_made_up_again_for_a_replacement(
     assert live() != first
 
 
-def test_drift_is_seen_by_refresh_and_undone_by_the_next_run(
-    stack: Stack, plane: ControlPlane, namespace: str
-) -> None:
+def test_drift_is_seen_by_refresh_and_undone_by_the_next_run(stack: Stack, plane: ControlPlane, namespace: str) -> None:
     account = service_account(namespace, tier="one")
     stack.up(Declared("web", account))
     tampered = service_account(namespace, tier="tampered")
@@ -221,9 +215,7 @@ def test_fields_of_another_manager_are_not_taken_without_being_told(
     assert plane.api.get(account)["metadata"]["labels"] == {"tier": "two"}
 
 
-def test_an_existing_object_is_imported_by_its_id(
-    stack: Stack, plane: ControlPlane, namespace: str
-) -> None:
+def test_an_existing_object_is_imported_by_its_id(stack: Stack, plane: ControlPlane, namespace: str) -> None:
     existing = plane.api.apply(service_account(namespace, tier="one"), "someone")
     same = Declared("web", service_account(namespace, tier="one"), {"import_": f"{namespace}/web"})
     assert stack.up(same).operations == {"web": "import"}
@@ -255,9 +247,7 @@ def test_a_refusal_quotes_the_api_server_at_preview_already(stack: Stack, namesp
         stack.preview(Declared("quota", quota))
 
 
-def test_ignored_changes_are_neither_planned_nor_made(
-    stack: Stack, plane: ControlPlane, namespace: str
-) -> None:
+def test_ignored_changes_are_neither_planned_nor_made(stack: Stack, plane: ControlPlane, namespace: str) -> None:
     account = service_account(namespace, tier="one", team="a")
     stack.up(Declared("web", account))
     changed = service_account(namespace, tier="two", team="b")

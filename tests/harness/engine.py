@@ -16,6 +16,7 @@ from harness import apt, paths, shell
 from harness.errors import HarnessError
 
 _START_SECONDS = 60
+_DAEMON_PID = Path("/var/run/docker.pid")
 
 
 def ensure() -> None:
@@ -52,6 +53,9 @@ def _start() -> None:
     if _systemd():
         shell.run(["systemctl", "start", "docker"], what="starting the Docker engine")
         return
+    # Left by a daemon that was killed, its number may belong to another process by now: dockerd would refuse to start.
+    if not _is_daemon(_pid(_DAEMON_PID)):
+        _DAEMON_PID.unlink(missing_ok=True)
     with log.open("ab") as output:
         # A session of its own: it must survive this command and the shell it runs in.
         daemon = subprocess.Popen(
@@ -71,6 +75,22 @@ def _start() -> None:
         if time.monotonic() > deadline:
             raise HarnessError(f"the Docker engine did not answer in {_START_SECONDS} s; see {log}")
         time.sleep(0.2)
+
+
+def _pid(file: Path) -> int:
+    """The number in a pid file; 0 when there is none."""
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def _is_daemon(pid: int) -> bool:
+    """Whether that process is a Docker daemon, and not another that got its number."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip() == "dockerd"
+    except OSError:
+        return False
 
 
 def _systemd() -> bool:

@@ -76,7 +76,15 @@ def ensure() -> str:
     filled = store.filled(bare, images)
     with shell.step(f"node image {name}"):
         packing.load(name, [*layers, filled], _CONFIG)
+    _drop_others({name, bare})
     return name
+
+
+def _drop_others(kept: set[str]) -> None:
+    """Remove node images of other versions; Docker refuses for those a cluster still uses."""
+    listing = ["docker", "image", "ls", "--filter=reference=garrison.local/node*", "--format={{.Repository}}:{{.Tag}}"]
+    for name in set(shell.run(listing, what="listing node images").split()) - kept:
+        shell.succeeds(["docker", "image", "rm", name])
 
 
 def _key() -> str:

@@ -43,11 +43,11 @@ class Server:
         options = [f"-c{key}={value}" for key, value in settings.items()]
         log = (self.home / "log").open("ab")
         self.process = subprocess.Popen(
-            [self._program("postgres"), "-D", self.home / "data", *options], stdout=log, stderr=log, **self._as()
+            [self.program("postgres"), "-D", self.home / "data", *options], stdout=log, stderr=log, **self.unprivileged()
         )
         deadline = time.monotonic() + 30
         while subprocess.run(
-            [self._program("pg_isready"), "-q", "-h", self.home], check=False, **self._as()
+            [self.program("pg_isready"), "-q", "-h", self.home], check=False, **self.unprivileged()
         ).returncode:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise HarnessError(f"PostgreSQL did not start: {shell.last_words((self.home / 'log').read_text())}")
@@ -60,8 +60,8 @@ class Server:
             self.process.wait(30)
             self.process = None
 
-    def initialise(self) -> None:
-        """Unpack the programs and make the data folder."""
+    def unpack(self) -> None:
+        """The programs and their libraries, where the unprivileged user may read them."""
         root = images.postgres_root()
         shutil.copytree(root / "usr/lib/postgresql", self.home / "lib/postgresql", symlinks=True)
         shutil.copytree(root / "usr/share/postgresql", self.home / "share/postgresql", symlinks=True)
@@ -69,17 +69,20 @@ class Server:
         for library in (*root.glob("lib/x86_64-linux-gnu/*.so.*"), *root.glob("usr/lib/x86_64-linux-gnu/*.so.*")):
             if not library.name.startswith(OF_LIBC):
                 shutil.copyfile(library, self.home / "libs" / library.name)
+
+    def initialise(self) -> None:
+        """Make the data folder."""
         command = ["initdb", "-D", str(self.home / "data"), "-U", "postgres", "-A", "trust", "-N", "--locale=C.UTF-8"]
         made = subprocess.run(
-            [self._program(command[0]), *command[1:]], capture_output=True, text=True, check=False, **self._as()
+            [self.program(command[0]), *command[1:]], capture_output=True, text=True, check=False, **self.unprivileged()
         )
         if made.returncode:
             raise HarnessError(f"initdb: {shell.last_words(made.stderr)}")
 
-    def _program(self, name: str) -> Path:
+    def program(self, name: str) -> Path:
         return self.home / "lib/postgresql/15/bin" / name
 
-    def _as(self) -> dict[str, Any]:
+    def unprivileged(self) -> dict[str, Any]:
         """The environment and, for root, the unprivileged user to run as."""
         env = {"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": str(self.home / "libs"), "TZ": "UTC"}
         if os.geteuid():
@@ -96,6 +99,7 @@ def throw_away() -> Iterator[Server]:
         os.chown(home, NOBODY, NOBODY)
     server = Server(home)
     try:
+        server.unpack()
         server.initialise()
         server.start()
         yield server

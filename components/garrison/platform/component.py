@@ -28,25 +28,28 @@ class Platform(pulumi.ComponentResource):
         super().__init__("garrison:index:Platform", "platform", None, opts)
         self.store = _connection(settings)
         self._homes: dict[str, pulumi.Resource] = {}
-        trusted = self._certificates(settings)
+        issuing = self._certificates(settings)
+        self._trust(settings, after=issuing)
         if settings.install_openbao:
-            self._store(settings, image, after=trusted)
+            self._store(settings, image, after=issuing)
         self.register_outputs({})
 
     def _certificates(self, settings: Settings) -> list[pulumi.Resource]:
         ready: list[pulumi.Resource] = []
-        folder, ranges = settings.charts, settings.api_server
-        if settings.install_cert_manager and folder:
-            guards = self._guarded("cert-manager", network.cert_manager(ranges))
-            ready = self._emit(charts.render(certificates.CERT_MANAGER, folder), after=guards)
+        if settings.install_cert_manager and settings.charts:
+            guards = self._guarded("cert-manager", network.cert_manager(settings.api_server))
+            ready = self._emit(charts.render(certificates.CERT_MANAGER, settings.charts), after=guards)
         if settings.issuer is None:
             ready += self._chain(certificates.root(), after=ready)
-        if settings.install_trust_manager and folder:
-            guards = self._emit(network.trust_manager(ranges), after=ready)
-            ready += self._emit(charts.render(certificates.TRUST_MANAGER, folder), after=[*ready, *guards])
-        if settings.issuer is None:
-            ready += self._emit([certificates.bundle()], after=ready)
         return ready
+
+    def _trust(self, settings: Settings, *, after: Sequence[pulumi.Resource]) -> None:
+        ready = [*after]
+        if settings.install_trust_manager and settings.charts:
+            guards = self._emit(network.trust_manager(settings.api_server), after=after)
+            ready += self._emit(charts.render(certificates.TRUST_MANAGER, settings.charts), after=[*after, *guards])
+        if settings.issuer is None:
+            self._emit([certificates.bundle()], after=ready)
 
     def _store(self, settings: Settings, image: str, *, after: Sequence[pulumi.Resource]) -> None:
         guards = self._guarded(openbao.NAMESPACE, network.openbao(settings.api_server))

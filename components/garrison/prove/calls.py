@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from garrison import defaults as d
-from garrison.graph import Graph, Operation
+from garrison.graph import Graph, Operation, Ref
 from garrison.prove.model import OUTSIDE, Connect, Layer, Party, Phase, Probe, Request
 from garrison.prove.samples import declared, sample, served, undeclared
 
@@ -38,6 +38,21 @@ def identity_alone(graph: Graph, source: Party, target: Party) -> Iterator[Probe
         seen_closed = known and way.port == d.MTLS_PORT  # the network never stood in the way of these
         if way.stopped_by and not seen_closed:
             yield _probe(source, target, way, way.stopped_by, "network open")
+    yield from _misled(graph, source, target)
+
+
+def impostor(graph: Graph, caller: Ref, callee: Ref) -> Ref | None:
+    """A service that can stand where the callee should be, with a good certificate in its own name."""
+    return next((s.ref for s in graph.services if s.ref not in (caller, callee)), None)
+
+
+def _misled(graph: Graph, source: Party, target: Party) -> Iterator[Probe]:
+    """The other half of mutual TLS: a caller whose callee's name leads elsewhere does not talk to who is there."""
+    operations = declared(graph, source.ref, target.ref)
+    if operations and impostor(graph, source.ref, target.ref):
+        request = Request(sample(operations[0]), tls=False, through_proxy=True, misled=True)
+        way = Way("impostor", d.MTLS_PORT, request, "identity")
+        yield _probe(source, target, way, "identity", "network open")
 
 
 def network_alone(graph: Graph, source: Party, target: Party) -> Iterator[Probe]:

@@ -19,7 +19,8 @@ from garrison.prove import api, classify
 from garrison.prove.data import STORE
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.model import OUTSIDE, Admit, Party, Probe, ProveError, Result, Review, Seen
-from garrison.prove.session import Session
+from garrison.prove.pods import Variant
+from garrison.prove.session import Session, misled
 from garrison.prove.world import Spec, World, administration, spec
 
 PARALLEL = 6  # kubectl processes at once
@@ -47,8 +48,11 @@ class Runner:
     def as_administrator(self, source: Party, admin: Ref, method: str, path: str, data: object) -> None:
         """One write at the secret store, from a pod that can reach it."""
         kubectl = self.session.kubectl
-        address = self.session.targets()[STORE]["status"]["podIP"]
-        attempt = administration(address, admin, self.session.token(str(admin), d.STORE_AUDIENCE))
+        found = self.session.finder.targets()
+        if STORE not in found:
+            raise ProveError(f"the secret store {STORE} has no ready pod")
+        address = found[STORE]["status"]["podIP"]
+        attempt = administration(address, admin, self.session.finder.token(str(admin), d.STORE_AUDIENCE))
         attempt |= {"method": method, "path": path, "data": data}
         (seen,) = tool(kubectl, self.session.pod_of(source), [attempt], self.timeout)
         if seen["stage"] != "store" or seen["status"] not in (200, 204):
@@ -63,7 +67,7 @@ class Runner:
             case Probe(source=source) if source == OUTSIDE:
                 return self._outside
             case _:
-                return _Pod(self.session, probe.source, world, self.timeout)
+                return _Pod(self.session, probe.source, "-misled" if misled(probe) else "", world, self.timeout)
 
     def _reviews(self, probes: list[Probe]) -> list[Seen]:
         return api.reviews(self.session.kubectl, probes)
@@ -85,15 +89,18 @@ class _Pod:
 
     session: Session
     source: Party
+    variant: Variant
     world: World
     timeout: float
 
     def __hash__(self) -> int:
-        return hash(self.source)
+        return hash((self.source, self.variant))
 
     def __call__(self, probes: list[Probe]) -> list[Seen]:
         attempts = [spec(probe, self.world) for probe in probes]
-        observations = tool(self.session.kubectl, self.session.pod_of(self.source), attempts, self.timeout)
+        observations = tool(
+            self.session.kubectl, self.session.pod_of(self.source, self.variant), attempts, self.timeout
+        )
         return [classify.read(probe.attempt, seen) for probe, seen in zip(probes, observations, strict=True)]
 
 

@@ -45,11 +45,14 @@ def services(graph: Graph) -> list[Party]:
     return [Party("service", s.namespace, s.name) for s in graph.services]
 
 
+def databases(graph: Graph) -> list[Party]:
+    return [Party("database", database.ref.namespace, database.ref.name) for database in graph.databases]
+
+
 def sources(graph: Graph) -> list[Party]:
     """Every place inside the cluster that probes start from."""
-    databases = [Party("database", db.ref.namespace, db.ref.name) for db in graph.databases]
     strays = [Party("stray", namespace) for namespace in graph.namespaces]
-    return [*services(graph), *databases, *strays, FREE]
+    return [*services(graph), *databases(graph), *strays, FREE]
 
 
 def _closed(graph: Graph) -> Iterator[Probe]:
@@ -83,9 +86,8 @@ def _outside(graph: Graph) -> Iterator[Probe]:
     for service in graph.services:
         ports = (d.MTLS_PORT, service.port, d.HEALTH_PORT)
         yield from calls.from_outside(Party("service", service.namespace, service.name), ports)
-    for database in graph.databases:
-        target = Party("database", database.ref.namespace, database.ref.name)
-        yield from calls.from_outside(target, (d.DATABASE_PORT,))
+    for database in databases(graph):
+        yield from calls.from_outside(database, (d.DATABASE_PORT,))
     if graph.uses or graph.reads:
         yield from calls.from_outside(data.STORE, (d.STORE_PORT,))
 
@@ -93,8 +95,7 @@ def _outside(graph: Graph) -> Iterator[Probe]:
 def _api_server(graph: Graph) -> Iterator[Probe]:
     """No workload has any right there, and no namespace takes what Pod Security or its quota forbids."""
     rbac: frozenset[Layer] = frozenset({"rbac"})
-    accounts = [*services(graph), *(s for s in sources(graph) if s.role == "database")]
-    for account in accounts:
+    for account in (*services(graph), *databases(graph)):
         for verb, resource in RIGHTS:
             review = Review(verb, resource)
             yield Probe(account, API, API_PORT, "service account", review, rbac, operation=f"{verb} {resource}")

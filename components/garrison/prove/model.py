@@ -64,6 +64,7 @@ class Request:
     credential: Credential = "none"
     tls12: bool = False
     through_proxy: bool = False
+    misled: bool = False  # from a pod where the target's name leads to another service
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ PAUSE = 0.5
 
 def prove(session: Session, runner: Runner, probes: Sequence[Probe], admin: Ref) -> list[Result]:
     """Every probe's result. A target that changed under the probes makes its refusals worthless, so they are errors."""
-    before = session.targets()
+    before = session.finder.targets()
     found: list[Result] = []
     for phase in PHASES:
         mine = [probe for probe in probes if probe.phase == phase]
@@ -28,7 +28,7 @@ def prove(session: Session, runner: Runner, probes: Sequence[Probe], admin: Ref)
             session.say(f"{len(mine)} probes, {_title(phase)}")
             with session.open_network() if phase == "network open" else nullcontext():
                 found += settled(mine, lambda some: runner.run(some, session.world(some, admin)))
-    after = session.targets()
+    after = session.finder.targets()
     moved = {party for party, pod in before.items() if _what(after.get(party)) != _what(pod)}
     return [_distrust(result) if result.probe.target in moved else result for result in found]
 

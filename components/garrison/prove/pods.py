@@ -7,19 +7,33 @@ A readiness gate that nobody ever opens keeps it out of every Service.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any
+from typing import Any, Literal
 
 from garrison import defaults as d
 from garrison.graph import Ref
 from garrison.manifest import Manifest
-from garrison.prove.model import FREE_PORT, Party, ProveError
+from garrison.prove.model import FREE, FREE_PORT, Party, ProveError
 
 LABEL = "garrison.dev/probe"
 NEVER = "garrison.dev/never-ready"
+Variant = Literal["", "-open", "-misled"]
 EVERYWHERE = "0.0.0.0"  # noqa: S104  an undeclared pod hides nothing: what protects it must be around it
 RESOURCES = {"requests": {"cpu": "5m", "memory": "32Mi"}, "limits": {"cpu": "500m", "memory": "128Mi"}}
+HOPELESS = ("InvalidImageName", "ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "CreateContainerConfigError")
 KEPT = ("serviceAccountName", "securityContext", "nodeSelector", "tolerations", "imagePullSecrets", "priorityClassName")
+
+
+def namespace_of(run: str) -> str:
+    """The namespace that a run makes for what belongs to nobody."""
+    return f"garrison-probe-{run}"
+
+
+def where(party: Party, run: str, variant: Variant = "") -> Ref:
+    """The pod in which a party's probes run; or its copy that makes no demands on callers, or that takes wrong turns."""
+    stem = {"stray": "undeclared", "free": "free", "database": f"{party.name}-database"}.get(party.role, party.name)
+    return Ref(namespace_of(run) if party == FREE else party.namespace, f"garrison-probe-{stem}{variant}")
 
 
 def clone(deployment: Manifest, *, name: str, run: str, image: str, port: int, config: str = "") -> Manifest:
@@ -44,7 +58,13 @@ def clone(deployment: Manifest, *, name: str, run: str, image: str, port: int, c
     )
 
 
-def stand_in(party: Party, where: Ref, *, run: str, image: str, owner: Manifest | None = None) -> Manifest:
+def mislead(pod: Manifest, names: Mapping[str, str]) -> Manifest:
+    """The pod with names that lead to other addresses than the cluster's DNS says."""
+    pod["spec"]["hostAliases"] = [{"ip": address, "hostnames": [host]} for host, address in sorted(names.items())]
+    return pod
+
+
+def stand_in(party: Party, ref: Ref, *, run: str, image: str, owner: Manifest | None = None) -> Manifest:
     """A pod without an identity of its own, or (for a database) with the labels and service account of its owner."""
     labels = {d.NAME: f"garrison-probe-{party.role}"}
     body: dict[str, Any] = {"securityContext": d.pod_security_context()}
@@ -52,7 +72,7 @@ def stand_in(party: Party, where: Ref, *, run: str, image: str, owner: Manifest 
         labels = owner["spec"]["template"]["metadata"]["labels"]
         body["serviceAccountName"] = owner["spec"]["template"]["spec"]["serviceAccountName"]
     listen = _application(image, EVERYWHERE, FREE_PORT, d.container_security_context(d.APP_UID), [])
-    return _pod(where, run, labels, {**body, "containers": [listen]})
+    return _pod(ref, run, labels, {**body, "containers": [listen]})
 
 
 def ready(pod: Manifest) -> bool:

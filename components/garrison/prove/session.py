@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import signal
-from collections.abc import Callable, Collection, Iterable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -13,20 +14,20 @@ from garrison.derive.mesh import config_ref
 from garrison.graph import Graph, Ref
 from garrison.manifest import Manifest
 from garrison.prove import forge, opening, pods
-from garrison.prove.data import STORE
+from garrison.prove.calls import impostor
 from garrison.prove.expected import services, sources
 from garrison.prove.kubectl import Kubectl
-from garrison.prove.model import API, FREE, Party, Probe, ProveError
+from garrison.prove.model import Party, Probe, ProveError, Request
 from garrison.prove.pods import LABEL
-from garrison.prove.world import Subject, World, impersonated, subjects
+from garrison.prove.world import World, impersonated
 
-READY_SECONDS = 120
+READY_SECONDS, LOOK_SECONDS = 180, 15
 CLEANED = "networkpolicies,pods,configmaps"
 
 
 @dataclass
 class Session:
-    """What a run has on the cluster, and where it finds its targets."""
+    """What one run has on the cluster."""
 
     kubectl: Kubectl
     graph: Graph
@@ -34,18 +35,16 @@ class Session:
     say: Callable[[str], None]
     run: str = field(default_factory=lambda: secrets.token_hex(3))
     forged: forge.Forged = field(default_factory=dict)
-    tokens: dict[Subject, str] = field(default_factory=dict)
 
-    @property
-    def namespace(self) -> str:
-        return f"garrison-probe-{self.run}"
+    def __post_init__(self) -> None:
+        self.finder = Finder(self.kubectl, self.graph, self.run)
+        self.namespace = pods.namespace_of(self.run)
 
-    def pod_of(self, party: Party, *, opened: bool = False) -> Ref:
-        """Where the probes of a party run; with `opened`, its copy that makes no demands on callers."""
-        namespace = self.namespace if party == FREE else party.namespace
-        names = {"stray": "undeclared", "free": "free"}
-        stem = names.get(party.role) or f"{party.name}{'-database' if party.role == 'database' else ''}"
-        return Ref(namespace, f"garrison-probe-{stem}{'-open' if opened else ''}")
+    def pod_of(self, party: Party, variant: Variant = "") -> Ref:
+        return pods.where(party, self.run, variant)
+
+    def world(self, probes: Collection[Probe], admin: Ref) -> World:
+        return self.finder.world(probes, admin, self.forged)
 
     # --- making ------------------------------------------------------------------------------------------------------
 
@@ -57,8 +56,9 @@ class Session:
             self.kubectl.apply(forge.manifests(self.graph, sorted(foreign), self.namespace, self.run))
         used = {p.source for p in probes} | {p.target for p in probes if p.target.role in ("free", "stray")}
         opened = {p.target for p in probes if p.phase == "identity open"}
-        self.kubectl.apply(self._pods(used, opened))
-        self.say(f"waiting for {len(used & set(sources(self.graph))) + len(opened)} probe pods")
+        wanted = [*self._pods(used, opened), *self._misled({p.source for p in probes if misled(p)})]
+        self.kubectl.apply(wanted)
+        self.say(f"waiting for {sum(item['kind'] == 'Pod' for item in wanted)} probe pods")
         if foreign:
             self._wait("certificates", "--all", f"--namespace={self.namespace}", condition="Ready")
             found = self.kubectl.items("secrets", namespace=self.namespace)
@@ -71,12 +71,25 @@ class Session:
                 yield self._pod(party)
         for party in services(self.graph):
             if party in opened:
-                config = self.pod_of(party, opened=True)
-                live = self.kubectl.get("configmap", config_ref(party.ref).name, party.namespace)
+                config = self.pod_of(party, "-open")
+                live = self.finder.find("configmaps", config_ref(party.ref))
                 meta = {"name": config.name, "namespace": config.namespace, "labels": {LABEL: self.run}}
                 data = opening.identity(live["data"])
                 yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
                 yield self._clone(party, config.name, config.name)
+
+    def _misled(self, callers: Collection[Party]) -> Iterator[Manifest]:
+        """Copies of callers for whom each callee's name leads to another service's pod."""
+        live = {party.ref: pod for party, pod in self.finder.targets().items()} if callers else {}
+        for party in sorted(callers):
+            callees = [call.callee for call in self.graph.calls_from[party.ref]]
+            others = {callee: impostor(self.graph, party.ref, callee) for callee in callees}
+            names = {
+                f"{callee.name}.{callee.namespace}.{d.CLUSTER_DOMAIN}": str(live[other]["status"]["podIP"])
+                for callee, other in others.items()
+                if other in live
+            }
+            yield pods.mislead(self._clone(party, self.pod_of(party, "-misled").name, ""), names)
 
     def _pod(self, party: Party) -> Manifest:
         where = self.pod_of(party)
@@ -84,59 +97,27 @@ class Session:
             return self._clone(party, where.name, "")
         owner = None
         if party.role == "database":
-            owner = self.kubectl.get("statefulset", party.name, party.namespace)
+            owner = self.finder.find("statefulsets", party.ref)
         return pods.stand_in(party, where, run=self.run, image=self.image, owner=owner)
 
     def _clone(self, party: Party, name: str, config: str) -> Manifest:
-        live = self.kubectl.get("deployment", party.name, party.namespace)
+        live = self.finder.find("deployments", party.ref)
         port = self.graph.by_ref[party.ref].port
         return pods.clone(live, name=name, run=self.run, image=self.image, port=port, config=config)
 
     def _wait(self, *what: str, condition: str) -> None:
-        code, _, err = self.kubectl.attempt(
-            "wait", *what, f"--for=condition={condition}", f"--timeout={READY_SECONDS}s", timeout=READY_SECONDS + 10
-        )
-        if code:
-            raise ProveError(f"the probes' {what[0]} are not ready: {self._why() or err.strip()}")
-
-    def _why(self) -> str:
-        """What the kubelet says about probe pods that do not start."""
-        found = self.kubectl.items("pods", selector=f"{LABEL}={self.run}")
-        return "; ".join(sorted({reason for pod in found for reason in pods.complaints(pod)}))
-
-    # --- finding -----------------------------------------------------------------------------------------------------
-
-    def world(self, probes: Iterable[Probe], admin: Ref) -> World:
-        """Addresses as they are now, and the tokens these probes need."""
-        own = {
-            Ref(p["metadata"]["namespace"], p["metadata"]["name"]): p["status"].get("podIP", "")
-            for p in self.kubectl.items("pods", selector=f"{LABEL}={self.run}")
-        }
-        addresses = {party: pod["status"]["podIP"] for party, pod in self.targets().items()}
-        listening = [p for p in sources(self.graph) if p.role in ("free", "stray") and self.pod_of(p) in own]
-        addresses |= {party: own[self.pod_of(party)] for party in listening}
-        addresses[API] = self.kubectl.get("service", "kubernetes", "default")["spec"]["clusterIP"]
-        opened = {p: own[ref] for p in services(self.graph) if (ref := self.pod_of(p, opened=True)) in own}
-        needed = {subject for probe in probes for subject in subjects(probe, admin)}
-        self.tokens |= {subject: self.token(*subject) for subject in sorted(needed - set(self.tokens))}
-        return World(self.graph, addresses, opened, self.forged, self.tokens, admin)
-
-    def targets(self) -> dict[Party, Manifest]:
-        """One ready pod of every workload: the first by name, so that two runs take the same."""
-        found: dict[Party, Manifest] = {}
-        live = [*self.kubectl.items("pods", selector=f"{d.NAME},!{LABEL}")]
-        for pod in sorted(live, key=lambda pod: str(pod["metadata"]["name"])):
-            ref = Ref(pod["metadata"]["namespace"], pod["metadata"]["labels"][d.NAME])
-            for party in (*services(self.graph), *_databases(self.graph), STORE):
-                if party.ref == ref and pods.ready(pod):
-                    found.setdefault(party, pod)
-        return found
-
-    def token(self, whose: str, audience: str) -> str:
-        """A service account token as a pod would get it, good for the ten minutes that are the least to be had."""
-        ref = Ref.parse(whose)
-        flags = [f"--namespace={ref.namespace}", f"--audience={audience}", "--duration=10m"]
-        return self.kubectl.run("create", "token", ref.name, *flags).strip()
+        """Until the condition holds; a pod that can never start ends the wait early."""
+        deadline = time.monotonic() + READY_SECONDS
+        flags = [f"--for=condition={condition}", f"--timeout={LOOK_SECONDS}s"]
+        while True:
+            code, _, error = self.kubectl.attempt("wait", *what, *flags)
+            if not code:
+                return
+            live = self.kubectl.items("pods", selector=f"{LABEL}={self.run}")
+            reasons = sorted({reason for pod in live for reason in pods.complaints(pod)})
+            if time.monotonic() > deadline or any(word in reason for reason in reasons for word in pods.HOPELESS):
+                why = "; ".join(reasons) or " ".join(error.split())
+                raise ProveError(f"the probes' {what[0]} are not ready: {why}")
 
     # --- opening and leaving -----------------------------------------------------------------------------------------
 
@@ -166,8 +147,9 @@ def cleaned(session: Session) -> Iterator[Session]:
     try:
         session.clear(everything=True)
         yield session
-    finally:
-        interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # cleaning up is not worth interrupting
+    finally:  # cleaning up is not worth interrupting
+        interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         try:
             session.clear()
         finally:
@@ -175,12 +157,12 @@ def cleaned(session: Session) -> Iterator[Session]:
             signal.signal(signal.SIGTERM, before)
 
 
+def misled(probe: Probe) -> bool:
+    return isinstance(probe.attempt, Request) and probe.attempt.misled
+
+
 def _credential(probe: Probe) -> str:
     return str(getattr(probe.attempt, "credential", ""))
-
-
-def _databases(graph: Graph) -> list[Party]:
-    return [Party("database", database.ref.namespace, database.ref.name) for database in graph.databases]
 
 
 def _namespace(name: str, run: str) -> Manifest:

@@ -38,9 +38,7 @@ class Client:
         named: dict[str, Any] = {}
         if cluster.server_name:
             named["server_hostname"] = cluster.server_name
-        return urllib3.HTTPSConnectionPool(
-            host, port, maxsize=CONNECTIONS, ssl_context=cluster.tls, **named
-        )
+        return urllib3.HTTPSConnectionPool(host, port, maxsize=CONNECTIONS, ssl_context=cluster.tls, **named)
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Obj:
         return self._send("GET", path, query=query)
@@ -68,9 +66,7 @@ class Client:
         headers = self._headers if content is None else {**self._headers, "content-type": kind}
         retry = urllib3.Retry(total=2, connect=1, backoff_factor=0.1, allowed_methods=None)
         try:
-            answer = self._pool.urlopen(
-                method, target, body=content, headers=headers, retries=retry, timeout=TIMEOUT
-            )
+            answer = self._pool.urlopen(method, target, body=content, headers=headers, retries=retry, timeout=TIMEOUT)
         except urllib3.exceptions.HTTPError as problem:
             reason = getattr(problem, "reason", None) or problem
             raise Unreachable(f"{self.server} cannot be reached: {reason}") from problem

@@ -93,7 +93,6 @@ def parsed(text: str) -> Path:
 def ignored(path: Path, patterns: Iterable[Path]) -> bool:
     """Whether the program said not to look at this path (or at one above it)."""
     return any(
-        len(pattern) <= len(path)
-        and all(want in ("*", have) for want, have in zip(pattern, path, strict=False))
+        len(pattern) <= len(path) and all(want in ("*", have) for want, have in zip(pattern, path, strict=False))
         for pattern in patterns
     )

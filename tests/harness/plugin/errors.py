@@ -4,6 +4,8 @@ An `ApiError` keeps the server's own status, because every decision (wait, retry
 is read off it and every message quotes it.
 """
 
+# ruff: noqa: N818 - named for what happened; every one is a PluginError
+
 from __future__ import annotations
 
 import re
@@ -94,11 +96,7 @@ class ApiError(PluginError):
         """Paths of the fields that cannot change in place, if that is what this error says."""
         if self.code not in (403, 422):
             return []
-        return [
-            str(cause.get("field") or "")
-            for cause in self.causes
-            if _IMMUTABLE.search(str(cause.get("message")))
-        ]
+        return [str(cause.get("field") or "") for cause in self.causes if _IMMUTABLE.search(str(cause.get("message")))]
 
     @property
     def webhook(self) -> bool:

@@ -58,9 +58,7 @@ class Host:
     ) -> None:
         if self._engine is None:
             return
-        request = engine_pb2.LogRequest(
-            severity=severity, message=message, urn=urn, ephemeral=ephemeral
-        )
+        request = engine_pb2.LogRequest(severity=severity, message=message, urn=urn, ephemeral=ephemeral)
         try:
             self._engine.Log(request, timeout=5)
         except grpc.RpcError as problem:

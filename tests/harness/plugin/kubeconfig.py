@@ -62,9 +62,7 @@ def _document(given: str) -> tuple[dict[str, Any], Path]:
         if path.is_file():
             return _parse(path.read_text(encoding="utf-8"), str(path)), path.parent
     names = ", ".join(map(str, candidates))
-    raise PluginError(
-        f"no kubeconfig at {names}: set KUBECONFIG, or give the provider a kubeconfig"
-    )
+    raise PluginError(f"no kubeconfig at {names}: set KUBECONFIG, or give the provider a kubeconfig")
 
 
 def _parse(text: str, origin: str) -> dict[str, Any]:

@@ -55,9 +55,7 @@ def plan(session: Session, request: Request) -> Plan:
         changes, refused = _changes(api, request, known, new)
     changes = _considered(changes, request.ignore)
     fixed = replace.fixed_fields(request.inputs, session.settings)
-    replaces = {
-        path for path in changes if diff.is_fixed(path, fixed[:2] if request.patch else fixed)
-    }
+    replaces = {path for path in changes if diff.is_fixed(path, fixed[:2] if request.patch else fixed)}
     for name in refused:
         replaces.update(diff.matching(changes, name))
     return Plan(
@@ -86,13 +84,9 @@ def _comparable(obj: Obj, request: Request) -> Obj:
     return {**copy, "metadata": metadata}
 
 
-def _changes(
-    api: Api, request: Request, known: Obj, new: Obj
-) -> tuple[dict[diff.Path, diff.Kind], list[str]]:
+def _changes(api: Api, request: Request, known: Obj, new: Obj) -> tuple[dict[diff.Path, diff.Kind], list[str]]:
     changes = diff.entries(known, new)
-    identity = any(
-        path[:2] in (("metadata", "name"), ("metadata", "namespace")) for path in changes
-    )
+    identity = any(path[:2] in (("metadata", "name"), ("metadata", "namespace")) for path in changes)
     if not changes or identity or has_unknown(new):
         return changes, []
     try:
@@ -104,9 +98,7 @@ def _changes(
     return diff.entries(known, prune(without_server_fields(applied), new)), []
 
 
-def _considered(
-    changes: dict[diff.Path, diff.Kind], ignore: Iterable[str]
-) -> dict[diff.Path, diff.Kind]:
+def _considered(changes: dict[diff.Path, diff.Kind], ignore: Iterable[str]) -> dict[diff.Path, diff.Kind]:
     patterns = [diff.parsed(text) for text in ignore]
     return {path: kind for path, kind in changes.items() if not diff.ignored(path, patterns)}
 

@@ -3,6 +3,8 @@
 Each takes and returns plain Python values; secrets and unknowns are marked as in `values`.
 """
 
+# ruff: noqa: N818 - named for what happened; every one is a PluginError
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -58,9 +60,7 @@ def check(session: Session, urn: str, old: Properties, new: Properties, names: A
     inputs = tokens.completed(inputs, token)
     if token.patch and not naming.is_named(inputs):
         raise PluginError("patch resources require the `.metadata.name` field to be set")
-    inputs = naming.complete(
-        inputs, from_properties(old), token.name, names.seed, names.proposed, off=names.off
-    )
+    inputs = naming.complete(inputs, from_properties(old), token.name, names.seed, names.proposed, off=names.off)
     try:
         api = session.api()
         inputs = api.placed(inputs) if api.namespaced(inputs) else inputs
@@ -70,17 +70,13 @@ def check(session: Session, urn: str, old: Properties, new: Properties, names: A
     return mark_secrets(inputs, new)
 
 
-def diff(
-    session: Session, urn: str, state: Properties, new: Properties, ignore: Sequence[str]
-) -> plan.Plan:
+def diff(session: Session, urn: str, state: Properties, new: Properties, ignore: Sequence[str]) -> plan.Plan:
     """What an update would change."""
     old_inputs, live = from_state(state)
     inputs = from_properties(new)
     token = tokens.of_urn(urn, inputs)
     manager = _manager(token, inputs, state)
-    return plan.plan(
-        session, plan.Request(old_inputs, live, inputs, manager, tuple(ignore), token.patch)
-    )
+    return plan.plan(session, plan.Request(old_inputs, live, inputs, manager, tuple(ignore), token.patch))
 
 
 def _manager(token: tokens.Token, inputs: Obj, state: Mapping[str, Any]) -> str:
@@ -89,9 +85,7 @@ def _manager(token: tokens.Token, inputs: Obj, state: Mapping[str, Any]) -> str:
     return annotation(inputs, "patchFieldManager") or str(state.get(MANAGER) or own)
 
 
-def create(
-    session: Session, urn: str, new: Properties, seconds: float, *, preview: bool
-) -> tuple[str, Properties]:
+def create(session: Session, urn: str, new: Properties, seconds: float, *, preview: bool) -> tuple[str, Properties]:
     """Make the object and wait until it is ready; the id and the state."""
     job, version = _job(urn, new, {}, seconds)
     if preview:
@@ -145,18 +139,14 @@ def _awaited(session: Session, job: Job, made: Obj, new: Properties, version: st
     return to_state(job.inputs, live, new, version, job.manager)
 
 
-def read(
-    session: Session, urn: str, identifier: str, state: Properties, inputs: Properties
-) -> Properties | None:
+def read(session: Session, urn: str, identifier: str, state: Properties, inputs: Properties) -> Properties | None:
     """The live state for refresh and import; None where the object is gone."""
     old = from_properties(inputs) or from_state(state)[0]
     _, known = from_state(state)
     token = tokens.of_urn(urn, old)
     imported = not old
     namespace, name = split_identity(identifier)
-    wanted = tokens.completed(
-        {k: v for k, v in known.items() if k in ("apiVersion", "kind")}, token
-    )
+    wanted = tokens.completed({k: v for k, v in known.items() if k in ("apiVersion", "kind")}, token)
     wanted["metadata"] = {"name": name} | ({"namespace": namespace} if namespace else {})
     try:
         live = session.api().find(wanted)

@@ -19,10 +19,7 @@ _SKIPPABLE: Final = frozenset(
 
 def remove(session: Session, job: Job, live: Obj) -> None:
     """Delete an object (or give back the fields of a Patch resource) and wait for it to go."""
-    api = session.api()
-    policy = _POLICIES.get(
-        annotation(job.inputs, "deletionPropagationPolicy").lower(), "Foreground"
-    )
+    policy = _POLICIES.get(annotation(job.inputs, "deletionPropagationPolicy").lower(), "Foreground")
     try:
         if job.patch:
             _relinquish(session, job, live)

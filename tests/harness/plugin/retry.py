@@ -5,6 +5,8 @@ How long depends on the cause. What the program itself declares gets the resourc
 because it is coming; what nobody declared is given up on soon.
 """
 
+# ruff: noqa: N818 - named for what happened; every one is a PluginError
+
 from __future__ import annotations
 
 import time

@@ -1,5 +1,7 @@
 """The ResourceProvider protocol: unpack the request, call `provider`, pack the answer."""
 
+# ruff: noqa: N802 - the method names are the protocol's
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -69,9 +71,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def Handshake(self, request: Any, context: Any) -> Any:
         self._host.connect(request.engine_address)
-        return provider_pb2.ProviderHandshakeResponse(
-            accept_secrets=True, supports_autonaming_configuration=True
-        )
+        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, supports_autonaming_configuration=True)
 
     def Attach(self, request: Any, context: Any) -> Any:
         self._host.connect(request.address)
@@ -88,9 +88,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def DiffConfig(self, request: Any, context: Any) -> Any:
         changed, replaces = configuration.compare(decode(request.olds), decode(request.news))
-        some = (
-            provider_pb2.DiffResponse.DIFF_SOME if changed else provider_pb2.DiffResponse.DIFF_NONE
-        )
+        some = provider_pb2.DiffResponse.DIFF_SOME if changed else provider_pb2.DiffResponse.DIFF_NONE
         return provider_pb2.DiffResponse(changes=some, diffs=changed, replaces=replaces)
 
     @_reported
@@ -112,9 +110,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     @_reported
     def Check(self, request: Any, context: Any) -> Any:
-        names = provider.Autonaming(
-            request.randomSeed, request.autonaming.proposed_name, _forbids_names(request)
-        )
+        names = provider.Autonaming(request.randomSeed, request.autonaming.proposed_name, _forbids_names(request))
         old, new = decode(request.olds), decode(request.news)
         inputs = provider.check(self._session, request.urn, old, new, names)
         return provider_pb2.CheckResponse(inputs=encode(inputs))
@@ -145,9 +141,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             return self._unreachable(request, problem)
         if state is None:
             return provider_pb2.ReadResponse(id="")
-        return provider_pb2.ReadResponse(
-            id=request.id, properties=encode(state), inputs=encode(state[INPUTS])
-        )
+        return provider_pb2.ReadResponse(id=request.id, properties=encode(state), inputs=encode(state[INPUTS]))
 
     def _unreachable(self, request: Any, problem: Unreachable) -> Any:
         """Refresh without a cluster: fail, keep or drop, as the user chose."""
@@ -157,9 +151,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         self._host.warning(f"not refreshed: {problem}", request.urn)
         if chosen.delete_unreachable:
             return provider_pb2.ReadResponse(id="")
-        return provider_pb2.ReadResponse(
-            id=request.id, properties=request.properties, inputs=request.inputs
-        )
+        return provider_pb2.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
 
     @_reported
     def Update(self, request: Any, context: Any) -> Any:

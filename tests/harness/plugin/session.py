@@ -36,9 +36,7 @@ class Session:
         if self.settings.unknown:
             return Unreachable("the provider's kubeconfig is not known before the update")
         try:
-            cluster = kubeconfig.load(
-                self.settings.kubeconfig, self.settings.context, self.settings.cluster
-            )
+            cluster = kubeconfig.load(self.settings.kubeconfig, self.settings.context, self.settings.cluster)
             api = Api(cluster, self.settings.namespace)
             api.client.get("/version")
         except (OSError, ValueError) as problem:

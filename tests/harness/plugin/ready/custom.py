@@ -55,9 +55,7 @@ def _check(expression: str) -> Check:
         return lambda obj: _judge_condition(obj, kind, status or "True")
     if match := _EXPRESSION.match(expression):
         return lambda obj: _judge_path(obj, match["path"], match["value"])
-    raise PluginError(
-        f'pulumi.com/waitFor: expected a "jsonpath=" or "condition=" prefix, got "{expression}"'
-    )
+    raise PluginError(f'pulumi.com/waitFor: expected a "jsonpath=" or "condition=" prefix, got "{expression}"')
 
 
 def _judge_condition(obj: Obj, kind: str, status: str) -> Verdict:

@@ -11,9 +11,7 @@ from harness.plugin.ready.verdict import Awaiter, Need
 _SLICES: Final = Need(
     ("discovery.k8s.io/v1", "EndpointSlice"),
     lambda obj: (
-        {"labelSelector": f"kubernetes.io/service-name={name_of(obj)}"}
-        if network.needs_endpoints(obj)
-        else None
+        {"labelSelector": f"kubernetes.io/service-name={name_of(obj)}"} if network.needs_endpoints(obj) else None
     ),
 )
 _CLASSES: Final = Need(("storage.k8s.io/v1", "StorageClass"), lambda obj: {}, cluster_scoped=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 import yaml
+
 from harness.build import binary
 from harness.plugin import kubeconfig
 from harness.plugin.api import Api

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from harness.plugin.testing.apiserver import ControlPlane, control_plane
-from harness.plugin.testing.stack import Stack
+from harness.plugin.testing.stack import Stack, Tools
 
 
 @pytest.fixture(scope="session")
@@ -17,12 +18,19 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
+    """The engine with the plugin under test."""
+    return Tools(tmp_path_factory.mktemp("tools"))
+
+
 @pytest.fixture
-def stack(plane: ControlPlane, tmp_path: Path) -> Iterator[Stack]:
+def stack(plane: ControlPlane, tools: Tools, tmp_path: Path) -> Iterator[Stack]:
     """A stack on that server; what it leaves behind is destroyed."""
-    made = Stack(tmp_path / "stack", plane.kubeconfig)
+    made = Stack(tools, tmp_path / "stack", plane.kubeconfig)
     yield made
-    made.destroy()
+    if made.resources():
+        made.destroy()
 
 
 @pytest.fixture
@@ -39,11 +47,12 @@ Make = Callable[..., Stack]
 
 
 @pytest.fixture
-def make_stack(plane: ControlPlane, tmp_path: Path) -> Make:
+def make_stack(plane: ControlPlane, tools: Tools, tmp_path: Path) -> Make:
     """Stacks with an environment of the test's choice; the test destroys them itself."""
 
     def make(**environment: str) -> Stack:
         kubeconfig = environment.pop("KUBECONFIG", str(plane.kubeconfig))
-        return Stack(tmp_path / f"stack-{len(list(tmp_path.iterdir()))}", kubeconfig, **environment)
+        folder = tmp_path / f"stack-{len(list(tmp_path.iterdir()))}"
+        return Stack(tools, folder, kubeconfig, **environment)
 
     return make

@@ -3,6 +3,8 @@
 A program is a list of declared objects, so that a test reads like the change it makes.
 """
 
+# ruff: noqa: N818 - Failed is what pytest.raises reads best
+
 from __future__ import annotations
 
 import sys
@@ -12,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
+from pulumi import automation
+
 from harness.build import binary
 from harness.plugin.launcher import write_launcher
-from pulumi import automation
 
 Obj = dict[str, Any]
 Program = Callable[[], None]
@@ -38,15 +41,12 @@ def program(*objects: Declared) -> Program:
     """The Pulumi program that declares these objects; `after` names what must come before."""
 
     def run() -> None:
-        made: dict[str, pulumi.Resource] = {}
+        made: dict[str, pulumi.CustomResource] = {}
         for item in objects:
             options = dict(item.options)
             before = [made[name] for name in options.pop("after", [])]
             chosen = pulumi.ResourceOptions(depends_on=before, **options)
-            made[item.name] = pulumi.CustomResource(
-                item.token, item.name, dict(item.manifest), opts=chosen
-            )
-            pulumi.export(item.name, made[item.name].id)
+            made[item.name] = pulumi.CustomResource(item.token, item.name, dict(item.manifest), opts=chosen)
 
     return run
 
@@ -75,41 +75,60 @@ class Outcome:
             self.changed.setdefault(name, set()).update(step.detailed_diff)
 
 
+class _Quick(automation.Stack):
+    """Without the extra runs of the CLI that fetch outputs and history after every operation."""
+
+    def outputs(self) -> automation.OutputMap:
+        return {}
+
+    def info(self, show_secrets: bool | None = None) -> automation.UpdateSummary:
+        nothing: Any = None
+        return automation.UpdateSummary("update", nothing, "", {}, "update", "succeeded")
+
+
+class Tools:
+    """A folder like an installation of Pulumi, with the plugin under test in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        folder = root / "bin"
+        folder.mkdir(parents=True)
+        write_launcher(folder, Path(sys.executable))
+        for name in ("pulumi", "pulumi-language-python"):
+            (folder / name).symlink_to(binary(name))
+        self.path = f"{folder}:{Path(sys.executable).parent}:/usr/bin:/bin"
+        self.command = automation.PulumiCommand(root=str(root))
+
+
 class Stack:
     """One stack on one cluster; every call is one run of the engine."""
 
-    def __init__(self, folder: Path, kubeconfig: Path | str, **environment: str) -> None:
-        self.folder = folder
-        tools = folder / "bin"
-        tools.mkdir(parents=True)
-        write_launcher(tools, Path(sys.executable))
-        for name in ("pulumi", "pulumi-language-python"):
-            (tools / name).symlink_to(binary(name))
-        (folder / "state").mkdir()
+    def __init__(self, tools: Tools, folder: Path, kubeconfig: Path | str, **more: str) -> None:
+        state = folder / "state"
+        state.mkdir(parents=True)
         self.environment = {
-            "PATH": f"{tools}:{Path(sys.executable).parent}:/usr/bin:/bin",
-            "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
+            "PATH": tools.path,
+            "PULUMI_BACKEND_URL": f"file://{state}",
             "PULUMI_CONFIG_PASSPHRASE": "only-for-this-test",
             "PULUMI_HOME": str(folder / "home"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "KUBECONFIG": str(kubeconfig),
-            **environment,
+            **more,
         }
-
-    def _open(self, run: Program) -> automation.Stack:
-        command = automation.PulumiCommand(root=str(self.folder))
-        options = automation.LocalWorkspaceOptions(
-            env_vars=self.environment, pulumi_command=command
+        workspace = automation.LocalWorkspace(
+            env_vars=self.environment,
+            pulumi_command=tools.command,
+            project_settings=automation.ProjectSettings("plugin-test", "python"),
         )
-        return automation.create_or_select_stack(
-            "test", project_name="plugin-test", program=run, opts=options
-        )
+        self._workspace = workspace
+        self._stack = _Quick.create("test", workspace)
 
     def _run(self, verb: str, run: Program, **options: Any) -> Outcome:
         outcome = Outcome()
-        stack = self._open(run)
+        self._workspace.program = run
+        self._workspace.env_vars = self.environment
         try:
-            result = getattr(stack, verb)(on_event=outcome.record, **options)
+            result = getattr(self._stack, verb)(on_event=outcome.record, **options)
         except automation.CommandError as problem:
             raise Failed(outcome, str(problem)) from problem
         outcome.said += str(result.stdout)
@@ -129,7 +148,7 @@ class Stack:
 
     def resources(self) -> dict[str, Obj]:
         """The state by resource name, secrets encrypted as they are on disk."""
-        exported = self._open(program()).export_stack().deployment or {}
+        exported = self._stack.export_stack().deployment or {}
         found: Iterable[Obj] = exported.get("resources") or []
         return {str(item["urn"]).rpartition("::")[2]: item for item in found}
 

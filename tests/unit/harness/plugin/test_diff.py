@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from harness.plugin import diff
 from harness.plugin.replace import fixed_fields
 from harness.plugin.settings import Settings

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from harness.plugin.errors import ApiError, KindMissing, PluginError, Unreachable
 from harness.plugin.retry import BeingDeleted, Job, patience
 

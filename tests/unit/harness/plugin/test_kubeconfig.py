@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from harness.plugin import kubeconfig
 from harness.plugin.errors import PluginError
 

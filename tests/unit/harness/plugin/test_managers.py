@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from harness.plugin import managers
 
 
 def entry(manager: str, operation: str, *fields: str, **extra: str) -> dict[str, Any]:
-    owned = {f"f:{field}": {} for field in fields}
+    owned: dict[str, Any] = {f"f:{field}": {} for field in fields}
     return {"manager": manager, "operation": operation, "fieldsV1": {"f:spec": owned}, **extra}
 
 

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+
 from harness.plugin import naming
 from harness.plugin.errors import PluginError
 from harness.plugin.values import UNKNOWN

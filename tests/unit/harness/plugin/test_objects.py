@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from harness.plugin import objects
 from harness.plugin.values import Secret
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from harness.plugin.errors import PluginError
 from harness.plugin.ready import custom, table
 from harness.plugin.ready.explain import explain, pod_selector
@@ -13,9 +14,7 @@ from harness.plugin.ready.verdict import Verdict
 Obj = dict[str, Any]
 
 
-def judge(
-    kind: str, spec: Obj, status: Obj, related: dict[str, list[Obj]] | None = None, **top: Any
-) -> Verdict:
+def judge(kind: str, spec: Obj, status: Obj, related: dict[str, list[Obj]] | None = None, **top: Any) -> Verdict:
     api_version, name = kind.split()
     obj: Obj = {
         "apiVersion": api_version,
@@ -120,9 +119,7 @@ def test_ready(kind: str, spec: Obj, status: Obj, related: dict[str, list[Obj]])
 
 
 @pytest.mark.parametrize(("kind", "spec", "status", "related", "reason"), WAITING)
-def test_waiting_says_for_what(
-    kind: str, spec: Obj, status: Obj, related: dict[str, list[Obj]], reason: str
-) -> None:
+def test_waiting_says_for_what(kind: str, spec: Obj, status: Obj, related: dict[str, list[Obj]], reason: str) -> None:
     verdict = judge(kind, spec, status, related)
     assert not verdict.ready
     assert not verdict.failed
@@ -141,7 +138,7 @@ def test_what_cannot_become_ready_fails_at_once(kind: str, status: Obj) -> None:
 
 
 def test_a_token_secret_waits_for_its_token() -> None:
-    token = {"type": "kubernetes.io/service-account-token"}
+    token: Any = {"type": "kubernetes.io/service-account-token"}
     assert not judge("v1 Secret", {}, {}, **token).ready
     assert judge("v1 Secret", {}, {}, **token, data={"token": "eA=="}).ready
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from harness.plugin import configuration, settings, tokens
 from harness.plugin.errors import PluginError
 from harness.plugin.values import UNKNOWN, Secret

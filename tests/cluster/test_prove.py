@@ -1,0 +1,228 @@
+"""`garrison prove` on the deployed estate: it finds everything as declared, notices what is not, and leaves nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+
+from cluster.estate import NAMESPACES, ready
+from cluster.live import KUBECONFIG, apply, eventually, get, kubectl
+from garrison.prove.keep import NAME as KEPT
+from garrison.prove.pods import LABEL
+from harness import paths
+
+KEYS = {"source", "target", "port", "operation", "kind", "expected", "observed", "layer", "ok"}
+COMMAND = [sys.executable, "-m", "garrison", "prove", f"--kubeconfig={KUBECONFIG}"]
+ONE_PAIR = ("--source=shop/catalog", "--target=insurance/cover")
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=paths.REPO,
+        env={**os.environ, "PYTHONPATH": "components"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def prove(*arguments: str) -> tuple[int, str, str]:
+    process = start(*arguments)
+    out, err = process.communicate(timeout=900)
+    return process.returncode, out, err
+
+
+@cache
+def whole() -> dict[str, Any]:
+    """One full run, which several tests look at."""
+    ready()
+    code, out, err = prove("--format=json")
+    found: dict[str, Any] = json.loads(out)
+    assert code == 0, found["summary"]["deviations"] + found["summary"]["not_run"] + [err]
+    return found
+
+
+def probes(**wanted: object) -> list[dict[str, Any]]:
+    return [p for p in whole()["probes"] if all(p[key] == value for key, value in wanted.items())]
+
+
+def leavings() -> str:
+    return kubectl("get", "pods,networkpolicies,configmaps,namespaces", "-A", "-l", LABEL, "-o", "name")
+
+
+def test_the_whole_run_is_as_declared_and_has_the_promised_shape() -> None:
+    assert whole()["summary"]["ok"]
+    assert all(set(probe) == KEYS for probe in whole()["probes"])
+    assert all(probe["expected"] == probe["observed"] for probe in whole()["probes"])
+
+
+def test_every_declared_call_passed() -> None:
+    passed = {(p["source"], p["target"], p["operation"]) for p in probes(kind="declared operation", observed="allowed")}
+    assert passed == {
+        ("shop/orders", "shop/catalog", "GET /items/{id}"),
+        ("shop/orders", "insurance/cover", "POST /quotes"),
+        ("shop/orders", "bank/payments", "POST /charges"),
+        ("insurance/claims", "insurance/cover", "GET /covers/{id}"),
+        ("insurance/claims", "bank/payments", "POST /refunds"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "layer"),
+    [
+        ("undeclared operation", "authorization"),
+        ("plaintext", "identity"),
+        ("no certificate", "identity"),
+        ("wrong trust domain", "identity"),
+        ("wrong authority", "identity"),
+        ("TLS 1.2", "identity"),
+        ("application port", "workload"),
+    ],
+)
+def test_each_refusal_is_seen_in_place_and_with_identity_alone(kind: str, layer: str) -> None:
+    assert {p["layer"] for p in probes(kind=f"identity alone: {kind}") if p["target"].count("/")} >= {layer}
+    assert {p["layer"] for p in probes(kind=kind)} <= {"network", "identity", "authorization", "database"}
+    assert "network" in {p["layer"] for p in probes(kind=kind)}
+
+
+def test_the_network_alone_refuses_whom_identity_would_let_in() -> None:
+    refused = probes(kind="network alone: undeclared operation", source="shop/catalog", target="bank/payments")
+    assert [p["layer"] for p in refused] == ["network"] * len(refused) != []
+    control = probes(kind="network alone: undeclared operation", source="shop/orders", target="bank/payments")
+    assert {p["observed"] for p in control} == {"allowed"}
+
+
+def test_secrets_and_leases() -> None:
+    assert {p["observed"] for p in probes(kind="own secret")} == {"allowed"}
+    assert {p["observed"] for p in probes(kind="leased credentials")} == {"allowed"}
+    assert {p["layer"] for p in probes(kind="expired lease")} == {"database"}
+    assert {p["layer"] for p in probes(kind="wrong audience")} == {"store"}
+    stolen = probes(kind="identity alone: another's secret")
+    assert {p["source"] for p in stolen} == {"shop/orders", "shop/catalog", "insurance/cover", "insurance/claims"}
+    assert {p["layer"] for p in stolen} == {"store"}
+
+
+def test_a_run_leaves_nothing() -> None:
+    whole()
+    assert leavings() == ""
+
+
+def test_a_hole_in_the_network_is_a_deviation_and_exit_code_1() -> None:
+    assert prove(*ONE_PAIR, "--no-layers")[0] == 0
+    both = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [{}], "egress": [{}]}
+    for namespace in ("shop", "insurance"):
+        meta = {"name": "hole", "namespace": namespace}
+        apply({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta, "spec": both})
+    try:
+        code, out, _ = prove(*ONE_PAIR, "--no-layers", "--format=json")
+    finally:
+        for namespace in ("shop", "insurance"):
+            kubectl("delete", "networkpolicy", "hole", "-n", namespace)
+    assert code == 1
+    assert {p["layer"] for p in json.loads(out)["probes"] if not p["ok"]} >= {"identity"}
+
+
+def test_a_probe_that_cannot_be_run_is_exit_code_2_and_no_refusal() -> None:
+    code, out, err = prove(*ONE_PAIR, "--no-layers", "--image=garrison.example/nothing:0")
+    assert (code, out) == (2, "")
+    assert "nothing:0" in err.splitlines()[-1]
+    assert leavings() == ""
+
+
+def pods_of_a_run() -> list[str]:
+    return kubectl("get", "pods", "-n", "shop", "-l", LABEL, "-o", "name").split()
+
+
+def addresses_of_services() -> set[str]:
+    slices = [s for namespace in NAMESPACES for s in get("endpointslices", "-n", namespace)["items"]]
+    return {
+        address
+        for piece in slices
+        for endpoint in piece.get("endpoints") or []
+        if endpoint["conditions"].get("ready")
+        for address in endpoint["addresses"]
+    }
+
+
+@pytest.fixture
+def running() -> Iterator[subprocess.Popen[str]]:
+    process = start(*ONE_PAIR)
+    try:
+        eventually(lambda: bool(pods_of_a_run()), "probe pods", seconds=120)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_probe_pods_never_serve_anybody(running: subprocess.Popen[str]) -> None:
+    eventually(lambda: "Running" in kubectl("get", "pods", "-n", "shop", "-l", LABEL), "a running probe", seconds=120)
+    own = {p["status"].get("podIP") for p in get("pods", "-A", "-l", LABEL)["items"]} - {None}
+    assert own
+    assert addresses_of_services()
+    assert not own & addresses_of_services()
+    assert running.wait(300) == 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_cleans_up(how: signal.Signals, running: subprocess.Popen[str]) -> None:
+    running.send_signal(how)
+    assert running.wait(180) == 130
+    assert leavings() == ""
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(running: subprocess.Popen[str]) -> None:
+    running.kill()
+    running.wait(30)
+    assert leavings() != ""
+    assert prove(*ONE_PAIR, "--no-layers")[0] == 0
+    assert leavings() == ""
+
+
+# --- the drill -------------------------------------------------------------------------------------------------------
+
+
+def specs(kind: str) -> dict[str, Any]:
+    items = [i for namespace in NAMESPACES for i in get(kind, "-n", namespace)["items"]]
+    return {f"{i['metadata']['namespace']}/{i['metadata']['name']}": i.get("spec") or i.get("data") for i in items}
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "NetworkPolicy bank/default-deny *",
+        "NetworkPolicy insurance/cover opened",
+        "proxy configurations without authorisation",
+        "proxy configurations without client certificate",
+        "secret store sys/policies/acl/bank-payments opened",
+        "secret store auth/kubernetes/role/bank-payments for*",
+        "Namespace shop without Pod Security",
+    ],
+)
+def test_a_missing_protection_turns_the_probes_red_and_is_put_back(pattern: str) -> None:
+    before = specs("networkpolicies"), specs("configmaps")
+    code, out, err = prove("--drill", pattern, "--format=json")
+    assert code == 0, err
+    assert {p["observed"] for p in json.loads(out)["probes"]} == {"noticed"}
+    assert (specs("networkpolicies"), specs("configmaps")) == before
+    assert leavings() == ""
+
+
+def test_what_a_killed_drill_took_away_is_put_back_by_the_next_run() -> None:
+    before = specs("networkpolicies")
+    process = start("--drill", "NetworkPolicy shop/default-deny deleted")
+    eventually(lambda: "shop/default-deny" not in specs("networkpolicies"), "the cut", seconds=300)
+    process.kill()
+    process.communicate()
+    assert prove(*ONE_PAIR, "--no-layers")[0] == 0
+    assert specs("networkpolicies") == before
+    assert KEPT not in kubectl("get", "configmaps", "-A", "-o", "name")

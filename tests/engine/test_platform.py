@@ -1,0 +1,163 @@
+"""What the platform registers: closed namespaces first, charts as Helm renders them, then trust, then the store."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from engine.test_resources import Recorder, kubernetes, run
+from garrison.manifest import Manifest
+from garrison.platform import certificates, charts, network, openbao
+from garrison.platform.component import Platform
+from garrison.settings import Settings
+from harness import build
+
+IMAGE = "quay.io/openbao/openbao:2.7.2"
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """The charts, and helm in PATH."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{build.binary('helm').parent}:/usr/bin:/bin")
+        yield build.obtain("charts")
+
+
+def registered(settings: Settings) -> Recorder:
+    return run(lambda: Platform(settings, image=IMAGE))
+
+
+@pytest.fixture(scope="module")
+def whole(folder: Path) -> Recorder:
+    return registered(Settings(charts=folder))
+
+
+@pytest.fixture(scope="module")
+def items(whole: Recorder) -> list[Manifest]:
+    return kubernetes(whole)
+
+
+def names(items: list[Manifest], kind: str) -> list[str]:
+    return sorted(item["metadata"]["name"] for item in items if item["kind"] == kind)
+
+
+def test_the_whole_platform(whole: Recorder, items: list[Manifest]) -> None:
+    assert names(items, "Namespace") == ["cert-manager", "openbao"]
+    assert names(items, "Deployment") == [
+        "cert-manager",
+        "cert-manager-cainjector",
+        "cert-manager-webhook",
+        "trust-manager",
+    ]
+    assert names(items, "StatefulSet") == ["openbao"]
+    assert names(items, "ClusterIssuer") == ["garrison"]
+    assert names(items, "Bundle") == ["trust-bundle"]
+    assert "certificates.cert-manager.io" in names(items, "CustomResourceDefinition")
+    assert [args.name for args in whole.seen if args.typ.endswith(":SealKey")] == ["openbao/openbao-seal-key"]
+
+
+def test_charts_are_rendered_unmodified(folder: Path) -> None:
+    """Every object is byte for byte what helm says, apart from the namespace helm would fill in."""
+    for chart in (certificates.CERT_MANAGER, certificates.TRUST_MANAGER):
+        command = ["helm", "template", chart.name, str(folder / chart.name), "--namespace", chart.namespace]
+        command += ["--include-crds", "--kube-version", charts.KUBERNETES, "--values", "-"]
+        done = subprocess.run(command, input=yaml.safe_dump(chart.values), capture_output=True, text=True, check=True)
+        said = [item for item in yaml.safe_load_all(done.stdout) if item]
+        for item, got in zip(said, charts.render(chart, folder), strict=True):
+            if item["kind"] not in charts.CLUSTER_WIDE:
+                item["metadata"].setdefault("namespace", chart.namespace)
+            assert got == item
+
+
+def test_nothing_is_installed_that_is_there_already() -> None:
+    existing = Settings(
+        install_cert_manager=False, install_trust_manager=False, issuer="corporate", install_openbao=False
+    )
+    assert [args.typ for args in registered(existing).seen] == ["garrison:index:Platform"]
+
+
+def test_an_existing_issuer_signs_for_the_store(folder: Path) -> None:
+    items = kubernetes(registered(Settings(charts=folder, issuer="corporate")))
+    assert names(items, "ClusterIssuer") == []
+    assert names(items, "Bundle") == []
+    signers = {item["spec"]["issuerRef"]["name"] for item in items if item["metadata"]["name"] == "openbao-tls"}
+    assert signers == {"corporate"}
+
+
+def test_the_seal_key_has_no_value_in_what_pulumi_sees(whole: Recorder) -> None:
+    (key,) = [args.inputs for args in whole.seen if args.typ.endswith(":SealKey")]
+    assert {name: value for name, value in key.items() if name != "__provider"} == {
+        "namespace": "openbao",
+        "name": "openbao-seal-key",
+    }
+
+
+def test_no_secret_is_registered(items: list[Manifest]) -> None:
+    assert names(items, "Secret") == []
+
+
+# --- what every pod of the platform keeps to -------------------------------------------------------------------------
+
+
+def pods(items: list[Manifest]) -> dict[str, dict[str, Any]]:
+    kinds = ("Deployment", "StatefulSet")
+    return {item["metadata"]["name"]: item["spec"]["template"] for item in items if item["kind"] in kinds}
+
+
+def test_every_platform_pod_is_restricted(items: list[Manifest]) -> None:
+    for name, template in pods(items).items():
+        spec = template["spec"]
+        for container in spec["containers"]:
+            own, pod = container["securityContext"], spec.get("securityContext", {})
+            assert own["readOnlyRootFilesystem"], name
+            assert own["capabilities"]["drop"] == ["ALL"], name
+            assert not own["allowPrivilegeEscalation"], name
+            assert {**pod, **own}["runAsNonRoot"], name
+            assert {**pod, **own}["seccompProfile"]["type"] == "RuntimeDefault", name
+            assert container["resources"]["limits"]["memory"], name
+
+
+def test_every_platform_pod_has_a_policy_of_its_own(items: list[Manifest]) -> None:
+    policies = [item for item in items if item["kind"] == "NetworkPolicy"]
+    assert names(policies, "NetworkPolicy").count("default-deny") == 2
+    chosen = [item["spec"]["podSelector"].get("matchLabels") for item in policies]
+    for name, template in pods(items).items():
+        found = template["metadata"]["labels"]
+        assert [labels for labels in chosen if labels and labels.items() <= found.items()], name
+
+
+def test_the_api_server_is_named_by_address_where_the_stack_knows_it() -> None:
+    (policy,) = [item for item in network.openbao(["10.0.0.0/24"]) if item["metadata"]["name"] == "openbao"]
+    api = policy["spec"]["egress"][-1]
+    assert api["to"] == [{"ipBlock": {"cidr": "10.0.0.0/24"}}]
+    assert [port["port"] for port in api["ports"]] == [443, 6443]
+    (open_policy,) = [item for item in network.openbao([]) if item["metadata"]["name"] == "openbao"]
+    assert "to" not in open_policy["spec"]["egress"][-1]
+
+
+def test_the_store_rolls_when_its_configuration_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = openbao.server(IMAGE)["spec"]["template"]["metadata"]["annotations"]
+    monkeypatch.setattr(openbao, "server_config", lambda: {"ui": True})
+    assert openbao.server(IMAGE)["spec"]["template"]["metadata"]["annotations"] != before
+
+
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+
+def test_no_helm_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(charts.ChartError, match="^helm is not in PATH; ") as error:
+        charts.render(certificates.CERT_MANAGER, folder)
+    assert "\n" not in str(error.value)
+
+
+def test_a_chart_that_does_not_render_is_one_line(folder: Path) -> None:
+    broken = charts.Chart("cert-manager", "cert-manager", {"nosuchvalue": True})
+    with pytest.raises(charts.ChartError, match="helm could not render the chart cert-manager: .*nosuchvalue") as error:
+        charts.render(broken, folder)
+    assert "\n" not in str(error.value)
