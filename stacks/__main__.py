@@ -1,5 +1,6 @@
 """What `pulumi up` does: the platform first, then the estate on it. Everything that declares is in estate.py."""
 
+import sys
 from pathlib import Path
 
 import pulumi
@@ -11,6 +12,8 @@ from garrison.platform.component import Platform
 from garrison.program import ProgramError, load
 from garrison.settings import SettingsError, adjusted, read
 from garrison.vault import GeneratedSecret
+
+SAID = 32  # tells Pulumi's language host that the user has been told why, so that it adds nothing of its own
 
 
 def main() -> None:
@@ -30,4 +33,5 @@ def main() -> None:
 try:
     main()
 except (SettingsError, IntentError, ProgramError, KubectlError, ChartError) as error:
-    raise pulumi.RunError(str(error)) from None  # a message, not a traceback
+    pulumi.log.error(str(error))
+    sys.exit(SAID)

@@ -21,6 +21,7 @@ from garrison.vault import StoreConnection, StoreResource
 Adjust = Callable[[Manifest], Manifest]
 WORKLOADS = ("Deployment", "DaemonSet", "Job")
 DATABASES = ("StatefulSet",)
+ENTRANCES = ("Service",)
 
 
 class Estate(pulumi.ComponentResource):
@@ -36,7 +37,9 @@ class Estate(pulumi.ComponentResource):
     ) -> None:
         super().__init__("garrison:index:Estate", graph.name, None, opts)
         self._namespaces: dict[str, pulumi.Resource] = {}
-        guards = self._emit((m for m in manifests if m["kind"] not in WORKLOADS + DATABASES), after=[])
+        guards = self._emit((m for m in manifests if m["kind"] not in WORKLOADS + DATABASES + ENTRANCES), after=[])
+        # a Service is ready when pods stand behind it, so nothing that makes pods may wait for one
+        self._emit((m for m in manifests if m["kind"] in ENTRANCES), after=guards)
         databases = self._emit((m for m in manifests if m["kind"] in DATABASES), after=guards)
         stored = self._store(graph, store, after=[*guards, *databases])
         self._emit((m for m in manifests if m["kind"] in WORKLOADS), after=[*guards, *stored])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from harness.plugin.testing.apiserver import ControlPlane
+from harness.plugin.testing.fixtures import Make
 from harness.plugin.testing.stack import Declared, Failed, Stack
 
 pytest_plugins = ["harness.plugin.testing.fixtures"]
@@ -28,10 +29,14 @@ def service_account(namespace: str, name: str = "web", **labels: str) -> Obj:
 
 
 def test_an_object_is_previewed_created_kept_changed_and_destroyed(
-    stack: Stack, plane: ControlPlane, namespace: str
+    make_stack: Make, plane: ControlPlane, namespace: str
 ) -> None:
+    stack = make_stack()
     account = service_account(namespace, tier="one")
-    assert stack.preview(Declared("web", account)).operations == {"web": "create"}
+    planned = stack.preview(Declared("web", account))
+    assert planned.operations == {"web": "create"}
+    assert "using pulumi-resource-kubernetes from $PATH" in planned.said
+    assert "stand-in Kubernetes plugin" in planned.said
     assert plane.api.find(account) is None
 
     assert stack.up(Declared("web", account)).operations == {"web": "create"}

@@ -79,6 +79,16 @@ def test_a_change_behind_our_back_is_seen(bao: Bao, breaker: hvac.Client) -> Non
     provider.delete("sys/policies/acl/tampered", wanted)
 
 
+def test_numbers_come_from_pulumi_as_floats(bao: Bao, breaker: hvac.Client) -> None:
+    path = "auth/kubernetes/role/bank-payments"
+    body = {"bound_service_account_names": ["payments"], "bound_service_account_namespaces": ["bank"]}
+    wanted = props(bao, path, body | {"token_period": 1200.0})
+    StoreProvider().create(wanted)
+    assert breaker.read(path)["data"]["token_period"] == 1200  # type: ignore[index]
+    assert not StoreProvider().diff(path, StoreProvider().read(path, wanted).outs, wanted).changes
+    StoreProvider().delete(path, wanted)
+
+
 def test_another_path_replaces(bao: Bao) -> None:
     old, new = props(bao, "sys/policies/acl/a", POLICY), props(bao, "sys/policies/acl/b", POLICY)
     assert StoreProvider().diff("sys/policies/acl/a", old, new).replaces == ["path"]

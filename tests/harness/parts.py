@@ -181,7 +181,7 @@ PARTS: tuple[Part, ...] = (
     Part(
         "coredns", "v1.15.0", "cluster DNS",
         Go("github.com/coredns/coredns", {"coredns": "github.com/coredns/coredns"}),
-        seconds=200,
+        seconds=210,
     ),
     Part(
         "local-path-provisioner", "v0.0.30", "storage class",
@@ -189,7 +189,7 @@ PARTS: tuple[Part, ...] = (
             "github.com/rancher/local-path-provisioner",
             {"local-path-provisioner": "github.com/rancher/local-path-provisioner"},
         ),
-        seconds=170,
+        seconds=110,
     ),
     Part(
         "cert-manager", "v1.21.2", "issues every certificate",
@@ -201,12 +201,12 @@ PARTS: tuple[Part, ...] = (
             },
             ldflags=f"-X {_CERT_MANAGER}/pkg/util.AppVersion=v1.21.2",
         ),
-        seconds=210,
+        seconds=240,
     ),
     Part(
         "trust-manager", "v0.25.0", "brings the trust bundle to every namespace",
         Go(_TRUST_MANAGER, {"trust-manager": f"{_TRUST_MANAGER}/cmd/trust-manager"}),
-        seconds=60,
+        seconds=120,
     ),
     Part(
         "charts", "v1.21.2-v0.25.0", "upstream Helm charts, unmodified",

@@ -151,7 +151,7 @@ def test_the_store_holds_one_policy_and_role_per_service_that_needs_it(graph: Gr
     assert (role["bound_service_account_namespaces"], role["bound_service_account_names"]) == (["bank"], ["payments"])
     assert role["audience"] == "openbao"
     lease = objects["database/roles/bank-ledger-writer"]
-    assert lease["default_ttl"] == lease["max_ttl"] <= 3600
+    assert (lease["default_ttl"], lease["max_ttl"]) == ("3600s", "3600s")
 
 
 def test_an_identity_is_one_spiffe_id_for_a_day_at_most(graph: Graph) -> None:

@@ -73,7 +73,7 @@ def _role(ref: Ref) -> Json:
         "audience": d.STORE_AUDIENCE,
         "token_policies": [store_name(ref)],
         "token_no_default_policy": True,
-        "token_period": d.STORE_TOKEN_SECONDS,  # renewed while the pod lives; leases hang on it and end with it
+        "token_period": f"{d.STORE_TOKEN_SECONDS}s",  # renewed while the pod lives; leases hang on it and end with it
     }
 
 
@@ -106,8 +106,8 @@ def _connection_url(ref: Ref) -> str:
 def _lease(connection: str, db: str, member: str, seconds: int) -> Json:
     return {
         "db_name": connection,
-        "default_ttl": seconds,
-        "max_ttl": seconds,
+        "default_ttl": f"{seconds}s",
+        "max_ttl": f"{seconds}s",
         "creation_statements": [
             f"CREATE ROLE \"{{{{name}}}}\" LOGIN PASSWORD '{{{{password}}}}' VALID UNTIL '{{{{expiration}}}}'"
             f' IN ROLE "{db}_{member}";'

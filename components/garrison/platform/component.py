@@ -57,7 +57,8 @@ class Platform(pulumi.ComponentResource):
         key = SealKey(openbao.NAMESPACE, openbao.SEAL_KEY, opts)
         parts = self._emit(openbao.before(issuer_name(settings)), after=[*after, *guards])
         server = openbao.server(image, settings.openbao_storage, settings.storage_class)
-        self._emit([server], after=[key, *parts])
+        # together: the Service is ready when the server stands behind it
+        self._emit([openbao.service(), server], after=[key, *parts])
 
     def _guarded(self, name: str, policies: Iterable[Manifest]) -> list[pulumi.Resource]:
         """A namespace that is closed before the first pod is in it."""

@@ -38,8 +38,6 @@ def before(issuer: str) -> Iterator[Manifest]:
     client = {"commonName": NAME, "usages": ["digital signature", "client auth"]}
     yield leaf(NAMESPACE, DATABASE_CLIENT, issuer, client)
     yield platform_object("v1", "ConfigMap", NAMESPACE, f"{NAME}-config", {"data": _config()})
-    port = {"name": "https", "port": d.STORE_PORT, "targetPort": d.STORE_PORT, "protocol": "TCP"}
-    yield platform_object("v1", "Service", NAMESPACE, NAME, {"spec": {"selector": {d.NAME: NAME}, "ports": [port]}})
 
 
 def _config() -> dict[str, str]:
@@ -56,6 +54,11 @@ def _token_review() -> Iterator[Manifest]:
         "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}],
     }
     yield platform_object(f"{group}/v1", "ClusterRoleBinding", None, name, binding)
+
+
+def service() -> Manifest:
+    port = {"name": "https", "port": d.STORE_PORT, "targetPort": d.STORE_PORT, "protocol": "TCP"}
+    return platform_object("v1", "Service", NAMESPACE, NAME, {"spec": {"selector": {d.NAME: NAME}, "ports": [port]}})
 
 
 def server(image: str = IMAGE, storage: str = "1Gi", storage_class: str | None = None) -> Manifest:

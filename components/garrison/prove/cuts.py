@@ -11,6 +11,7 @@ from garrison.derive.mesh import config_ref
 from garrison.derive.secrets import StoreObject, store_objects
 from garrison.graph import Graph, Ref
 from garrison.manifest import Manifest
+from garrison.prove.expected import namespaces
 from garrison.prove.keep import name
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.model import Layer, Party, Probe
@@ -54,7 +55,7 @@ def cuts(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
 
 
 def _network(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
-    for namespace in graph.namespaces:
+    for namespace in namespaces(graph):
         for live in kubectl.items("networkpolicies", namespace=namespace, selector=f"{d.MANAGED_BY}={d.MANAGER}"):
             affected = _in_namespace(namespace)
             yield Cut(f"{name(live)} deleted", "network", affected, (live,))

@@ -22,6 +22,7 @@ from garrison.prove.session import Session
 
 NOTICE_SECONDS = 30.0
 RECOVERY_SECONDS = 90.0
+AT_ONCE = ("--grace-period=1", "--wait=false", "--ignore-not-found")
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class Drill:
         for namespace in sorted({ref.namespace for ref in refs}):
             names = ",".join(ref.name for ref in refs if ref.namespace == namespace)
             chosen = f"--selector={d.NAME} in ({names}),!{LABEL}"
-            self.session.kubectl.delete("pods", f"--namespace={namespace}", chosen)
+            self.session.kubectl.run("delete", "pods", f"--namespace={namespace}", chosen, *AT_ONCE)
         services = self.session.graph.by_ref
         for ref in refs:
             kind = "deployment" if ref in services else "statefulset"

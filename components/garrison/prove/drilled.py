@@ -41,7 +41,7 @@ def _row(finding: Finding) -> dict[str, object]:
     return {
         "source": "drill",
         "target": finding.what,
-        "port": None,
+        "port": 0,
         "operation": finding.noticed,
         "kind": "drill",
         "expected": "noticed",

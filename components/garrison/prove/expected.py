@@ -45,13 +45,18 @@ def services(graph: Graph) -> list[Party]:
     return [Party("service", s.namespace, s.name) for s in graph.services]
 
 
+def namespaces(graph: Graph) -> list[str]:
+    """Those of the graph, and the secret store's where it is needed: all of them are closed by default."""
+    return [*graph.namespaces, *([d.STORE_NAMESPACE] if graph.uses or graph.reads else [])]
+
+
 def databases(graph: Graph) -> list[Party]:
     return [Party("database", database.ref.namespace, database.ref.name) for database in graph.databases]
 
 
 def sources(graph: Graph) -> list[Party]:
     """Every place inside the cluster that probes start from."""
-    strays = [Party("stray", namespace) for namespace in graph.namespaces]
+    strays = [Party("stray", namespace) for namespace in namespaces(graph)]
     return [*services(graph), *databases(graph), *strays, FREE]
 
 
@@ -73,7 +78,7 @@ def _closed(graph: Graph) -> Iterator[Probe]:
 def _surroundings(graph: Graph, source: Party) -> Iterator[Probe]:
     """Places nobody declared. The undeclared namespace has no policy, so what stops a probe is at the other end."""
     if source == FREE:
-        for namespace in graph.namespaces:
+        for namespace in namespaces(graph):
             stray = Party("stray", namespace)
             yield Probe(FREE, stray, FREE_PORT, "undeclared destination", Connect(), NETWORK)
         yield Probe(FREE, API, API_PORT, "control", Connect())

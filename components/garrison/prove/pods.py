@@ -31,7 +31,7 @@ def namespace_of(run: str) -> str:
 
 
 def where(party: Party, run: str, variant: Variant = "") -> Ref:
-    """The pod in which a party's probes run; or its copy that makes no demands on callers, or that takes wrong turns."""
+    """The pod of a party's probes; its copy that makes no demands on callers, or that takes wrong turns."""
     stem = {"stray": "undeclared", "free": "free", "database": f"{party.name}-database"}.get(party.role, party.name)
     return Ref(namespace_of(run) if party == FREE else party.namespace, f"garrison-probe-{stem}{variant}")
 

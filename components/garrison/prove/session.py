@@ -15,10 +15,11 @@ from garrison.graph import Graph, Ref
 from garrison.manifest import Manifest
 from garrison.prove import forge, opening, pods
 from garrison.prove.calls import impostor
-from garrison.prove.expected import services, sources
+from garrison.prove.expected import namespaces, services, sources
+from garrison.prove.finding import Finder
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.model import Party, Probe, ProveError, Request
-from garrison.prove.pods import LABEL
+from garrison.prove.pods import LABEL, Variant
 from garrison.prove.world import World, impersonated
 
 READY_SECONDS, LOOK_SECONDS = 180, 15
@@ -124,10 +125,7 @@ class Session:
     @contextmanager
     def open_network(self) -> Iterator[None]:
         """For the probe pods alone, and only inside the `with`."""
-        namespaces = [*self.graph.namespaces]
-        if self.graph.uses or self.graph.reads:
-            namespaces.append(d.STORE_NAMESPACE)
-        self.kubectl.apply(opening.network(namespaces, self.run))
+        self.kubectl.apply(opening.network(namespaces(self.graph), self.run))
         try:
             yield
         finally:

@@ -95,4 +95,10 @@ class GeneratedSecret(Resource, name="GeneratedSecret"):
 
 
 def _parts(props: Mapping[str, Any]) -> tuple[StoreConnection, str, dict[str, Any]]:
-    return StoreConnection.from_props(props["connection"]), props["path"], dict(props["body"])
+    body = {key: _whole(value) for key, value in props["body"].items()}
+    return StoreConnection.from_props(props["connection"]), props["path"], body
+
+
+def _whole(value: Any) -> Any:
+    """Pulumi knows one kind of number; the store refuses a duration of 3600.0 seconds."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -127,6 +127,20 @@ def prune(live: Any, shape: Any) -> Any:
     return live
 
 
+def live_inputs(live: Obj, inputs: Obj) -> Obj:
+    """The inputs as they would have to be written to give the live object."""
+    found: Obj = prune(live, inputs)
+    text = inputs.get("stringData")
+    if inputs.get("kind") == "Secret" and isinstance(text, dict):
+        data = live.get("data") or {}
+        found["stringData"] = {key: _decoded(data[key]) for key in text if key in data}
+    return found
+
+
+def _decoded(value: str) -> str:
+    return base64.b64decode(value).decode(errors="replace")
+
+
 def to_state(inputs: Obj, live: Obj, given: Mapping[str, Any], version: str, manager: str) -> Obj:
     """The state to keep: the live object and its inputs, with everything secret marked."""
     shown: Obj = _rename(live, _TO_UNDERSCORE)

@@ -24,7 +24,7 @@ from harness.plugin.objects import (
     from_properties,
     from_state,
     identity,
-    prune,
+    live_inputs,
     split_identity,
     to_state,
 )
@@ -154,7 +154,7 @@ def read(session: Session, urn: str, identifier: str, state: Properties, inputs:
         return None
     if live is None:
         return None
-    shape = _importable(live) if imported else prune(live, old)
+    shape = _importable(live) if imported else live_inputs(live, old)
     manager = _manager(token, shape, state)
     version = str(state.get(FIRST_VERSION) or shape.get("apiVersion"))
     result = to_state(shape, live, inputs, version, manager)

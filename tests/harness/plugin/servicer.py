@@ -74,6 +74,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, supports_autonaming_configuration=True)
 
     def Attach(self, request: Any, context: Any) -> Any:
+        self._host = Host()  # another engine: nothing has been said to it yet
         self._host.connect(request.address)
         return empty_pb2.Empty()
 

@@ -79,7 +79,7 @@ def _look(session: Session, awaiter: Awaiter, last: Obj) -> tuple[Obj, Verdict]:
 def _not_ready(api: Api, live: Obj, told: str, reason: str) -> NotReady:
     message = f"{live.get('kind')} {identity(live)} {told}: {reason}"
     try:
-        lines = explain(_pods(api, live), _events(api, live))
+        lines = explain(_pods(api, live), _events(api, live), _requests(api, live))
     except PluginError as problem:
         lines = [f"(no details: {problem})"]
     return NotReady(message, live, lines)
@@ -90,6 +90,15 @@ def _pods(api: Api, live: Obj) -> list[Obj]:
         return [live]
     selector = pod_selector(live)
     return api.list("v1", "Pod", namespace_of(live), labelSelector=selector) if selector else []
+
+
+def _requests(api: Api, live: Obj) -> list[Obj]:
+    """The certificate requests of a cert-manager Certificate."""
+    if live.get("kind") != "Certificate":
+        return []
+    found = api.list("cert-manager.io/v1", "CertificateRequest", namespace_of(live))
+    key = "cert-manager.io/certificate-name"
+    return [item for item in found if dig(item, "metadata", "annotations", key) == name_of(live)]
 
 
 def _events(api: Api, live: Obj) -> list[Obj]:

@@ -33,7 +33,7 @@ def certificate(obj: Obj, _: Related) -> Verdict:
         return READY
     issuing = condition(obj, "Issuing")
     told = [explained(item, "") for item in (ready, issuing) if item.get("message")]
-    return waiting("; ".join(told) or "cert-manager has not reported on it yet")
+    return waiting("; ".join(dict.fromkeys(told)) or "cert-manager has not reported on it yet")
 
 
 def resource_quota(obj: Obj, _: Related) -> Verdict:

@@ -1,4 +1,4 @@
-"""Why an object is not ready, for people: its pods' containers and the warnings about it."""
+"""Why an object is not ready, for people: its pods' containers, its requests and the warnings about it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from harness.plugin.ready.verdict import condition, explained
 _ENOUGH: Final = 8
 
 
-def explain(pods: Sequence[Obj], events: Sequence[Obj]) -> list[str]:
-    """Lines about containers that do not run and about warning events, newest last, no repeats."""
-    lines = [line for pod in pods for line in _pod(pod)]
+def explain(pods: Sequence[Obj], events: Sequence[Obj], requests: Sequence[Obj] = ()) -> list[str]:
+    """Lines on containers that do not run, certificate requests and warning events, no repeats."""
+    lines = [line for pod in pods for line in _pod(pod)] + [_request(item) for item in requests]
     newest = sorted(events, key=lambda e: str(e.get("lastTimestamp") or e.get("eventTime") or ""))
     lines += [_event(event) for event in newest if event.get("type") == "Warning"]
     return list(dict.fromkeys(lines))[-_ENOUGH:]
@@ -38,7 +38,14 @@ def _container(status: dict[str, Any]) -> str:
     if ended := state.get("terminated"):
         code = ended.get("exitCode")
         return "" if code == 0 else f"{explained(ended, 'terminated')} (exit code {code})"
+    if "exitCode" in past:
+        return f"restarted {status.get('restartCount')} times (last exit code {past['exitCode']})"
     return "" if status.get("ready") else "running but not ready"
+
+
+def _request(request: Obj) -> str:
+    told = explained(condition(request, "Ready"), "not answered yet")
+    return f"CertificateRequest {name_of(request)}: {told}"
 
 
 def _event(event: Obj) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.plugin.__main__ import serve
 from harness.plugin.testing.apiserver import ControlPlane, control_plane
 from harness.plugin.testing.stack import Stack, Tools
 
@@ -24,10 +25,18 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
     return Tools(tmp_path_factory.mktemp("tools"))
 
 
+@pytest.fixture(scope="session")
+def plugin() -> Iterator[int]:
+    """The port of a plugin that serves in this process."""
+    server, port = serve("")
+    yield port
+    server.stop(grace=None)
+
+
 @pytest.fixture
-def stack(plane: ControlPlane, tools: Tools, tmp_path: Path) -> Iterator[Stack]:
+def stack(plane: ControlPlane, tools: Tools, plugin: int, tmp_path: Path) -> Iterator[Stack]:
     """A stack on that server; what it leaves behind is destroyed."""
-    made = Stack(tools, tmp_path / "stack", plane.kubeconfig)
+    made = Stack(tools, tmp_path / "stack", plane.kubeconfig, plugin)
     yield made
     if made.resources():
         made.destroy()
@@ -48,7 +57,10 @@ Make = Callable[..., Stack]
 
 @pytest.fixture
 def make_stack(plane: ControlPlane, tools: Tools, tmp_path: Path) -> Make:
-    """Stacks with an environment of the test's choice; the test destroys them itself."""
+    """Stacks with an environment of the test's choice and the plugin found in PATH.
+
+    The test destroys them itself.
+    """
 
     def make(**environment: str) -> Stack:
         kubeconfig = environment.pop("KUBECONFIG", str(plane.kubeconfig))

@@ -7,11 +7,13 @@ A program is a list of declared objects, so that a test reads like the change it
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pulumi
 from pulumi import automation
@@ -83,7 +85,7 @@ class _Quick(automation.Stack):
 
     def info(self, show_secrets: bool | None = None) -> automation.UpdateSummary:
         nothing: Any = None
-        return automation.UpdateSummary("update", nothing, "", {}, "update", "succeeded")
+        return automation.UpdateSummary("update", nothing, "", {}, nothing, "succeeded")
 
 
 class Tools:
@@ -101,9 +103,13 @@ class Tools:
 
 
 class Stack:
-    """One stack on one cluster; every call is one run of the engine."""
+    """One stack on one cluster; every call is one run of the engine.
 
-    def __init__(self, tools: Tools, folder: Path, kubeconfig: Path | str, **more: str) -> None:
+    With `port` the engine uses the plugin that serves there, in the test's own process, instead of
+    starting one for every run: the same code, three times as fast.
+    """
+
+    def __init__(self, tools: Tools, folder: Path, kubeconfig: Path | str, port: int = 0, **more: str) -> None:
         state = folder / "state"
         state.mkdir(parents=True)
         self.environment = {
@@ -113,6 +119,7 @@ class Stack:
             "PULUMI_HOME": str(folder / "home"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "KUBECONFIG": str(kubeconfig),
+            **({"PULUMI_DEBUG_PROVIDERS": f"kubernetes:{port}"} if port else {}),
             **more,
         }
         workspace = automation.LocalWorkspace(
@@ -127,8 +134,10 @@ class Stack:
         outcome = Outcome()
         self._workspace.program = run
         self._workspace.env_vars = self.environment
+        seen_by_plugin = {k: v for k, v in self.environment.items() if k.startswith(("KUBE", "PULUMI_K8S"))}
         try:
-            result = getattr(self._stack, verb)(on_event=outcome.record, **options)
+            with patch.dict(os.environ, seen_by_plugin):
+                result = getattr(self._stack, verb)(on_event=outcome.record, **options)
         except automation.CommandError as problem:
             raise Failed(outcome, str(problem)) from problem
         outcome.said += str(result.stdout)

@@ -38,6 +38,12 @@ def test_string_data_is_compared_as_the_server_stores_it() -> None:
     }
 
 
+def test_a_refreshed_secret_is_written_as_the_program_writes_it() -> None:
+    live = {"kind": "Secret", "data": {"a": "eA==", "other": "eQ=="}}
+    inputs = {"kind": "Secret", "stringData": {"a": "old", "gone": "z"}}
+    assert objects.live_inputs(live, inputs) == {"kind": "Secret", "stringData": {"a": "x"}}
+
+
 def test_the_state_is_the_live_object_with_its_inputs() -> None:
     inputs: dict[str, Any] = {"kind": "Secret", "stringData": {"a": "x"}}
     live: dict[str, Any] = {"kind": "Secret", "data": {"a": "eA=="}}

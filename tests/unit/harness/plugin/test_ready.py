@@ -196,6 +196,12 @@ def test_the_reasons_name_containers_and_warnings() -> None:
             "containerStatuses": [
                 {"name": "app", "state": {"waiting": crashing}, "lastState": {"terminated": {"exitCode": 1}}},
                 {"name": "slow", "state": {"running": {}}, "ready": False},
+                {
+                    "name": "again",
+                    "state": {"running": {}},
+                    "restartCount": 2,
+                    "lastState": {"terminated": {"exitCode": 7}},
+                },
             ],
         },
     }  # fmt: skip
@@ -206,11 +212,16 @@ def test_the_reasons_name_containers_and_warnings() -> None:
         "message": "no image",
         "involvedObject": about,
     }
-    assert explain([pod], [warning, warning, {**warning, "type": "Normal"}]) == [
+    refused = {"type": "Ready", "status": "False", "reason": "Pending", "message": "no such issuer"}
+    request = {"metadata": {"name": "r"}, "status": {"conditions": [refused]}}
+    events = [warning, warning, {**warning, "type": "Normal"}]
+    assert explain([pod], events, [request]) == [
         "pod p: no node",
         "pod p, container bad: Error (exit code 3)",
         "pod p, container app: CrashLoopBackOff: back-off (last exit code 1)",
         "pod p, container slow: running but not ready",
+        "pod p, container again: restarted 2 times (last exit code 7)",
+        "CertificateRequest r: Pending: no such issuer",
         "Pod p: Failed: no image",
     ]
 

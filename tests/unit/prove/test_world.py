@@ -1,0 +1,112 @@
+"""Probes written down for the probe tool: every attempt is what its kind says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from garrison import defaults as d
+from garrison.graph import Graph, Ref
+from garrison.prove.expected import expected
+from garrison.prove.forge import KeyPair
+from garrison.prove.model import Admit, Lease, LogIn, Party, Probe, ProveError, Request, Review
+from garrison.prove.world import ADMIN, World, impersonated, spec, subjects
+
+
+def tool_probes(graph: Graph) -> list[Probe]:
+    return [
+        p
+        for p in expected(graph)
+        if p.source.role not in ("outside", "deployer") and not isinstance(p.attempt, Review | Admit)
+    ]
+
+
+@pytest.fixture
+def world(graph: Graph) -> World:
+    probes = tool_probes(graph)
+    places = sorted({p.target for p in probes})
+    forged = {
+        (p.attempt.credential, impersonated(p, graph)): KeyPair(f"-----BEGIN {p.attempt.credential}", "key")
+        for p in probes
+        if isinstance(p.attempt, Request | LogIn) and p.attempt.credential.startswith("foreign")
+    }
+    tokens = {subject: f"token of {subject}" for p in probes for subject in subjects(p, ADMIN)}
+    addresses = {party: f"192.0.2.{i}" for i, party in enumerate(places)}
+    opened = {party: f"198.51.100.{i}" for i, party in enumerate(places)}
+    return World(graph, addresses, opened, forged, tokens)
+
+
+def test_every_probe_can_be_written_down_as_json(graph: Graph, world: World) -> None:
+    for probe in tool_probes(graph):
+        found = json.loads(json.dumps(spec(probe, world)))
+        assert {"action", "host", "port"} <= set(found)
+
+
+def written(graph: Graph, world: World, kind: str) -> list[dict[str, Any]]:
+    found = [spec(p, world) for p in tool_probes(graph) if p.kind == kind and p.target.role == "service"]
+    assert found
+    return found
+
+
+def test_only_plaintext_probes_are_without_tls(graph: Graph, world: World) -> None:
+    for kind in ("no certificate", "TLS 1.2", "wrong trust domain", "wrong authority", "undeclared operation"):
+        assert all(found["tls"] for found in written(graph, world, kind))
+        assert all(found["port"] == d.MTLS_PORT for found in written(graph, world, kind))
+    assert not any(found.get("tls") for found in written(graph, world, "plaintext"))
+    assert all("certificate" not in found["tls"] for found in written(graph, world, "no certificate"))
+    assert {found["tls"]["maximum"] for found in written(graph, world, "TLS 1.2")} == {"1.2"}
+    assert {found["tls"]["maximum"] for found in written(graph, world, "no certificate")} == {"1.3"}
+
+
+def test_the_declared_direct_call_checks_who_answers(graph: Graph, world: World) -> None:
+    for found in written(graph, world, "declared operation, direct"):
+        assert found["tls"]["peer"].startswith("spiffe://estate.example/ns/")
+        assert found["tls"]["trust"]
+
+
+def test_the_declared_call_goes_through_the_own_proxy(graph: Graph, world: World) -> None:
+    for found in written(graph, world, "declared operation"):
+        assert found["host"] == "127.0.0.1"
+        assert found["port"] >= d.OUTBOUND_PORT
+
+
+def test_network_alone_is_tried_at_the_opened_copies(graph: Graph, world: World) -> None:
+    found = {spec(p, world)["host"] for p in tool_probes(graph) if p.phase == "identity open"}
+    assert found <= set(world.opened.values())
+
+
+def test_bodies_are_no_valid_requests(graph: Graph, world: World) -> None:
+    bodies = [found for found in written(graph, world, "declared operation") if found["method"] == "POST"]
+    assert bodies
+    for found in bodies:
+        assert found["headers"]["content-type"] == "text/plain"
+        with pytest.raises(ValueError, match="Expecting value"):
+            json.loads(found["body"])
+
+
+def test_forged_certificates_bear_a_name_that_the_target_would_let_in(graph: Graph) -> None:
+    for probe in tool_probes(graph):
+        if isinstance(probe.attempt, Request) and probe.attempt.credential == "foreign authority":
+            callers = {call.caller for call in graph.calls_to.get(probe.target.ref, ())}
+            who = impersonated(probe, graph)
+            assert who == probe.source.ref or who in callers or (not callers and who == probe.target.ref)
+
+
+def test_a_lease_is_taken_used_and_ended_with_tokens_of_the_service_and_the_administrator(
+    graph: Graph, world: World
+) -> None:
+    leases = [p for p in tool_probes(graph) if isinstance(p.attempt, Lease)]
+    assert {p.attempt.expired for p in leases if isinstance(p.attempt, Lease)} == {True, False}
+    for probe in leases:
+        found = spec(probe, world)
+        assert found["jwt"] == world.tokens[str(probe.source), d.STORE_AUDIENCE]
+        assert found["admin"]["jwt"] == world.tokens[str(ADMIN), d.STORE_AUDIENCE]
+        assert found["database"]["tls"]["server_name"] == "ledger.bank.svc"
+
+
+def test_a_target_without_a_ready_pod_is_said_so(graph: Graph, world: World) -> None:
+    probe = next(p for p in tool_probes(graph) if p.target == Party("service", "shop", "catalog"))
+    with pytest.raises(ProveError, match="shop/catalog has no ready pod"):
+        spec(probe, World(graph, {}, {}, world.forged, world.tokens, Ref("a", "b")))
