@@ -12,7 +12,7 @@ import pytest
 
 from cluster import live
 from cluster import live_pods as pods
-from harness import cluster, docker, paths, shell
+from harness import cluster, docker, node, paths, shell
 
 NAME = "garrison-recovery"
 NAMESPACE = "recovery-probe"
@@ -76,10 +76,12 @@ def test_stopped_nodes_are_started(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_restarted_node_comes_back_unaided() -> None:
     worker = live.nodes()[-1]
-    before = docker.nodes(NAME)
+    started = docker.nodes(NAME)
     shell.run(["docker", "restart", worker], what="restart")
-    assert not cluster.ensure(NAME, nodes=2).made  # waits until it is Ready again
-    assert docker.nodes(NAME) != before
+    (paths.state() / NAME / "kubeconfig").unlink()  # it is asked for again
+    again = docker.nodes(NAME)
+    assert not cluster.ensure(NAME, nodes=2).made  # only waits
+    assert docker.nodes(NAME) == again != started
     assert connected_both_ways()
 
 
@@ -93,6 +95,7 @@ def test_a_half_made_cluster_is_remade(capsys: pytest.CaptureFixture[str]) -> No
     cluster.delete(NAME)
     making = subprocess.Popen(
         [sys.executable, "-c", f"from harness import cluster; cluster.ensure({NAME!r})"],
+        env={**os.environ, "PYTHONPATH": str(paths.HARNESS.parent)},
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
@@ -101,3 +104,17 @@ def test_a_half_made_cluster_is_remade(capsys: pytest.CaptureFixture[str]) -> No
     making.wait()
     assert cluster.ensure(NAME).made
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_a_node_that_gets_another_address_comes_back() -> None:
+    before = docker.addresses(NAME)
+    live.kubectl("create", "configmap", "planted")
+    shell.run(["docker", "stop", *live.nodes()], what="stop")
+    squatter = ["docker", "run", "--detach", "--rm", f"--network={NAME}", "--entrypoint=sleep", node.ensure(), "600"]
+    identity = shell.run(squatter, what="taking the address").strip()
+    try:
+        assert not cluster.ensure(NAME).made
+        assert docker.addresses(NAME) != before
+        assert planted()
+    finally:
+        shell.run(["docker", "rm", "--force", identity], what="leaving the address")

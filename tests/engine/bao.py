@@ -106,7 +106,7 @@ def _config(bao: Bao) -> dict[str, object]:
         address=f"127.0.0.1:{bao.port}",
         cluster_address=f"127.0.0.1:{free_port()}",
         public_host="localhost",
-        reload_every="1s",
+        reload_every="5s",
         requests=(*initial_requests("1h", reviewer), *users),
     )
 

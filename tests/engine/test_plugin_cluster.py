@@ -11,8 +11,7 @@ import pulumi_kubernetes as kubernetes
 import pytest
 
 from harness.plugin.testing.apiserver import ControlPlane
-from harness.plugin.testing.fixtures import Make
-from harness.plugin.testing.stack import Declared, Failed, Stack
+from harness.plugin.testing.stack import Declared, Failed, Make, Stack
 
 pytest_plugins = ["harness.plugin.testing.fixtures"]
 Obj = dict[str, Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pulumi
@@ -28,19 +29,15 @@ class Recorder(Mocks):
         self.seen.append(args)
         return args.name, args.inputs
 
-    def call(self, args: MockCallArgs) -> dict[Any, Any]:
+    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         raise AssertionError(f"nothing is looked up: {args.token}")
 
 
-def run(program: Any) -> Recorder:
+def run(program: Callable[[], object]) -> Recorder:
     recorder = Recorder()
     pulumi.runtime.set_mocks(recorder, preview=False)
 
-    @pulumi.runtime.test  # type: ignore[attr-defined]
-    def inner() -> None:
-        program()
-
-    inner()
+    pulumi.runtime.test(program)()  # type: ignore[no-untyped-call]
     return recorder
 
 

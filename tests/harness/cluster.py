@@ -104,15 +104,29 @@ def _create(name: str, nodes: int, wanted: Record) -> None:
 
 
 def _resumed(name: str) -> bool:
-    """Start what is stopped and wait; False when it does not come back."""
-    order = _starting_order(name)
-    for container in order:
+    """Start what is stopped and wait, if need be after a restart; False when it does not come back."""
+    for container in _starting_order(name):
         verb = "unpause" if container.status == "paused" else "start"
         shell.run(["docker", verb, container.name], what=f"starting node {container.name}")
+    _restore_kubeconfig(name)
     if left := readiness.wait(name):
+        say(f"cluster {name}: it does not become Ready ({left}); restarting its nodes")
+        for container in docker.nodes(name):
+            shell.run(["docker", "restart", container.name], what=f"restarting node {container.name}")
+        left = readiness.wait(name)
+    if left:
         say(f"cluster {name}: it does not become Ready ({left}); removing it and making a new one")
-        return False
-    return True
+    return not left
+
+
+def _restore_kubeconfig(name: str) -> None:
+    kubeconfig = paths.state() / name / "kubeconfig"
+    if not kubeconfig.exists():
+        shell.run(
+            [build.binary("kind"), "export", "kubeconfig", "--name", name, "--kubeconfig", kubeconfig],
+            what=f"reading the kubeconfig of {name}",
+            env=docker.kind_environment(name),
+        )
 
 
 def _starting_order(name: str) -> list[survey.Node]:

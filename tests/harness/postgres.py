@@ -43,7 +43,10 @@ class Server:
         options = [f"-c{key}={value}" for key, value in settings.items()]
         log = (self.home / "log").open("ab")
         self.process = subprocess.Popen(
-            [self.program("postgres"), "-D", self.home / "data", *options], stdout=log, stderr=log, **self.unprivileged()
+            [self.program("postgres"), "-D", self.home / "data", *options],
+            stdout=log,
+            stderr=log,
+            **self.unprivileged(),
         )
         deadline = time.monotonic() + 30
         while subprocess.run(
@@ -74,7 +77,11 @@ class Server:
         """Make the data folder."""
         command = ["initdb", "-D", str(self.home / "data"), "-U", "postgres", "-A", "trust", "-N", "--locale=C.UTF-8"]
         made = subprocess.run(
-            [self.program(command[0]), *command[1:]], capture_output=True, text=True, check=False, **self.unprivileged()
+            [self.program(command[0]), *command[1:]],
+            capture_output=True,
+            text=True,
+            check=False,
+            **self.unprivileged(),
         )
         if made.returncode:
             raise HarnessError(f"initdb: {shell.last_words(made.stderr)}")

@@ -78,28 +78,32 @@ def judge(found: Sequence[Node], record: Record | None, wanted: Record) -> Verdi
     return Verdict(Action.KEEP)
 
 
-def unsettled(pods: Mapping[str, Any], since: datetime) -> list[str]:
-    """The pods that are not Ready with every container started after `since`.
+def unsettled(pods: Mapping[str, Any], started: Mapping[str, datetime]) -> list[str]:
+    """The pods that are not Ready with every container started after their node did (`started`, by name).
 
     After a node restart the API first shows what was true before it; the start times tell.
     """
     return sorted(
         f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
         for pod in pods["items"]
-        if pod.get("status", {}).get("phase") != "Succeeded" and not _settled(pod, since)
+        if pod.get("status", {}).get("phase") != "Succeeded" and not _settled(pod, started)
     )
 
 
-def node_ready(node: Mapping[str, Any], since: datetime) -> bool:
-    """Whether the node is Ready, by word of a kubelet that runs now."""
+def node_ready(node: Mapping[str, Any], started: Mapping[str, datetime]) -> bool:
+    """Whether the node is Ready, by word of a kubelet that runs since the node started."""
+    since = started.get(node["metadata"]["name"])
     for condition in node.get("status", {}).get("conditions", []):
         if condition["type"] == "Ready" and condition["status"] == "True":
-            return moment(condition["lastHeartbeatTime"]) >= since.replace(microsecond=0)
+            return since is not None and _reached(condition["lastHeartbeatTime"], since)
     return False
 
 
-def _settled(pod: Mapping[str, Any], since: datetime) -> bool:
+def _settled(pod: Mapping[str, Any], started: Mapping[str, datetime]) -> bool:
     status = pod.get("status", {})
+    since = started.get(pod.get("spec", {}).get("nodeName", ""))
+    if since is None:
+        return False  # not scheduled yet, or still on a node of before
     ready = {c["type"]: c["status"] for c in status.get("conditions", [])}.get("Ready") == "True"
     containers = status.get("containerStatuses", [])
     return ready and bool(containers) and all(_started(c, since) for c in containers)
@@ -107,8 +111,11 @@ def _settled(pod: Mapping[str, Any], since: datetime) -> bool:
 
 def _started(container: Mapping[str, Any], since: datetime) -> bool:
     running = container.get("state", {}).get("running")
-    # The API tells whole seconds.
-    return bool(running) and moment(running["startedAt"]) >= since.replace(microsecond=0)
+    return bool(running) and _reached(running["startedAt"], since)
+
+
+def _reached(text: str, since: datetime) -> bool:
+    return moment(text) >= since.replace(microsecond=0)  # the API tells whole seconds
 
 
 def moment(text: str) -> datetime:

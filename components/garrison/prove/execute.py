@@ -15,13 +15,13 @@ from typing import Any
 from garrison import defaults as d
 from garrison.graph import Ref
 from garrison.manifest import Manifest
-from garrison.prove import api, classify
+from garrison.prove import api, classify, proxylog
 from garrison.prove.data import STORE
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.model import OUTSIDE, Admit, Party, Probe, ProveError, Result, Review, Seen
 from garrison.prove.pods import Variant
 from garrison.prove.session import Session, misled
-from garrison.prove.world import Spec, World, administration, spec
+from garrison.prove.world import REQUEST_ID, Spec, World, administration, spec
 
 PARALLEL = 6  # kubectl processes at once
 SIDE_BY_SIDE = 24  # attempts at once in one pod
@@ -98,10 +98,23 @@ class _Pod:
 
     def __call__(self, probes: list[Probe]) -> list[Seen]:
         attempts = [spec(probe, self.world) for probe in probes]
-        observations = tool(
-            self.session.kubectl, self.session.pod_of(self.source, self.variant), attempts, self.timeout
-        )
+        where = self.session.pod_of(self.source, self.variant)
+        observations = tool(self.session.kubectl, where, attempts, self.timeout)
+        self._ask_proxy(where, attempts, observations)
         return [classify.read(probe.attempt, seen) for probe, seen in zip(probes, observations, strict=True)]
+
+    def _ask_proxy(self, where: Ref, attempts: Sequence[Spec], observations: Sequence[dict[str, Any]]) -> None:
+        """Why the own proxy could not reach a callee is in its access log only; the caller is told no more than 503."""
+        failed = [
+            (attempt["headers"][REQUEST_ID], seen)
+            for attempt, seen in zip(attempts, observations, strict=True)
+            if REQUEST_ID in attempt.get("headers", {}) and seen["status"] >= 500
+        ]
+        if failed:
+            log = self.session.kubectl.run("logs", where.name, f"--namespace={where.namespace}", "--container=proxy")
+            details = proxylog.details(log)
+            for request_id, seen in failed:
+                seen["body"] += f" {details.get(request_id, '')}"
 
 
 def tool(kubectl: Kubectl, pod: Ref, attempts: Sequence[Spec], timeout: float) -> list[dict[str, Any]]:

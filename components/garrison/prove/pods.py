@@ -60,7 +60,10 @@ def clone(deployment: Manifest, *, name: str, run: str, image: str, port: int, c
 
 def mislead(pod: Manifest, names: Mapping[str, str]) -> Manifest:
     """The pod with names that lead to other addresses than the cluster's DNS says."""
-    pod["spec"]["hostAliases"] = [{"ip": address, "hostnames": [host]} for host, address in sorted(names.items())]
+    hosts: dict[str, list[str]] = {}
+    for host, address in sorted(names.items()):
+        hosts.setdefault(address, []).append(host)
+    pod["spec"]["hostAliases"] = [{"ip": address, "hostnames": found} for address, found in hosts.items()]
     return pod
 
 

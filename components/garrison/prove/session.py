@@ -59,12 +59,14 @@ class Session:
         opened = {p.target for p in probes if p.phase == "identity open"}
         wanted = [*self._pods(used, opened), *self._misled({p.source for p in probes if misled(p)})]
         self.kubectl.apply(wanted)
-        self.say(f"waiting for {sum(item['kind'] == 'Pod' for item in wanted)} probe pods")
+        count = sum(item["kind"] == "Pod" for item in wanted)
+        self.say(f"waiting for {count} probe pods")
         if foreign:
             self._wait("certificates", "--all", f"--namespace={self.namespace}", condition="Ready")
             found = self.kubectl.items("secrets", namespace=self.namespace)
             self.forged = forge.read(found, sorted(foreign))
-        self._wait("pods", f"--selector={LABEL}={self.run}", "--all-namespaces", condition="ContainersReady")
+        if count:
+            self._wait("pods", f"--selector={LABEL}={self.run}", "--all-namespaces", condition="ContainersReady")
 
     def _pods(self, used: Collection[Party], opened: Collection[Party]) -> Iterator[Manifest]:
         for party in sources(self.graph):

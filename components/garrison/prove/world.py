@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 from garrison import defaults as d
 from garrison.derive.mesh import outbound_ports
@@ -29,6 +30,7 @@ Subject = tuple[str, str]  # a service account token: whose (namespace/name) and
 CERTIFICATE, KEY = f"{d.IDENTITY_DIR}/tls.crt", f"{d.IDENTITY_DIR}/tls.key"
 AUTHORITY = f"{d.TRUST_DIR}/{d.TRUST_FILE}"
 ADMIN = Ref(d.STORE_NAMESPACE, "garrison-admin")
+REQUEST_ID = "x-request-id"  # finds a request again in the proxies' logs
 BODY = "garrison probe: this is no valid request body\n"  # so that no application acts on it
 
 
@@ -84,12 +86,14 @@ def _host(probe: Probe, world: World) -> str:
 def _request(probe: Probe, request: Request, host: str, world: World) -> Spec:
     if request.through_proxy:
         host, port = "127.0.0.1", outbound_ports(world.graph, probe.source.ref)[probe.target.ref]
+        headers = {REQUEST_ID: str(uuid4())}
     else:
-        port = probe.port
-    found: Spec = {"action": "http", "host": host, "port": port}
+        port, headers = probe.port, {}
+    found: Spec = {"action": "http", "host": host, "port": port, "headers": headers}
     found |= {"method": request.operation.method, "path": request.operation.path}
     if request.operation.method in ("POST", "PUT", "PATCH"):
-        found |= {"body": BODY, "headers": {"content-type": "text/plain"}}
+        found["body"] = BODY
+        headers["content-type"] = "text/plain"
     if request.tls:
         found["tls"] = _tls(probe, request.credential, request.tls12, world)
         if probe.expected == "allowed" and probe.phase == "closed":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from harness.survey import Action, Node, Record, judge, moment, node_ready, unse
 
 START = datetime(2026, 1, 1, 12, 0, 0, 500000, tzinfo=UTC)
 BEFORE, AFTER = "2026-01-01T11:59:59Z", "2026-01-01T12:00:00Z"
+STARTED = {"here": START, "there": START - timedelta(hours=1)}
 MADE = Record("key", "/here", {"demo-control-plane": "172.18.0.2"})
 
 
@@ -61,10 +62,11 @@ def test_an_unreadable_record_counts_as_none(tmp_path: Path, text: str) -> None:
     assert Record.read(tmp_path / "absent.json") is None
 
 
-def pod(ready: str, started: str | None, phase: str = "Running") -> dict[str, Any]:
+def pod(ready: str, started: str | None, phase: str = "Running", node: str = "here") -> dict[str, Any]:
     state = {"running": {"startedAt": started}} if started else {"waiting": {}}
     return {
         "metadata": {"namespace": "kube-system", "name": "dns"},
+        "spec": {"nodeName": node},
         "status": {
             "phase": phase,
             "conditions": [{"type": "Ready", "status": ready}],
@@ -74,7 +76,7 @@ def pod(ready: str, started: str | None, phase: str = "Running") -> dict[str, An
 
 
 def test_a_pod_counts_when_it_is_ready_since_the_node_started() -> None:
-    assert unsettled({"items": [pod("True", AFTER)]}, START) == []
+    assert unsettled({"items": [pod("True", AFTER)]}, STARTED) == []
 
 
 @pytest.mark.parametrize(
@@ -87,11 +89,16 @@ def test_a_pod_counts_when_it_is_ready_since_the_node_started() -> None:
     ],
 )
 def test_a_pod_that_is_not_ready_now_is_named(unready: dict[str, Any]) -> None:
-    assert unsettled({"items": [unready]}, START) == ["kube-system/dns"]
+    assert unsettled({"items": [unready]}, STARTED) == ["kube-system/dns"]
+
+
+def test_a_pod_counts_since_the_start_of_its_own_node() -> None:
+    assert unsettled({"items": [pod("True", BEFORE, node="there")]}, STARTED) == []
+    assert unsettled({"items": [pod("True", AFTER, node="gone")]}, STARTED) == ["kube-system/dns"]
 
 
 def test_a_finished_pod_is_not_waited_for() -> None:
-    assert unsettled({"items": [pod("False", None, phase="Succeeded")]}, START) == []
+    assert unsettled({"items": [pod("False", None, phase="Succeeded")]}, STARTED) == []
 
 
 @pytest.mark.parametrize(
@@ -100,7 +107,9 @@ def test_a_finished_pod_is_not_waited_for() -> None:
 )
 def test_a_node_is_ready_by_word_of_a_kubelet_that_runs_now(status: str, heartbeat: str, expected: bool) -> None:
     condition = {"type": "Ready", "status": status, "lastHeartbeatTime": heartbeat}
-    assert node_ready({"status": {"conditions": [condition]}}, START) is expected
+    found = {"metadata": {"name": "here"}, "status": {"conditions": [condition]}}
+    assert node_ready(found, STARTED) is expected
+    assert not node_ready({**found, "metadata": {"name": "gone"}}, STARTED)
 
 
 @pytest.mark.parametrize(

@@ -224,3 +224,10 @@ def test_a_senseless_timeout_is_refused(value: str, capsys: pytest.CaptureFixtur
         options("--timeout", value)
     assert stop.value.code == 2
     assert "--timeout" in capsys.readouterr().err
+
+
+def test_the_proxys_own_log_says_why_a_callee_was_not_reached() -> None:
+    from garrison.prove.proxylog import details
+
+    log = '[warning] starting\n{"request_id": "1", "detail": "{remote|TLS_error:...}"}\n{"request_id": "2", "de'
+    assert details(log) == {"1": "{remote|TLS_error:...}"}

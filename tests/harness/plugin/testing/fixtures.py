@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.plugin.__main__ import serve
 from harness.plugin.testing.apiserver import ControlPlane, control_plane
-from harness.plugin.testing.stack import Stack, Tools
+from harness.plugin.testing.stack import Make, Stack, Tools
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +37,7 @@ def plugin() -> Iterator[int]:
 @pytest.fixture
 def stack(plane: ControlPlane, tools: Tools, plugin: int, tmp_path: Path) -> Iterator[Stack]:
     """A stack on that server; what it leaves behind is destroyed."""
-    made = Stack(tools, tmp_path / "stack", plane.kubeconfig, plugin)
+    made = Stack(tools, tmp_path / "stack", {"KUBECONFIG": str(plane.kubeconfig)}, port=plugin)
     yield made
     if made.resources():
         made.destroy()
@@ -45,14 +46,12 @@ def stack(plane: ControlPlane, tools: Tools, plugin: int, tmp_path: Path) -> Ite
 @pytest.fixture
 def namespace(plane: ControlPlane, request: pytest.FixtureRequest) -> Iterator[str]:
     """A namespace of the test's own."""
-    name = request.node.name.replace("_", "-").split("[")[0][:63].rstrip("-")
+    spoken = request.node.originalname.removeprefix("test_").replace("_", "-")
+    name = f"{spoken[:50].rstrip('-')}-{secrets.token_hex(3)}"
     obj = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     plane.api.apply(obj, "test")
     yield name
     plane.api.delete(obj, "Background")
-
-
-Make = Callable[..., Stack]
 
 
 @pytest.fixture
@@ -63,8 +62,7 @@ def make_stack(plane: ControlPlane, tools: Tools, tmp_path: Path) -> Make:
     """
 
     def make(**environment: str) -> Stack:
-        kubeconfig = environment.pop("KUBECONFIG", str(plane.kubeconfig))
         folder = tmp_path / f"stack-{len(list(tmp_path.iterdir()))}"
-        return Stack(tools, folder, kubeconfig, **environment)
+        return Stack(tools, folder, {"KUBECONFIG": str(plane.kubeconfig), **environment})
 
     return make
