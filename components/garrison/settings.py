@@ -19,6 +19,7 @@ from garrison.errors import Problem, did_you_mean
 
 T = TypeVar("T")
 CHARTS = "GARRISON_CHARTS"
+ELSEWHERE = ("kubernetes:context", "kubernetes:kubeconfig")
 
 
 class SettingsError(ValueError):
@@ -108,6 +109,11 @@ def read() -> Settings:
 
     prefix = f"{pulumi.get_project()}:"
     known = {**pulumi.runtime.config.get_config_env(), **pulumi.runtime.config.CONFIG.get()}
+    if astray := [key for key in ELSEWHERE if key in known]:
+        remedy = "remove it; Garrison and Pulumi both use the current context of KUBECONFIG"
+        raise SettingsError(
+            [Problem(key, "would send Pulumi to another cluster than kubectl", remedy) for key in astray]
+        )
     values = {key.removeprefix(prefix): str(value) for key, value in known.items() if key.startswith(prefix)}
     return parse(values, os.environ)
 

@@ -258,3 +258,23 @@ def test_ignored_changes_are_neither_planned_nor_made(stack: Stack, plane: Contr
     ignoring = Declared("web", changed, {"ignore_changes": ["metadata.labels.tier"]})
     assert stack.up(ignoring).changed == {"web": {"metadata.labels.team"}}
     assert plane.api.get(account)["metadata"]["labels"] == {"tier": "one", "team": "b"}
+
+
+def test_what_somebody_added_is_drift_too(stack: Stack, plane: ControlPlane, namespace: str) -> None:
+    policy: Obj = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "closed", "namespace": namespace},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"ports": [{"port": 80}]}]},
+    }
+    stack.up(Declared("policy", policy))
+    assert stack.refresh(Declared("policy", policy)).operations == {"policy": "refresh"}
+    assert stack.preview(Declared("policy", policy)).operations == {"policy": "same"}
+    everyone = [{"op": "add", "path": "/spec/ingress/-", "value": {}}]
+    plane.api.edit(policy, everyone)
+    stack.refresh(Declared("policy", policy))
+    with pytest.raises(Failed, match="conflict"):
+        stack.up(Declared("policy", policy))
+    policy["metadata"]["annotations"] = {"pulumi.com/patchForce": "true"}
+    assert "spec.ingress[1]" in stack.up(Declared("policy", policy)).changed["policy"]
+    assert len(plane.api.get(policy)["spec"]["ingress"]) == 1

@@ -212,8 +212,8 @@ def sidecar(graph: Graph, ref: Ref) -> list[Json]:
 def _rendered(graph: Graph, ref: Ref) -> list[str]:
     """Succeeds when every file is there, so that the application starts with its secrets.
 
-    The image has no shell: `bao write -output-policy` reads its `@file` arguments, and prints a policy instead of asking
-    anyone for anything.
+    The image has no shell: `bao write -output-policy` reads its `@file` arguments, and prints a policy instead of
+    asking anyone for anything.
     """
     files = [f"v{index}=@{path}" for index, path in enumerate(environment(graph, ref).values())]
     return ["/usr/bin/bao", "write", "-output-policy", "sys/tools/hash", *files]

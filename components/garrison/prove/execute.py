@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from garrison.prove.world import REQUEST_ID, Spec, World, administration, spec
 
 PARALLEL = 6  # kubectl processes at once
 SIDE_BY_SIDE = 24  # attempts at once in one pod
+LOG_SECONDS = 5.0
 NO_POD = "the probe could not be run: "
 
 
@@ -110,11 +112,12 @@ class _Pod:
             for attempt, seen in zip(attempts, observations, strict=True)
             if REQUEST_ID in attempt.get("headers", {}) and seen["status"] >= 500
         ]
-        if failed:
+        deadline, details = time.monotonic() + LOG_SECONDS, dict[str, str]()
+        while any(request_id not in details for request_id, _ in failed) and time.monotonic() < deadline:
             log = self.session.kubectl.run("logs", where.name, f"--namespace={where.namespace}", "--container=proxy")
             details = proxylog.details(log)
-            for request_id, seen in failed:
-                seen["body"] += f" {details.get(request_id, '')}"
+        for request_id, seen in failed:
+            seen["body"] += f" {details.get(request_id, 'and the proxy logged no reason')}"
 
 
 def tool(kubectl: Kubectl, pod: Ref, attempts: Sequence[Spec], timeout: float) -> list[dict[str, Any]]:

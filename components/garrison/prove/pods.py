@@ -21,6 +21,7 @@ NEVER = "garrison.dev/never-ready"
 Variant = Literal["", "-open", "-misled"]
 EVERYWHERE = "0.0.0.0"  # noqa: S104  an undeclared pod hides nothing: what protects it must be around it
 RESOURCES = {"requests": {"cpu": "5m", "memory": "32Mi"}, "limits": {"cpu": "500m", "memory": "128Mi"}}
+LOG_AT_ONCE = ("--file-flush-interval-msec", "50")  # the reason of a refusal is wanted now, not in ten seconds
 HOPELESS = ("InvalidImageName", "ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "CreateContainerConfigError")
 KEPT = ("serviceAccountName", "securityContext", "nodeSelector", "tolerations", "imagePullSecrets", "priorityClassName")
 
@@ -44,6 +45,7 @@ def clone(deployment: Manifest, *, name: str, run: str, image: str, port: int, c
     if proxy is None:
         raise ProveError(f"Deployment {namespace}/{deployment['metadata']['name']} has no proxy: run `pulumi up` again")
     proxy.pop("lifecycle", None)
+    proxy["args"] = [*proxy.get("args", ()), *LOG_AT_ONCE]
     app = next(c for c in spec["containers"] if c["name"] == "app")
     mounts = [m for m in proxy["volumeMounts"] if m["mountPath"] in (d.IDENTITY_DIR, d.TRUST_DIR)]
     listen = _application(image, "127.0.0.1", port, app["securityContext"], mounts)

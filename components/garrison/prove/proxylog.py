@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 
 
-def details(log: str) -> Mapping[str, str]:
+def details(log: str) -> dict[str, str]:
     """What became of each request, by request id."""
     found: dict[str, str] = {}
     for line in log.splitlines():

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.plugin import naming, plan, remove, tokens, wait, write
+from harness.plugin import drift, naming, plan, remove, tokens, wait, write
 from harness.plugin.errors import ApiError, KindMissing, NotReady, PluginError, Unreachable
 from harness.plugin.objects import (
     DEFAULT_MANAGER,
@@ -24,7 +24,6 @@ from harness.plugin.objects import (
     from_properties,
     from_state,
     identity,
-    live_inputs,
     split_identity,
     to_state,
 )
@@ -141,29 +140,33 @@ def _awaited(session: Session, job: Job, made: Obj, new: Properties, version: st
 
 def read(session: Session, urn: str, identifier: str, state: Properties, inputs: Properties) -> Properties | None:
     """The live state for refresh and import; None where the object is gone."""
-    old = from_properties(inputs) or from_state(state)[0]
-    _, known = from_state(state)
+    old, known = from_state(state)
+    old = from_properties(inputs) or old
     token = tokens.of_urn(urn, old)
-    imported = not old
-    namespace, name = split_identity(identifier)
-    wanted = tokens.completed({k: v for k, v in known.items() if k in ("apiVersion", "kind")}, token)
-    wanted["metadata"] = {"name": name} | ({"namespace": namespace} if namespace else {})
-    try:
-        live = session.api().find(wanted)
-    except KindMissing:
-        return None
+    live = _found(session, identifier, known, token)
     if live is None:
         return None
-    shape = _importable(live) if imported else live_inputs(live, old)
-    manager = _manager(token, shape, state)
+    manager = _manager(token, old, state)
+    shape = drift.observed_inputs(session, live, old, manager) if old else _importable(live)
     version = str(state.get(FIRST_VERSION) or shape.get("apiVersion"))
     result = to_state(shape, live, inputs, version, manager)
     try:
-        if not imported:
+        if old:
             wait.check_once(session, shape, live)
     except NotReady as problem:
         raise InitFailed(identifier, result, problem.reasons) from problem
     return result
+
+
+def _found(session: Session, identifier: str, known: Obj, token: tokens.Token) -> Obj | None:
+    """The live object of an id, under the version it was last seen with."""
+    namespace, name = split_identity(identifier)
+    stated = {key: known[key] for key in ("apiVersion", "kind") if key in known}
+    metadata = {"name": name} | ({"namespace": namespace} if namespace else {})
+    try:
+        return session.api().find({**tokens.completed(stated, token), "metadata": metadata})
+    except KindMissing:
+        return None
 
 
 def _importable(live: Obj) -> Obj:
