@@ -34,6 +34,8 @@ def check_reachable() -> None:
     """Raise KubectlError, in one line, unless the API server answers."""
     try:
         kubectl(["get", "--raw", "/readyz", "--request-timeout=10s"])
+    except ToolMissingError:
+        raise
     except KubectlError as error:
         raise KubectlError(
             f"the cluster does not answer ({error}); start it, or point KUBECONFIG at one that runs"

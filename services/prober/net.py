@@ -12,6 +12,7 @@ import socket
 
 # Linux's <linux/in.h>, <linux/in6.h> and <linux/errqueue.h>; Python does not name them all.
 IP_RECVERR, IPV6_RECVERR = 11, 25
+ANSWER_SECONDS = 10.0  # once connected, silence proves nothing: a slow server gets its time
 ORIGIN_OFFSET, ORIGIN_ICMP, ORIGIN_ICMP6 = 4, 2, 3
 
 
@@ -38,6 +39,7 @@ def connect(host: str, port: int, timeout: float) -> socket.socket:
         reason = _reason(error, connection)
         connection.close()
         raise AttemptError("none", reason) from error
+    connection.settimeout(max(timeout, ANSWER_SECONDS))
     return connection
 
 

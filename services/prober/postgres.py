@@ -20,12 +20,12 @@ def attempt(spec: Mapping[str, Any], timeout: float) -> dict[str, Any]:
     connection = connect(spec["host"], spec["port"], timeout)
     try:
         peer = ""
-        if spec.get("tls"):
+        if spec.get("tls") is not None:
             connection, peer = _secure(connection, spec["tls"])
         _log_in(connection, spec)
         _query(connection)
     except OSError as error:
-        raise AttemptError("tls" if spec.get("tls") else "tcp", tls.reason(error)) from error
+        raise AttemptError("tcp" if spec.get("tls") is None else "tls", tls.reason(error)) from error
     finally:
         connection.close()
     return {"stage": "sql", "peer": peer}

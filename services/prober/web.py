@@ -16,7 +16,7 @@ BODY_LIMIT = 300  # enough to tell a proxy's own answer from the application's
 def attempt(spec: Mapping[str, Any], timeout: float) -> dict[str, Any]:
     """Stage `http` with status and the start of the body, or a AttemptError at the stage before."""
     connection, peer = open_connection(spec, timeout)
-    stage = "tls" if spec.get("tls") else "tcp"
+    stage = "tcp" if spec.get("tls") is None else "tls"
     try:
         status, body = exchange(connection, spec, stage)
     finally:
@@ -27,7 +27,7 @@ def attempt(spec: Mapping[str, Any], timeout: float) -> dict[str, Any]:
 def open_connection(spec: Mapping[str, Any], timeout: float) -> tuple[socket.socket, str]:
     """A connection ready for a request, and the identity of a verified server."""
     connection = connect(spec["host"], spec["port"], timeout)
-    if not spec.get("tls"):
+    if spec.get("tls") is None:
         return connection, ""
     try:
         return tls.wrap(connection, spec["tls"])
@@ -38,15 +38,23 @@ def open_connection(spec: Mapping[str, Any], timeout: float) -> tuple[socket.soc
 
 def exchange(connection: socket.socket, spec: Mapping[str, Any], stage: str) -> tuple[int, bytes]:
     """Send the request and read the answer. With TLS 1.3 a refused certificate shows here, not in the handshake."""
-    client = http.client.HTTPConnection(spec["host"], spec["port"])
-    client.sock = connection
-    body = spec.get("body")
-    headers = {"user-agent": "garrison-prober", "connection": "close", **spec.get("headers", {})}
     try:
-        client.request(spec["method"], spec["path"], body=body, headers=headers)
-        answer = client.getresponse()
+        connection.sendall(_request(spec))
+        answer = http.client.HTTPResponse(connection, method=spec["method"])
+        answer.begin()
         return answer.status, answer.read()
     except OSError as error:
         raise AttemptError(stage, tls.reason(error)) from error
     except http.client.HTTPException as error:
         raise AttemptError(stage, f"closed: {type(error).__name__}") from error
+
+
+def _request(spec: Mapping[str, Any]) -> bytes:
+    """Head and body in one piece: a server that refuses after the head closes the connection on the rest."""
+    body = spec.get("body") or b""
+    body = body.encode() if isinstance(body, str) else body
+    headers = {"host": spec["host"], "user-agent": "garrison-prober", "connection": "close", **spec.get("headers", {})}
+    if body:
+        headers["content-length"] = str(len(body))
+    lines = [f"{spec['method']} {spec['path']} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + body

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from garrison import App, render
+from garrison import App, diagram, render
+from garrison.program import load
 
 REPO = Path(__file__).parents[2]
 PAGES = sorted([*REPO.glob("*.md"), *(REPO / "docs").glob("*.md")])
@@ -31,6 +32,12 @@ def test_each_program_runs_and_declares_an_app(page: str, text: str) -> None:
 
 def test_the_readme_has_a_program() -> None:
     assert blocks(REPO / "README.md", "python")
+
+
+def test_the_picture_of_the_estate_is_the_estate() -> None:
+    """Renewed with `garrison graph --format svg > docs/estate.svg`."""
+    graph = load(REPO / "stacks" / "estate.py").graph()
+    assert (REPO / "docs" / "estate.svg").read_text() == diagram.svg(graph)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

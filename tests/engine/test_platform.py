@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 import yaml
 
@@ -14,7 +16,7 @@ from engine.test_resources import Recorder, kubernetes, run
 from garrison.manifest import Manifest
 from garrison.platform import certificates, charts, network, openbao
 from garrison.platform.component import Platform
-from garrison.settings import Settings
+from garrison.settings import Settings, SettingsError, read
 from harness import build
 
 IMAGE = "quay.io/openbao/openbao:2.7.2"
@@ -161,3 +163,20 @@ def test_a_chart_that_does_not_render_is_one_line(folder: Path) -> None:
     with pytest.raises(charts.ChartError, match="helm could not render the chart cert-manager: .*nosuchvalue") as error:
         charts.render(broken, folder)
     assert "\n" not in str(error.value)
+
+
+# --- the reader ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["kubernetes:context", "kubernetes:kubeconfig"])
+def test_a_stack_cannot_send_pulumi_and_kubectl_to_two_clusters(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps({key: "elsewhere"}))
+    with pytest.raises(SettingsError, match=f"{key}: would send Pulumi to another cluster"):
+        read()
+
+
+def test_the_settings_of_this_project_are_read_and_no_others(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = pulumi.get_project()
+    config = {f"{project}:charts": str(folder), f"{project}:storageClass": "fast", "other:thing": "x"}
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(config))
+    assert read() == Settings(charts=folder, storage_class="fast")

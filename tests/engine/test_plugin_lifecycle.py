@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.plugin import launcher
 from harness.plugin.testing.apiserver import ControlPlane
 from harness.plugin.testing.stack import Declared, Failed, Make, Stack
 
@@ -278,3 +282,13 @@ def test_what_somebody_added_is_drift_too(stack: Stack, plane: ControlPlane, nam
     policy["metadata"]["annotations"] = {"pulumi.com/patchForce": "true"}
     assert "spec.ingress[1]" in stack.up(Declared("policy", policy)).changed["policy"]
     assert len(plane.api.get(policy)["spec"]["ingress"]) == 1
+
+
+def test_the_launcher_starts_the_plugin_of_this_checkout(tmp_path: Path) -> None:
+    path = launcher.write_launcher(tmp_path, Path(sys.executable))
+    assert path == tmp_path / "pulumi-resource-kubernetes"
+    process = subprocess.Popen([path, "127.0.0.1:1"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert int(process.stdout.readline()) > 0
+    process.terminate()
+    assert process.wait(timeout=30) == 0

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import paths, shell
+from harness.errors import HarnessError
 from harness.survey import Node, moment
 
 _LABEL = "io.x-k8s.kind.cluster"
@@ -43,7 +44,13 @@ def _inspect(cluster: str) -> list[dict[str, Any]]:
     ids = shell.run(listing, what="listing nodes").split()
     if not ids:
         return []
-    loaded: list[dict[str, Any]] = json.loads(shell.run(["docker", "inspect", *ids], what="inspecting nodes"))
+    try:
+        told = shell.run(["docker", "inspect", *ids], what="inspecting nodes")
+    except HarnessError as error:
+        if "No such object" in str(error):  # removed since it was listed
+            return _inspect(cluster)
+        raise
+    loaded: list[dict[str, Any]] = json.loads(told)
     return sorted(loaded, key=lambda container: str(container["Name"]))
 
 

@@ -127,7 +127,7 @@ def tool(kubectl: Kubectl, pod: Ref, attempts: Sequence[Spec], timeout: float) -
         *("exec", "--stdin", pod.name, f"--namespace={pod.namespace}", "--container=app"),
         *("--", "python3", "-m", "prober"),
         stdin=json.dumps({"timeout": timeout, "attempts": list(attempts)}),
-        timeout=30 + rounds * timeout * 6,
+        timeout=60 + rounds * (timeout + 10) * 3,
     )
     found: list[dict[str, Any]] = json.loads(answer)["observations"]
     return found

@@ -16,6 +16,7 @@ from garrison.prove.session import Session
 PHASES: tuple[Phase, ...] = ("closed", "identity open", "network open")
 PATIENCE = 20.0  # how long network rules may take to reach every node, and a restarted pod to come back
 PAUSE = 0.5
+ROUNDS = 3  # however slow a machine is
 
 
 def prove(session: Session, runner: Runner, probes: Sequence[Probe], admin: Ref) -> list[Result]:
@@ -43,9 +44,11 @@ def settled(
     """Run until every result is as it should be or patience ends: rules and pods take a moment to be in force."""
     deadline = time.monotonic() + patience
     results = {result.probe: result for result in run(probes)}
+    rounds = 1
     while waiting := [probe for probe in probes if not done(results[probe])]:
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline and rounds >= ROUNDS:
             break
+        rounds += 1
         time.sleep(PAUSE)  # between two looks at the condition
         results |= {result.probe: result for result in run(waiting)}
     return [results[probe] for probe in probes]

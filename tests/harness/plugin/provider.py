@@ -161,7 +161,7 @@ def read(session: Session, urn: str, identifier: str, state: Properties, inputs:
 def _found(session: Session, identifier: str, known: Obj, token: tokens.Token) -> Obj | None:
     """The live object of an id, under the version it was last seen with."""
     namespace, name = split_identity(identifier)
-    stated = {key: known[key] for key in ("apiVersion", "kind") if key in known}
+    stated: Obj = {key: known[key] for key in ("apiVersion", "kind") if key in known}
     metadata = {"name": name} | ({"namespace": namespace} if namespace else {})
     try:
         return session.api().find({**tokens.completed(stated, token), "metadata": metadata})

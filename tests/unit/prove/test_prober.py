@@ -130,14 +130,25 @@ def test_a_firewalls_rejection_is_told_from_a_closed_port() -> None:
     assert layers == ["workload", "network", "network", "network"]
 
 
-def test_a_silent_server_is_an_error(authority: Authority) -> None:
+def test_a_silent_server_is_an_error(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     def nothing(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.recv(65536)
 
+    monkeypatch.setattr("prober.net.ANSWER_SECONDS", 0.3)
     with serving(nothing) as port:
         seen = classify.read(Request(GET), observe(request(port, trust=authority.bundle), 0.3))
         assert seen.verdict == "error"
+
+
+def test_a_server_that_answers_after_the_head_is_heard(authority: Authority, mutual: ssl.SSLContext) -> None:
+    def hasty(connection: socket.socket) -> None:
+        connection.recv(16)
+        connection.sendall(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 19\r\n\r\nRBAC: access denied")
+
+    with serving(hasty, mutual) as port:
+        spec = request(port, **own(authority)) | {"method": "POST", "body": "x" * 100}
+        assert read(spec).layer == "authorization"
 
 
 def test_an_unknown_action_is_a_crash_and_the_batch_goes_on(mutual: ssl.SSLContext, authority: Authority) -> None:

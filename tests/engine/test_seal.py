@@ -1,0 +1,75 @@
+"""The seal key against a real API server: made once, never changed, never in what Pulumi keeps."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from garrison.kube import KubectlError, ToolMissingError, check_reachable, kubectl
+from garrison.platform.seal import SealKeyProvider
+from harness import build
+from harness.plugin.testing.apiserver import ControlPlane
+
+pytest_plugins = ["harness.plugin.testing.fixtures"]
+NAME = "seal"
+
+
+@pytest.fixture(autouse=True)
+def _cluster(plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig))
+    monkeypatch.setenv("PATH", str(build.binary("kubectl").parent), prepend=":")
+
+
+def value(namespace: str) -> bytes:
+    said = kubectl(["get", "secret", NAME, "--namespace", namespace, "--output", "json"])
+    return base64.b64decode(json.loads(said)["data"]["key"])
+
+
+def test_the_key_is_made_once_and_pulumi_never_sees_it(namespace: str) -> None:
+    provider, wanted = SealKeyProvider(), {"namespace": namespace, "name": NAME}
+    assert provider.read(f"{namespace}/{NAME}", wanted).id is None
+    first = provider.create(wanted)
+    key = value(namespace)
+    assert len(key) == 32
+    assert first.outs == wanted
+    assert provider.create(wanted).id == first.id
+    assert value(namespace) == key, "a key that is there is never replaced: the volume would be lost"
+    assert provider.read(first.id, wanted).id == first.id
+    provider.delete(first.id, wanted)
+    assert provider.read(first.id, wanted).id is None
+    provider.delete(first.id, wanted)  # once more is no error
+
+
+def test_two_keys_differ(namespace: str) -> None:
+    provider, wanted = SealKeyProvider(), {"namespace": namespace, "name": NAME}
+    keys = set()
+    for _ in range(2):
+        made = provider.create(wanted)
+        keys.add(value(namespace))
+        provider.delete(made.id, wanted)
+    assert len(keys) == 2
+
+
+def test_the_key_cannot_be_changed_by_accident(namespace: str) -> None:
+    SealKeyProvider().create({"namespace": namespace, "name": NAME})
+    with pytest.raises(KubectlError, match="immutable"):
+        patch = json.dumps({"data": {"key": "AAAA"}})
+        kubectl(["patch", "secret", NAME, "--namespace", namespace, "--patch", patch])
+
+
+def test_a_cluster_that_does_not_answer_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_reachable()
+    monkeypatch.setenv("KUBECONFIG", "/nowhere")
+    with pytest.raises(
+        KubectlError, match=r"^the cluster does not answer \(.*\); start it, or point KUBECONFIG"
+    ) as error:
+        check_reachable()
+    assert "\n" not in str(error.value)
+
+
+def test_no_kubectl_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(ToolMissingError, match="kubectl is not in PATH"):
+        check_reachable()
