@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import yaml
 
 from garrison.settings import Settings, SettingsError, adjusted, issuer_name, parse
 
@@ -135,3 +139,19 @@ def test_an_existing_issuer_and_storage_class_enter_the_manifests() -> None:
 def test_without_them_nothing_is_changed() -> None:
     certificate = {"kind": "Certificate", "spec": {"issuerRef": {"name": "garrison"}}}
     assert adjusted(Settings())(certificate) == {"kind": "Certificate", "spec": {"issuerRef": {"name": "garrison"}}}
+
+
+def test_the_page_names_every_setting_and_its_example_is_accepted(charts: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+    named = set(re.findall(r"`(\w+)`", page))
+    assert {key(field.name) for field in fields(Settings)} <= named
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    said = yaml.safe_load(example)["config"]
+    values = {name.removeprefix("garrison:"): json.dumps(value).strip('"') for name, value in said.items()}
+    parsed = parse(values, {"GARRISON_CHARTS": str(charts)})
+    assert (parsed.install_cert_manager, parsed.issuer) == (False, "corporate-ca")
+
+
+def key(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)

@@ -14,7 +14,7 @@ from garrison.manifest import Manifest
 from garrison.prove.expected import namespaces
 from garrison.prove.keep import name
 from garrison.prove.kubectl import Kubectl
-from garrison.prove.model import Layer, Party, Probe
+from garrison.prove.model import API, Layer, Party, Probe
 from garrison.prove.opening import without
 
 Affected = Callable[[Probe], bool]
@@ -25,6 +25,16 @@ KINDS = {  # the probe that must notice each cut of a proxy's configuration
     "trust domain": "wrong trust domain",
     "TLS version": "TLS 1.2",
 }
+DEFAULT_DENY = "default-deny"
+TELLING = (  # one kind for each way through the network
+    "declared operation",
+    "no certificate",
+    "undeclared destination",
+    "database port",
+    "leased credentials",
+    "secret store port",
+    "own secret",
+)
 OPEN_DOOR = "host all all all trust\n"
 
 
@@ -57,17 +67,22 @@ def cuts(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
 def _network(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
     for namespace in namespaces(graph):
         for live in kubectl.items("networkpolicies", namespace=namespace, selector=f"{d.MANAGED_BY}={d.MANAGER}"):
-            affected = _in_namespace(namespace)
+            affected = _through(Ref(namespace, live["metadata"]["name"]))
             yield Cut(f"{name(live)} deleted", "network", affected, (live,))
             wide = deepcopy(live)
             wide["spec"] |= {"ingress": [{}], "egress": [{}]}
             yield Cut(f"{name(live)} opened", "network", affected, (live,), (wide,))
 
 
-def _in_namespace(namespace: str) -> Affected:
+def _through(policy: Ref) -> Affected:
+    """The probes of the workload that a policy is named after; a namespace's default is for undeclared pods."""
+
     def affected(probe: Probe) -> bool:
-        live = probe.source.role not in ("outside", "deployer") and probe.port != 443
-        return probe.phase == "closed" and live and namespace in (probe.source.namespace, probe.target.namespace)
+        ends = [end for end in (probe.source, probe.target) if end.namespace == policy.namespace]
+        if not any(end.name == policy.name for end in ends):
+            ends = [end for end in ends if end.role == "stray" and policy.name == DEFAULT_DENY]
+        inside = probe.source.role not in ("outside", "deployer") and probe.target != API
+        return probe.phase == "closed" and bool(ends) and inside and probe.kind in TELLING
 
     return affected
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -25,6 +26,7 @@ from garrison.kube import KubectlError, ToolMissingError, kubectl
 
 T = TypeVar("T")
 PATIENCE = 180.0  # seconds in which a store that starts, or a database behind it, may become ready
+TUNNEL_PATIENCE = 90.0  # seconds; kubectl itself waits a minute for the pod
 TOKEN_VARIABLES = ("BAO_TOKEN", "VAULT_TOKEN")
 
 
@@ -163,13 +165,17 @@ def _port_forward(where: StoreConnection) -> Iterator[int]:
         process = subprocess.Popen(
             [*command, f"service/{where.service}", ":8200"], stdout=subprocess.PIPE, stderr=complaints, text=True
         )
+        watchdog = threading.Timer(TUNNEL_PATIENCE, process.kill)
+        watchdog.start()
         try:
             said = process.stdout.readline() if process.stdout else ""
+            watchdog.cancel()
             if "Forwarding from" not in said:
                 process.wait(10)
                 complaints.seek(0)
                 raise KubectlError(f"kubectl port-forward: {' '.join(complaints.read().split()) or 'ended'}")
             yield int(said.split(" -> ")[0].rpartition(":")[2])
         finally:
+            watchdog.cancel()
             process.terminate()
             process.wait(10)

@@ -110,6 +110,10 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.InvokeResponse(**answer)
 
     @_reported
+    def Construct(self, request: Any, context: Any) -> Any:
+        raise PluginError(f"{request.type} is not supported by the stand-in Kubernetes plugin: register its objects")
+
+    @_reported
     def Check(self, request: Any, context: Any) -> Any:
         names = provider.Autonaming(request.randomSeed, request.autonaming.proposed_name, _forbids_names(request))
         old, new = decode(request.olds), decode(request.news)
