@@ -196,24 +196,26 @@ def specs(kind: str) -> dict[str, Any]:
     return {f"{i['metadata']['namespace']}/{i['metadata']['name']}": i.get("spec") or i.get("data") for i in items}
 
 
-@pytest.mark.parametrize(
-    "pattern",
-    [
-        "NetworkPolicy bank/default-deny *",
-        "NetworkPolicy insurance/cover opened",
-        "proxy configurations without authorisation",
-        "proxy configurations without client certificate",
-        "secret store sys/policies/acl/bank-payments opened",
-        "secret store auth/kubernetes/role/bank-payments for*",
-        "Namespace shop without Pod Security",
-    ],
+SAMPLE = (  # one of each type; `garrison prove --drill` does them all
+    "NetworkPolicy bank/default-deny *",
+    "NetworkPolicy insurance/cover opened",
+    "proxy configurations without authorisation",
+    "database bank/ledger without its access rules",
+    "secret store sys/policies/acl/bank-payments opened",
+    "secret store auth/kubernetes/role/bank-payments for*",
+    "Namespace shop without Pod Security",
+    "ResourceQuota shop/quota deleted",
 )
-def test_a_missing_protection_turns_the_probes_red_and_is_put_back(pattern: str) -> None:
-    before = specs("networkpolicies"), specs("configmaps")
-    code, out, err = prove("--drill", pattern, "--format=json")
-    assert code == 0, err
-    assert {p["observed"] for p in json.loads(out)["probes"]} == {"noticed"}
-    assert (specs("networkpolicies"), specs("configmaps")) == before
+
+
+def test_missing_protections_turn_the_probes_red_and_are_put_back() -> None:
+    before = specs("networkpolicies"), specs("configmaps"), specs("resourcequotas")
+    code, out, err = prove("--drill", *SAMPLE, "--format=json")
+    assert code == 0, out + err
+    found = json.loads(out)["probes"]
+    assert {probe["observed"] for probe in found} == {"noticed"}
+    assert len(found) == len(SAMPLE) + 1  # the first matches two
+    assert (specs("networkpolicies"), specs("configmaps"), specs("resourcequotas")) == before
     assert leavings() == ""
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from cluster import live
 from cluster import live_pods as pods
-from harness import cluster, docker, node, paths, shell
+from harness import cluster, docker, paths, shell
 
 NAME = "garrison-recovery"
 NAMESPACE = "recovery-probe"
@@ -104,17 +104,3 @@ def test_a_half_made_cluster_is_remade(capsys: pytest.CaptureFixture[str]) -> No
     making.wait()
     assert cluster.ensure(NAME).made
     assert "interrupted" in capsys.readouterr().err
-
-
-def test_a_node_that_gets_another_address_comes_back() -> None:
-    before = docker.addresses(NAME)
-    live.kubectl("create", "configmap", "planted")
-    shell.run(["docker", "stop", *live.nodes()], what="stop")
-    squatter = ["docker", "run", "--detach", "--rm", f"--network={NAME}", "--entrypoint=sleep", node.ensure(), "600"]
-    identity = shell.run(squatter, what="taking the address").strip()
-    try:
-        assert not cluster.ensure(NAME).made
-        assert docker.addresses(NAME) != before
-        assert planted()
-    finally:
-        shell.run(["docker", "rm", "--force", identity], what="leaving the address")

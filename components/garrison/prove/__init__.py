@@ -15,10 +15,12 @@ from pathlib import Path
 
 from garrison.graph import Graph, Ref
 from garrison.prove import drilled, report
+from garrison.prove.alone import alone, cluster_id
 from garrison.prove.drill import Drill
 from garrison.prove.drilled import Finding
-from garrison.prove.execute import Runner, kubectl_of
+from garrison.prove.execute import Runner
 from garrison.prove.expected import expected
+from garrison.prove.kubectl import Kubectl
 from garrison.prove.model import Party, Probe, ProveError, Result
 from garrison.prove.phases import prove
 from garrison.prove.picture import as_svg
@@ -37,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     layers = "also show that each layer is enough alone (default: yes)"
     parser.add_argument("--layers", action=argparse.BooleanOptionalAction, default=True, help=layers)
     drill = "on a cluster for tests: take away each protection (or those that match) in turn; probes must notice"
-    parser.add_argument("--drill", nargs="?", const="*", metavar="PATTERN", help=drill)
+    parser.add_argument("--drill", nargs="*", metavar="PATTERN", help=drill)
     parser.add_argument("--timeout", type=_seconds, default=2.0, metavar="SECONDS", help="for each connection")
     parser.add_argument("--image", help="the probe tool's image (default: the lock's entry `prober`)")
     parser.add_argument("--context", help="kubeconfig context")
@@ -57,21 +59,31 @@ def run(graph: Graph, options: argparse.Namespace) -> int:
 
 def _run(graph: Graph, options: argparse.Namespace) -> int:
     probes = select(expected(graph, layers=options.layers), options.source, options.target)
-    image = options.image or dict(graph.images).get("prober")
-    if not image:
-        raise ProveError("no image of the probe tool: give --image, or an entry `prober` in the image lock")
+    image: str = options.image or dict(graph.images).get("prober", "")
+    _check(graph, image, options.picture)
     started = time.monotonic()
-    kubectl = kubectl_of(options.context, options.kubeconfig)
-    with cleaned(Session(kubectl, graph, image, _say)) as session:
+    kubectl = Kubectl(options.context, options.kubeconfig)
+    with alone(cluster_id(kubectl)), cleaned(Session(kubectl, graph, image, _say)) as session:
         runner = Runner(session, options.timeout)
         drill = Drill(session, runner, options.store_admin)
         with drill.mended():
             session.start(probes)
-        if options.drill:
-            return _drilled(drill.run(probes, options.drill), options.format, session.run, time.monotonic() - started)
+        if options.drill is not None:
+            findings = drill.run(probes, options.drill or ["*"])
+            return _drilled(findings, options.format, session.run, time.monotonic() - started)
         results = prove(session, runner, probes, options.store_admin)
     _show(graph, options, results, session.run, time.monotonic() - started)
     return report.exit_code(results)
+
+
+def _check(graph: Graph, image: str, picture: Path | None) -> None:
+    """What can be known to fail fails before anything is made on the cluster."""
+    if not graph.services:
+        raise ProveError("the program declares no service: there is nothing to prove")
+    if not image:
+        raise ProveError("no image of the probe tool: give --image, or an entry `prober` in the image lock")
+    if picture and not picture.parent.is_dir():
+        raise ProveError(f"--picture {picture}: there is no folder {picture.parent}")
 
 
 def select(probes: Sequence[Probe], source: str | None, target: str | None) -> list[Probe]:

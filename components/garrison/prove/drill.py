@@ -14,7 +14,7 @@ from garrison.prove import keep
 from garrison.prove.cuts import POD_SECURITY, Cut, cuts
 from garrison.prove.drilled import Finding
 from garrison.prove.execute import Runner
-from garrison.prove.model import Party, Probe, ProveError, Result
+from garrison.prove.model import Layer, Party, Probe, ProveError, Result
 from garrison.prove.phases import settled
 from garrison.prove.pods import LABEL
 from garrison.prove.report import sentence
@@ -22,6 +22,16 @@ from garrison.prove.session import Session
 
 NOTICE_SECONDS = 30.0
 RECOVERY_SECONDS = 90.0
+DEPTH: tuple[Layer, ...] = (  # how far a refused probe got
+    "workload",  # also what a pod that is being stopped looks like
+    "network",
+    "identity",
+    "authorization",
+    "store",
+    "database",
+    "rbac",
+    "admission",
+)
 AT_ONCE = ("--grace-period=1", "--wait=false", "--ignore-not-found")
 
 
@@ -44,21 +54,26 @@ class Drill:
         yield
         keep.restore(kubectl, graph.namespaces[0], self.rewrite)
 
-    def run(self, probes: Sequence[Probe], pattern: str) -> list[Finding]:
-        """Every cut whose name matches."""
-        chosen = [c for c in cuts(self.session.graph, self.session.kubectl) if fnmatch.fnmatchcase(c.what, pattern)]
-        if not chosen:
-            raise ProveError(f"no protection matches {pattern!r}; there is, for example, 'NetworkPolicy *'")
+    def run(self, probes: Sequence[Probe], patterns: Sequence[str]) -> list[Finding]:
+        """Every cut whose name matches one of the patterns, each of which must match something."""
+        known = list(cuts(self.session.graph, self.session.kubectl))
+        for pattern in patterns:
+            if not any(fnmatch.fnmatchcase(cut.what, pattern) for cut in known):
+                raise ProveError(f"no protection matches {pattern!r}; there is, for example, 'NetworkPolicy *'")
+        chosen = [cut for cut in known if any(fnmatch.fnmatchcase(cut.what, pattern) for pattern in patterns)]
         return [self._one(cut, probes, f"{i} of {len(chosen)}") for i, cut in enumerate(chosen, 1)]
 
     def _one(self, cut: Cut, probes: Sequence[Probe], progress: str) -> Finding:
         self.session.say(f"drill {progress}: {cut.what}")
         mine = [probe for probe in probes if cut.affected(probe)]
         with self.session.open_network() if cut.open_network else nullcontext():
+            before = [result for result in settled(mine, self._run, patience=RECOVERY_SECONDS) if not result.ok]
+            if before or not mine:
+                raise ProveError(f"{cut.what}: {sentence(before[0]) if before else 'no probe concerns it'}")
             with self._made(cut):
                 seen = self._until_noticed(cut, mine)
             back = settled(mine, self._run, patience=RECOVERY_SECONDS)
-        wrong = [result for result in seen if _red(result)]
+        wrong = [result for result in seen if gave_way(result)]
         missed = tuple(str(p) for p in cut.everyone if not any(r.probe.target == p for r in wrong))
         recovered = all(result.ok for result in back)
         return Finding(cut.what, cut.layer, sentence(wrong[0]) if wrong else "", missed, recovered)
@@ -72,7 +87,7 @@ class Drill:
 
         def run(some: Sequence[Probe]) -> list[Result]:
             found = self._run(some)
-            red.update(result.probe.target if cut.everyone else None for result in found if _red(result))
+            red.update(result.probe.target if cut.everyone else None for result in found if gave_way(result))
             return found
 
         def done(result: Result) -> bool:
@@ -129,6 +144,11 @@ class Drill:
         self.runner.as_administrator(party, self.admin, "DELETE" if delete else "POST", item.path, dict(item.body))
 
 
-def _red(result: Result) -> bool:
-    """A deviation that was seen; a probe that could not be run notices nothing."""
-    return not result.ok and result.seen.verdict != "error"
+def gave_way(result: Result) -> bool:
+    """A probe that got further than it may, or not as far as it must; not one that met a pod on its way out."""
+    probe, seen = result.probe, result.seen
+    if result.ok or seen.verdict == "error":
+        return False
+    if probe.expected == "allowed" or seen.layer is None:
+        return True
+    return DEPTH.index(seen.layer) > max(DEPTH.index(layer) for layer in probe.layers)

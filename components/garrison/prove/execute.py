@@ -162,10 +162,3 @@ def node_addresses(nodes: Iterable[Manifest]) -> list[str]:
     """Where the nodes can be reached, as the API server knows them."""
     kinds = ("InternalIP", "ExternalIP")
     return sorted({a["address"] for n in nodes for a in n["status"].get("addresses", ()) if a["type"] in kinds})
-
-
-def kubectl_of(context: str | None, kubeconfig: str | None) -> Kubectl:
-    """A reachable cluster; ProveError otherwise, before anything is made on it."""
-    kubectl = Kubectl(context, kubeconfig)
-    kubectl.run("get", "--raw", "/readyz", timeout=20)
-    return kubectl

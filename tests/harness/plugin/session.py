@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from typing import Final
 
 from harness.plugin import kubeconfig
 from harness.plugin.api import Api
@@ -11,9 +13,11 @@ from harness.plugin.host import Host
 from harness.plugin.objects import Obj, dig, name_of
 from harness.plugin.settings import Settings
 
+_REMEMBERED: Final = 10.0
+
 
 class Session:
-    """Connects on first use; whether the cluster answers is decided once."""
+    """Connects on first use. A failure is remembered for a moment, so that a preview without a cluster is quick."""
 
     def __init__(self, settings: Settings, host: Host) -> None:
         self.settings = settings
@@ -22,12 +26,15 @@ class Session:
         self._declared: set[tuple[str, ...]] = set()
         self._lock = threading.Lock()
         self._api: Api | PluginError | None = None
+        self._failed_at = 0.0
 
     def api(self) -> Api:
         """The cluster; raises Unreachable where it does not answer."""
         with self._lock:
-            if self._api is None:
+            stale = isinstance(self._api, PluginError) and time.monotonic() - self._failed_at > _REMEMBERED
+            if self._api is None or stale:
                 self._api = self._connect()
+                self._failed_at = time.monotonic()
         if isinstance(self._api, PluginError):
             raise self._api
         return self._api

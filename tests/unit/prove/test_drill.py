@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from garrison.graph import Graph
 from garrison.manifest import Manifest
 from garrison.prove import drilled, keep
+from garrison.prove.drill import gave_way
 from garrison.prove.drilled import Finding
+from garrison.prove.expected import expected
 from garrison.prove.kubectl import MANAGER
+from garrison.prove.model import Probe, Result, Seen
 
 LIVE: Manifest = {
     "apiVersion": "networking.k8s.io/v1",
@@ -55,6 +59,28 @@ def test_a_drill_passes_only_when_noticed_everywhere_and_recovered() -> None:
     ):
         assert not bad.ok
         assert bad.verdict == verdict
+
+
+def test_a_cut_is_noticed_by_probes_that_get_further_not_by_pods_that_stop(graph: Graph) -> None:
+    network = next(p for p in expected(graph) if p.layers == {"network"})
+    identity = next(p for p in expected(graph) if p.layers == {"identity"})
+    declared = next(p for p in expected(graph) if not p.layers)
+    noticed: list[tuple[Probe, Seen]] = [
+        (network, Seen("allowed")),
+        (network, Seen("refused", "identity")),
+        (identity, Seen("refused", "authorization")),
+        (declared, Seen("refused", "network")),
+    ]
+    assert all(gave_way(Result(probe, seen)) for probe, seen in noticed)
+    not_noticed: list[tuple[Probe, Seen]] = [
+        (network, Seen("error")),
+        (network, Seen("refused", "network")),
+        (network, Seen("refused", "workload")),
+        (identity, Seen("refused", "network")),
+        (identity, Seen("refused", "workload")),
+        (declared, Seen("error")),
+    ]
+    assert not any(gave_way(Result(probe, seen)) for probe, seen in not_noticed)
 
 
 def test_both_reports_name_what_was_missed() -> None:

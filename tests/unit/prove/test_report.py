@@ -210,6 +210,31 @@ def test_an_unreachable_cluster_is_one_line_and_code_2(
     assert len(err.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize("words", [("--picture", "/no/such/folder/x.svg"), ("--source", "nobody")])
+def test_what_must_fail_fails_before_the_cluster_is_asked(
+    words: tuple[str, ...], graph: Graph, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert prove.run(graph, options(*words, "--kubeconfig", "/no/such/kubeconfig")) == 2
+    assert words[1].rpartition("/")[0] in capsys.readouterr().err
+
+
+def test_two_runs_on_one_cluster_do_not_mix() -> None:
+    from garrison.prove.alone import alone
+
+    with alone("a-cluster-of-this-test"):
+        with alone("another-cluster-of-this-test"):
+            pass
+        with pytest.raises(ProveError, match="another run"), alone("a-cluster-of-this-test"):
+            pass
+    with alone("a-cluster-of-this-test"):
+        pass
+
+
+def test_a_program_without_services_has_nothing_to_prove(capsys: pytest.CaptureFixture[str]) -> None:
+    assert prove.run(Graph("none", "none.example"), options()) == 2
+    assert "declares no service" in capsys.readouterr().err
+
+
 def test_a_pattern_that_matches_nothing_is_refused(graph: Graph) -> None:
     probes = expected(graph)
     assert {str(p.source) for p in prove.select(probes, "orders", None)} == {"shop/orders"}

@@ -1,17 +1,13 @@
-"""The stand-in plugin under the real engine and a real API server: create to destroy."""
+"""The stand-in plugin from create to destroy: changes, replacements, names, drift, conflicts, imports."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.plugin import launcher
 from harness.plugin.testing.apiserver import ControlPlane
-from harness.plugin.testing.stack import Declared, Failed, Make, Stack
+from harness.plugin.testing.stack import Declared, Failed, Stack
 
 pytest_plugins = ["harness.plugin.testing.fixtures"]
 Obj = dict[str, Any]
@@ -29,38 +25,6 @@ def config_map(namespace: str, data: dict[str, str], **metadata: Any) -> Obj:
 def service_account(namespace: str, name: str = "web", **labels: str) -> Obj:
     metadata = {"name": name, "namespace": namespace, "labels": labels}
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
-
-
-def test_an_object_is_previewed_created_kept_changed_and_destroyed(
-    make_stack: Make, plane: ControlPlane, namespace: str
-) -> None:
-    stack = make_stack()
-    account = service_account(namespace, tier="one")
-    planned = stack.preview(Declared("web", account))
-    assert planned.operations == {"web": "create"}
-    assert "using pulumi-resource-kubernetes from $PATH" in planned.said
-    assert "stand-in Kubernetes plugin" in planned.said
-    assert plane.api.find(account) is None
-
-    assert stack.up(Declared("web", account)).operations == {"web": "create"}
-    live = plane.api.get(account)
-    assert live["metadata"]["labels"] == {"tier": "one"}
-    managers = {(m["manager"], m["operation"]) for m in live["metadata"]["managedFields"]}
-    assert managers == {("pulumi-kubernetes", "Apply")}
-
-    assert stack.up(Declared("web", account)).operations == {"web": "same"}
-
-    changed = service_account(namespace, tier="two")
-    planned = stack.preview(Declared("web", changed))
-    assert planned.operations == {"web": "update"}
-    assert planned.changed == {"web": {"metadata.labels.tier"}}
-    assert plane.api.get(account)["metadata"]["labels"] == {"tier": "one"}
-    assert stack.up(Declared("web", changed)).operations == {"web": "update"}
-    after = plane.api.get(account)["metadata"]
-    assert (after["labels"], after["uid"]) == ({"tier": "two"}, live["metadata"]["uid"])
-
-    assert stack.destroy().operations == {"web": "delete"}
-    assert plane.api.find(account) is None
 
 
 def test_a_second_run_changes_nothing_whatever_the_server_adds(stack: Stack, namespace: str) -> None:
@@ -282,13 +246,3 @@ def test_what_somebody_added_is_drift_too(stack: Stack, plane: ControlPlane, nam
     policy["metadata"]["annotations"] = {"pulumi.com/patchForce": "true"}
     assert "spec.ingress[1]" in stack.up(Declared("policy", policy)).changed["policy"]
     assert len(plane.api.get(policy)["spec"]["ingress"]) == 1
-
-
-def test_the_launcher_starts_the_plugin_of_this_checkout(tmp_path: Path) -> None:
-    path = launcher.write_launcher(tmp_path, Path(sys.executable))
-    assert path == tmp_path / "pulumi-resource-kubernetes"
-    process = subprocess.Popen([path, "127.0.0.1:1"], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert int(process.stdout.readline()) > 0
-    process.terminate()
-    assert process.wait(timeout=30) == 0

@@ -24,10 +24,6 @@ clusters: [{name: a, cluster: {server: "https://127.0.0.1:1"}}]
 GROUP = "plugin.garrison.dev"
 
 
-def namespace_object(name: str) -> Obj:
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-
-
 def config_map(namespace: str, **metadata: Any) -> Obj:
     return {
         "apiVersion": "v1",
@@ -93,18 +89,6 @@ def test_a_missing_kubeconfig_is_one_clear_line(make_stack: Make) -> None:
     stack = make_stack(KUBECONFIG="/nowhere/config")
     with pytest.raises(Failed, match="no kubeconfig at /nowhere/config: set KUBECONFIG"):
         stack.up(Declared("map", config_map("default")))
-
-
-def test_a_namespace_comes_before_what_needs_it_whatever_the_order(stack: Stack, plane: ControlPlane) -> None:
-    inside = Declared("map", config_map("ordering"))
-    around = Declared("space", namespace_object("ordering"))
-    planned = stack.preview(inside, around)
-    assert planned.operations == {"map": "create", "space": "create"}
-    assert 'namespace "ordering" is not there yet' in planned.said
-    stack.up(inside, around)
-    assert plane.api.find(inside.manifest)
-    stack.destroy()
-    assert plane.api.find(around.manifest) is None
 
 
 def test_a_kind_comes_before_its_objects_whatever_the_order(stack: Stack, plane: ControlPlane) -> None:
@@ -180,30 +164,6 @@ def test_a_webhook_that_is_still_starting_is_waited_for(stack: Stack, plane: Con
     starts.start()
     assert stack.up(Declared("map", config_map(namespace))).operations == {"map": "create"}
     starts.join()
-
-
-def test_secrets_are_hidden_in_the_output_and_encrypted_in_the_state(
-    stack: Stack, plane: ControlPlane, namespace: str
-) -> None:
-    def secret(value: str) -> Declared:
-        manifest = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": "s", "namespace": namespace},
-            "stringData": {"password": value},
-        }
-        return Declared("secret", manifest)
-
-    plain_text, encoded = "hunter2-hunter2", "aHVudGVyMi1odW50ZXIy"
-    outcome = stack.up(secret(plain_text))
-    assert plane.api.get(secret("").manifest)["data"] == {"password": encoded}
-    state = json.dumps(stack.resources()) + outcome.said
-    assert plain_text not in state
-    assert encoded not in state
-    assert namespace in state
-    planned = stack.preview(secret("other"))
-    assert planned.operations == {"secret": "replace"}
-    assert planned.changed == {"secret": {"stringData.password"}}
 
 
 def test_a_secret_input_stays_secret_in_any_kind(stack: Stack, namespace: str) -> None:

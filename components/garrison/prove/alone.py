@@ -1,0 +1,36 @@
+"""One run at a time: a run removes what earlier ones left, so it must know that none of them is still going."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from garrison.prove.kubectl import Kubectl
+from garrison.prove.model import ProveError
+
+IDENTITY = "jsonpath={.metadata.uid}"
+
+
+def cluster_id(kubectl: Kubectl) -> str:
+    """What identifies a cluster by any of its names; ProveError when it does not answer."""
+    return kubectl.run("get", "namespace", "kube-system", f"--output={IDENTITY}", timeout=30)
+
+
+@contextmanager
+def alone(cluster: str) -> Iterator[None]:
+    """The only run of this user and machine on a cluster; the system takes the lock back from a killed run."""
+    path = Path(tempfile.gettempdir()) / f"garrison-prove-{os.getuid()}-{cluster}.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise ProveError("another run of `garrison prove` is at work on this cluster: wait until it ends") from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
