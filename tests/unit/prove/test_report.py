@@ -256,3 +256,11 @@ def test_the_proxys_own_log_says_why_a_callee_was_not_reached() -> None:
 
     log = '[warning] starting\n{"request_id": "1", "detail": "{remote|TLS_error:...}"}\n{"request_id": "2", "de'
     assert details(log) == {"1": "{remote|TLS_error:...}"}
+
+
+def test_names_of_any_length_fit_into_the_picture(graph: Graph) -> None:
+    root = ElementTree.fromstring(as_svg(as_declared(graph), "title"))
+    longest = max(len(str(r.probe.source)) for r in as_declared(graph))
+    label = next(e for e in root.iter() if e.get("text-anchor") == "end" and len(e.text or "") == longest)
+    assert float(label.attrib["x"]) > 7 * longest
+    assert as_svg([], "nothing").startswith("<svg")
