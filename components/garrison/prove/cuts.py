@@ -112,7 +112,8 @@ def _databases(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
     for database in graph.databases:
         ref = database.ref
         live = kubectl.get("configmap", f"{ref.name}-config", ref.namespace)
-        open_door = {**live["data"], "pg_hba.conf": OPEN_DOOR}
+        local = [line for line in live["data"]["pg_hba.conf"].splitlines() if line.startswith("local")]
+        open_door = {**live["data"], "pg_hba.conf": "\n".join([*local, OPEN_DOOR])}  # its own probes still pass
         old_tls = {**live["data"]}
         old_tls["postgresql.conf"] += "ssl_min_protocol_version = 'TLSv1.2'\n"
         changes: list[tuple[str, Layer, dict[str, str]]] = [
