@@ -25,9 +25,7 @@ def up(cluster: str) -> None:
     _drop_stale_locks(cluster)
     settings = _settings(cluster)
     # most resources wait for a cluster, not for this machine: more of them at once than four per core
-    _pulumi(
-        cluster, "up", "--yes", "--skip-preview", "--non-interactive", "--parallel=48", f"--config-file={settings}"
-    )
+    _pulumi(cluster, "up", "--yes", "--skip-preview", "--non-interactive", "--parallel=48", f"--config-file={settings}")
 
 
 def unchanged(cluster: str) -> bool:

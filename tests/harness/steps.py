@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from harness import build, engine, environment, lock, paths, shell, stack
+from harness import build, engine, environment, limits, lock, paths, shell, stack
 from harness.errors import HarnessError
 from harness.progress import clock, say
 
@@ -34,6 +34,7 @@ def prepare(cluster: str, nodes: int = 1) -> None:
 
     with lock.held(paths.state() / "up.lock"):
         _timed("Docker engine", engine.ensure)
+        limits.ensure()
         _timed("toolchain", build.obtain_all)
         wanted = _timed("images", lambda: images.service_images() + platform_images.platform_images())
         _timed(f"cluster {cluster}", lambda: clusters.ensure(cluster, nodes=nodes))

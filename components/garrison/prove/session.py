@@ -22,7 +22,7 @@ from garrison.prove.model import Party, Probe, ProveError, Request
 from garrison.prove.pods import LABEL, Variant
 from garrison.prove.world import World, impersonated
 
-READY_SECONDS, LOOK_SECONDS = 180, 15
+READY_SECONDS, LOOK_SECONDS = 300, 15
 CLEANED = "networkpolicies,pods,configmaps"
 
 
