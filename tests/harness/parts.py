@@ -60,7 +60,7 @@ class Part:
         row = {
             "version": self.version,
             "source": asdict(self.source),
-            "inputs": {p.name: _sha256(p) for p in go_inputs(self)},
+            "inputs": {str(p.relative_to(GO_FOLDER / self.name)): _sha256(p) for p in go_inputs(self)},
         }
         return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()[:12]
 

@@ -43,6 +43,20 @@ def test_a_key_follows_the_committed_sums(tmp_path: Path, monkeypatch: pytest.Mo
     assert row.key != before
 
 
+def test_a_key_follows_every_source_also_of_the_same_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "GO_FOLDER", tmp_path)
+    row = Part("tool", "v1", "role", Go("example.org/tool"), 1)
+    mains = [tmp_path / "tool" / name / "main.go" for name in ("first", "second")]
+    for main in mains:
+        main.parent.mkdir(parents=True)
+        main.write_text("one")
+    keys = {row.key}
+    for main in mains:
+        main.write_text("two")
+        keys.add(row.key)
+    assert len(keys) == 3
+
+
 def test_every_output_comes_from_one_part() -> None:
     commands = [name for row in PARTS if row.name != "charts" for name in row.outputs]
     assert sorted(commands) == sorted(set(commands))

@@ -174,11 +174,13 @@ func serve(ctx context.Context, group *errgroup.Group, s *settings, shared *cont
 	if s.metricsAddress == "0" {
 		return nil
 	}
-	if listener, err = net.Listen("tcp", s.metricsAddress); err != nil {
+	// a name of its own: the goroutine above may read `listener` later than here
+	metrics, err := net.Listen("tcp", s.metricsAddress)
+	if err != nil {
 		return err
 	}
-	server := shared.Metrics.NewServer(listener)
-	group.Go(func() error { return server.Serve(listener) })
+	server := shared.Metrics.NewServer(metrics)
+	group.Go(func() error { return server.Serve(metrics) })
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	return nil
 }
