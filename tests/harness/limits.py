@@ -29,5 +29,7 @@ def ensure(system: Path = SYSTEM) -> None:
         try:
             file.write_text(f"{needed}\n")
         except OSError as error:
-            raise HarnessError(f"{name} is {found}: run `sysctl -w {name}={needed}` as root ({error.strerror})") from None
+            raise HarnessError(
+                f"{name} is {found}: run `sysctl -w {name}={needed}` as root ({error.strerror})"
+            ) from None
         say(f"{name} raised from {found} to {needed}: proxies watch their certificates")
