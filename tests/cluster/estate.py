@@ -65,8 +65,9 @@ def ready() -> None:
 
 def pulumi(*arguments: str, folder: Path = paths.REPO) -> str:
     """The output of Pulumi on the stack of this cluster; a failure is shown whole."""
-    settings = stack._settings(CLUSTER)
-    command = ["pulumi", *arguments, "--non-interactive", "--config-file", str(settings)]
+    command = ["pulumi", *arguments, "--non-interactive"]
+    if arguments[0] != "stack":  # its verbs read the state alone
+        command += ["--config-file", str(stack._settings(CLUSTER))]
     done = subprocess.run(
         command, cwd=folder, env=environment.full(CLUSTER), capture_output=True, text=True, check=False
     )
