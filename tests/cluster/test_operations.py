@@ -10,17 +10,12 @@ import pytest
 from cluster import live
 from cluster.estate import NAMESPACES, PLATFORM, order, planned, program_without, pulumi, ready
 from cluster.live import eventually, kubectl
+from harness import paths, shell
 
 
 def test_a_second_up_changes_nothing() -> None:
     assert json.loads(pulumi("up", "--yes", "--skip-preview", "--json").splitlines()[0]) is not None
-    assert planned(live_project()) == {}
-
-
-def live_project() -> Path:
-    from harness import paths
-
-    return paths.REPO
+    assert planned(paths.REPO) == {}
 
 
 def test_removing_a_call_shows_exactly_what_hangs_on_it(tmp_path: Path) -> None:
@@ -64,8 +59,6 @@ def placed() -> bool:
 
 def test_restarting_the_node_heals() -> None:
     order()
-    from harness import shell
-
     for node in live.nodes():
         shell.run(["docker", "restart", "--time", "20", node], what=f"restarting {node}")
     eventually(answers, "the API server answers", 180)

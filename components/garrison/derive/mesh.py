@@ -6,7 +6,6 @@ Inbound, the sidecar demands a client certificate of the trust domain over TLS 1
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -143,8 +142,3 @@ def _callee(graph: Graph, callee: Ref) -> Json:
         "UpstreamTlsContext", sni=host, common_tls_context=envoy.tls_context({"exact": graph.spiffe_id(callee)})
     )
     return envoy.cluster(str(callee), host, d.MTLS_PORT, dns=True, transport=tls)
-
-
-def pretty(graph: Graph, service: Service) -> str:
-    """The bootstrap as a person would like to read it."""
-    return json.dumps(_bootstrap(graph, service), indent=2)
