@@ -1,8 +1,13 @@
-"""The command `garrison`: render, graph and prove. Bad input ends in one clear line and a non-zero exit code."""
+"""The command `garrison`: render, graph and prove here, the other verbs in modules of their own.
+
+Bad input ends in one clear line and a non-zero exit code. A verb of `ELSEWHERE` is imported when it is
+asked for, so that `garrison check` starts without the probes and the other way round.
+"""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,12 +23,30 @@ DRAWINGS: dict[str, Callable[[Graph], str]] = {
     "svg": diagram.svg,
     "json": Graph.to_json,
 }
+# verb -> the module whose `main(arguments)` runs it and returns the exit code, and what it is for
+ELSEWHERE: dict[str, tuple[str, str]] = {
+    "check": ("garrison_policies.command", "policy rules on files, on rendered manifests or on the live cluster"),
+    "exceptions": (
+        "garrison_policies.exceptions_command",
+        "the exceptions to policy rules, with days left",
+    ),
+    "scan": (
+        "garrison.scan.command",
+        "vulnerabilities, secrets, misconfiguration, licences, signatures",
+    ),
+    "outdated": ("garrison.outdated.command", "what is behind: dependencies, base packages, charts and tools"),
+    "ci": ("garrison.pipelines.command", "check workflows of CI systems"),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0 done, 1 refused, 2 could not be done."""
-    options = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        if given and given[0] in ELSEWHERE:
+            verb: int = importlib.import_module(ELSEWHERE[given[0]][0]).main(given[1:])
+            return verb
+        options = _parser().parse_args(given)
         graph = _graph(options.app)
         code: int = options.run(graph, options)
         return code
@@ -68,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     prove.add_arguments(proof)
     proof.set_defaults(run=prove.run)
+    for name, (_, text) in ELSEWHERE.items():
+        commands.add_parser(name, help=text)
     return parser
 
 

@@ -38,7 +38,7 @@ def environment(python: Path) -> dict[str, str]:
     """This process's environment with the virtual one in front."""
     from harness.paths import REPO
 
-    roots = [str(REPO / name) for name in ("components", "tests", "services")]
+    roots = [str(REPO / name) for name in ("components", "policies", "tests", "services")]
     path = os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)])
     return {**os.environ, "PYTHONPATH": os.pathsep.join(roots), "PATH": path}
 

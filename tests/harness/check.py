@@ -11,8 +11,8 @@ from harness import build, environment, paths
 from harness.parts import part
 from harness.progress import clock, say
 
-_SOURCES = ("components", "services", "stacks", "tests", "benchmarks")
-_TESTS = ("tests/unit", "tests/golden", "tests/contract", "tests/engine")
+_SOURCES = ("components", "policies", "services", "stacks", "tests", "benchmarks")
+_TESTS = ("tests/unit", "tests/golden", "tests/contract", "tests/policies", "tests/engine")
 # What the engine tests need; the rest of the toolchain is for the cluster.
 _PARTS = ("etcd", "kubernetes", "pulumi", "pulumi-language", "helm", "charts")
 
@@ -41,7 +41,7 @@ def commands(root: Path) -> list[list[str]]:
         ["ruff", "check", "."],
         ["mypy", *sources],
         ["lint-imports"],
-        ["pytest", "-q", *tests],
+        ["pytest", "-n", "2", "--no-loadscope-reorder", *tests],
     ]
 
 

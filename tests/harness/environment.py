@@ -24,7 +24,7 @@ STACK = "kind"
 def variables(cluster: str) -> dict[str, str]:
     """The variables of one cluster, without those of this process."""
     state = paths.cluster_state(cluster)
-    roots = [str(paths.REPO / name) for name in ("components", "tests", "services")]
+    roots = [str(paths.REPO / name) for name in ("components", "policies", "tests", "services")]
     return {
         "PATH": os.pathsep.join([*map(str, _tools(cluster)), *_outside(cluster)]),
         "KUBECONFIG": str(state / "kubeconfig"),

@@ -24,7 +24,7 @@ from harness.errors import HarnessError
 from harness.progress import clock, say
 
 T = TypeVar("T")
-_INPUTS = ("components", "services", "stacks", "tests/harness", "Pulumi.yaml", "requirements.lock")
+_INPUTS = ("components", "policies", "services", "stacks", "tests/harness", "Pulumi.yaml", "requirements.lock")
 
 
 def prepare(cluster: str, nodes: int = 1) -> None:

@@ -98,9 +98,10 @@ exec {bin}/postgres -D "{volume}/$data" -c config_file=/etc/postgres/postgresql.
 """
 
 # Asked by the kubelet: does the server answer a query, and is its certificate the one on disk? PostgreSQL reads a
-# renewed certificate only when told to; existing connections go on.
+# renewed certificate only when told to; existing connections go on. File times have whole seconds: a certificate
+# written in the second of the last reading counts as new, at worst read twice.
 _READY = f"""\
-SELECT CASE WHEN (pg_stat_file('{d.IDENTITY_DIR}/tls.crt')).modification > pg_conf_load_time()
+SELECT CASE WHEN (pg_stat_file('{d.IDENTITY_DIR}/tls.crt')).modification >= date_trunc('second', pg_conf_load_time())
   THEN pg_reload_conf() ELSE true END;
 """
 

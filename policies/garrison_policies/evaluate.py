@@ -1,0 +1,48 @@
+"""Rules against objects, in Python: the reading for files, previews and live clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from garrison_policies.objects import Inventory, Object
+from garrison_policies.rule import Finding, Rule
+
+
+def evaluate(rules: Iterable[Rule], inventory: Inventory) -> Iterator[Finding]:
+    """All findings of all rules, object by object and then across objects."""
+    chosen = tuple(rules)
+    for item in inventory.objects:
+        for rule in chosen:
+            yield from judge(rule, item)
+    for rule in chosen:
+        if rule.look is not None:
+            for item, path, message in rule.look(inventory):
+                yield finding(rule, item, path, message)
+
+
+def judge(rule: Rule, item: Object) -> Iterator[Finding]:
+    """The findings of a rule's checks on one object; one for each part that breaks it."""
+    for check in rule.checks:
+        for path, part, whole in check.subject.looks_at(item):
+            if not check.require.holds(part, whole):
+                place = ".".join(filter(None, [path, check.at]))
+                yield finding(rule, item, place, message(rule, part))
+
+
+def message(rule: Rule, part: object) -> str:
+    """The requirement, with the name of the part that breaks it where it has one."""
+    name = part.get("name") if isinstance(part, dict) else None
+    return f"{rule.title} ({name})" if isinstance(name, str) else rule.title
+
+
+def finding(rule: Rule, item: Object, path: str, text: str) -> Finding:
+    return Finding(
+        rule=rule.id,
+        controls=rule.controls,
+        severity=rule.severity,
+        file=item.file,
+        object=item,
+        path=path,
+        message=text,
+        remedy=rule.remedy,
+    )
