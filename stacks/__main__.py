@@ -12,18 +12,32 @@ from garrison.platform.component import Platform
 from garrison.program import ProgramError, load
 from garrison.settings import SettingsError, adjusted, read
 from garrison.vault import GeneratedSecret
+from garrison_policies.admission import SYSTEM_NAMESPACES, manifests
+from garrison_policies.exceptions import ExceptionsError, load_exceptions
+from garrison_policies.resources import Admission
+from garrison_policies.rules import RULES
 
+EXCEPTIONS = Path(__file__).parents[1] / "policies" / "exceptions.yaml"
 SAID = 32  # tells Pulumi's language host that the user has been told why, so that it adds nothing of its own
 
 
 def main() -> None:
-    """Read the settings, check that the cluster is there, install the platform, deploy the estate."""
+    """Read the settings, check that the cluster is there, guard admission, install the platform, deploy the estate."""
     settings = read()
     app = load(Path(__file__).with_name("estate.py"))
     app.graph()  # a declaration that does not hold together stops before anything is installed
     if not pulumi.runtime.is_dry_run():  # a preview works without the cluster, and says so
         check_reachable()
-    platform = Platform(settings, image=app.images["openbao"])
+    guard = Admission(
+        manifests(
+            RULES,
+            exceptions=load_exceptions(EXCEPTIONS),
+            mode=settings.admission,
+            system_namespaces=[*SYSTEM_NAMESPACES, *settings.system_namespaces],
+        )
+    )
+    guarded = pulumi.ResourceOptions(depends_on=[guard])
+    platform = Platform(settings, image=app.images["openbao"], opts=guarded)
     ready = pulumi.ResourceOptions(depends_on=[platform])
     for path in settings.generated_secrets:
         GeneratedSecret(path, connection=platform.store, opts=ready)
@@ -32,6 +46,6 @@ def main() -> None:
 
 try:
     main()
-except (SettingsError, IntentError, ProgramError, KubectlError, ChartError) as error:
+except (SettingsError, ExceptionsError, IntentError, ProgramError, KubectlError, ChartError) as error:
     pulumi.log.error(str(error))
     sys.exit(SAID)

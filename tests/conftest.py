@@ -23,6 +23,7 @@ class Together(LoadScopeScheduling):  # type: ignore[misc] # xdist comes without
         return "cluster" if file.startswith("tests/cluster/") else file
 
 
+@pytest.hookimpl(optionalhook=True)  # there is no such hook with -p no:xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
     return Together(config, log)
 

@@ -66,6 +66,15 @@ class ReadStatement(Statement):
 
 
 @dataclass(frozen=True)
+class MayStatement(Statement):
+    service: Ref
+    verbs: str
+    resource: str
+    names: tuple[str, ...]
+    group: str
+
+
+@dataclass(frozen=True)
 class Service:
     """A declared service. Its verbs say what it may do; what is not said is refused by every layer."""
 
@@ -89,6 +98,15 @@ class Service:
     def reads(self, path: str) -> None:
         """Allow this service to read one path of the secret store, such as `"psp/api-key"`; never a value."""
         self._app.add(ReadStatement(_where(), self.ref, path))
+
+    def may(self, verbs: str, resource: str, *names: str, group: str = "") -> None:
+        """Permit this service `verbs` at a resource of its own namespace, through the Kubernetes API.
+
+        `orders.may("get watch", "configmaps", "orders-flags")`: with names, those objects only. A resource outside
+        the core group needs its `group`, without version: `orders.may("get update", "leases", "orders",
+        group="coordination.k8s.io")`. Only then a pod gets a token for the API server, and a way there.
+        """
+        self._app.add(MayStatement(_where(), self.ref, verbs, resource, names, group))
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from garrison.graph import Graph, Ref
+from garrison.graph import Graph, Permission, Ref
 
 COLOURS = ("#dbeafe", "#dcfce7", "#fef3c7", "#fce7f3", "#ede9fe", "#e2e8f0")
+API = Ref("control plane", "Kubernetes API")  # no service has such a name
 BOX_W, BOX_H, GAP_X, GAP_Y, EDGE = 150, 46, 230, 46, 40
 
 
@@ -24,6 +25,11 @@ def mermaid(graph: Graph) -> str:
         lines.append(f'  {_id(call.caller)} -- "{said}" --> {_id(call.callee)}')
     for use in graph.uses:
         lines.append(f'  {_id(use.service)} -. "{use.role}" .-> {_id(use.database)}')
+    if graph.permissions:
+        lines.append(f"  KubernetesAPI[[{API.name}]]")  # in capitals, so the id of nothing else
+    for ref, permissions in graph.permissions_of.items():
+        said = "<br/>".join(_permitted(p) for p in permissions)
+        lines.append(f'  {_id(ref)} -. "{said}" .-> KubernetesAPI')
     return "\n".join(lines) + "\n"
 
 
@@ -33,6 +39,7 @@ def table(graph: Graph) -> str:
     rows += [(str(c.caller), str(o), str(c.callee)) for c in graph.calls for o in c.operations]
     rows += [(str(u.service), f"lease as {u.role}", str(u.database)) for u in graph.uses]
     rows += [(str(r.service), "read", f"secret {r.path}") for r in graph.reads]
+    rows += [(str(p.service), " ".join(p.verbs), f"{p} ({API.name})") for p in graph.permissions]
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c}".rstrip() for a, b, c in rows]
     return "\n".join(lines) + "\n\nEverything else is refused.\n"
@@ -61,16 +68,22 @@ def _id(ref: Ref) -> str:
     return f"{ref.namespace}_{ref.name}".replace("-", "_")
 
 
+def _permitted(permission: Permission) -> str:
+    return f"{' '.join(permission.verbs)} {permission}"
+
+
 def _links(graph: Graph) -> Iterator[tuple[Ref, Ref, str]]:
     for call in graph.calls:
         yield call.caller, call.callee, ", ".join(str(operation) for operation in call.operations)
     for use in graph.uses:
         yield use.service, use.database, f"lease: {use.role}"
+    for ref, permissions in graph.permissions_of.items():
+        yield ref, API, ", ".join(_permitted(p) for p in permissions)
 
 
 def _places(graph: Graph) -> dict[Ref, tuple[int, int]]:
     """Column by the longest way from a service that nobody calls; a cycle stops at the number of nodes."""
-    nodes = [s.ref for s in graph.services] + [b.ref for b in graph.databases]
+    nodes = [s.ref for s in graph.services] + [b.ref for b in graph.databases] + ([API] if graph.permissions else [])
     depth = dict.fromkeys(nodes, 0)
     for _ in nodes:
         moved = False
@@ -92,7 +105,7 @@ def _places(graph: Graph) -> dict[Ref, tuple[int, int]]:
 def _boxes(graph: Graph, places: dict[Ref, tuple[int, int]]) -> Iterator[str]:
     databases = {database.ref for database in graph.databases}
     for ref, (x, y) in places.items():
-        colour = COLOURS[graph.namespaces.index(ref.namespace) % len(COLOURS)]
+        colour = "#ffffff" if ref == API else COLOURS[graph.namespaces.index(ref.namespace) % len(COLOURS)]
         radius = 20 if ref in databases else 6
         yield (
             f'<rect x="{x}" y="{y}" width="{BOX_W}" height="{BOX_H}" rx="{radius}" fill="{colour}" stroke="#475569"/>'

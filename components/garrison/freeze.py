@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from garrison import app as said
-from garrison.graph import Call, Database, Graph, Operation, Read, Ref, Service, Use
+from garrison.graph import Call, Database, Graph, Operation, Permission, Read, Ref, Service, Use
 
 
 def freeze(app: said.App) -> Graph:
@@ -31,6 +31,7 @@ def freeze(app: said.App) -> Graph:
         databases=tuple(sorted(databases)),
         uses=tuple(sorted(uses)),
         reads=tuple(sorted({Read(s.service, s.path) for s in statements if isinstance(s, said.ReadStatement)})),
+        permissions=tuple(sorted(_permissions(statements))),
         images=tuple(sorted(app.images.items())),
     )
 
@@ -54,3 +55,13 @@ def _calls(statements: tuple[said.Statement, ...]) -> list[Call]:
             pair = statement.caller, resolve(statement.callee, statement.caller)
             pairs.setdefault(pair, set()).update(operation(text) for text in statement.operations)
     return [Call(caller, callee, tuple(sorted(found))) for (caller, callee), found in pairs.items()]
+
+
+def _permissions(statements: tuple[said.Statement, ...]) -> list[Permission]:
+    """One for each set of objects, with all the verbs said about it."""
+    objects: dict[tuple[Ref, str, str, tuple[str, ...]], set[str]] = {}
+    for s in statements:
+        if isinstance(s, said.MayStatement):
+            what = s.service, s.group, s.resource, tuple(sorted(set(s.names)))
+            objects.setdefault(what, set()).update(s.verbs.split())
+    return [Permission(*what, tuple(sorted(verbs))) for what, verbs in objects.items()]

@@ -113,6 +113,21 @@ class Read:
     path: str
 
 
+@dataclass(frozen=True, order=True)
+class Permission:
+    """`service` may do `verbs` at `resource` in its own namespace of the Kubernetes API; with `names`, there only."""
+
+    service: Ref
+    group: str
+    resource: str
+    names: tuple[str, ...]
+    verbs: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """The objects as kubectl names them: `leases.coordination.k8s.io orders`."""
+        return " ".join([".".join(filter(None, (self.resource, self.group))), *self.names])
+
+
 @dataclass(frozen=True)
 class Graph:
     """The whole declaration, every tuple in sorted order so that two runs give the same bytes."""
@@ -125,6 +140,7 @@ class Graph:
     databases: tuple[Database, ...] = ()
     uses: tuple[Use, ...] = ()
     reads: tuple[Read, ...] = ()
+    permissions: tuple[Permission, ...] = ()
     images: tuple[tuple[str, str], ...] = field(default=())
     """Images of the platform's own containers (`envoy`, `openbao`) by role."""
 
@@ -157,6 +173,10 @@ class Graph:
         return _group((read.service, read) for read in self.reads)
 
     @cached_property
+    def permissions_of(self) -> Mapping[Ref, tuple[Permission, ...]]:
+        return _group((permission.service, permission) for permission in self.permissions)
+
+    @cached_property
     def by_ref(self) -> Mapping[Ref, Service]:
         return {service.ref: service for service in self.services}
 
@@ -172,8 +192,15 @@ class Graph:
         return dict(self.images)[role]
 
     def to_json(self) -> str:
-        """Stable JSON: same graph, same bytes."""
-        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=2, sort_keys=True) + "\n"
+        """Stable JSON: same graph, same bytes.
+
+        Without permissions the field is left out: a reader that does not know it takes the graph, and refuses one
+        whose permissions it would lose.
+        """
+        data = {"schema": SCHEMA, **asdict(self)}
+        if not self.permissions:
+            del data["permissions"]
+        return json.dumps(data, indent=2, sort_keys=True) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Self:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from garrison import defaults as d
 from garrison.errors import Problem, did_you_mean
@@ -55,6 +55,10 @@ class Settings:
     """The folder with the charts cert-manager/ and trust-manager/; by default from GARRISON_CHARTS."""
     generated_secrets: tuple[str, ...] = ()
     """Paths of the secret store to fill with random values if empty: for stacks that have no real ones."""
+    admission: Literal["deny", "warn"] = "deny"
+    """What the admission policies do with an object that breaks a rule: "deny" it, or let it in and "warn"."""
+    system_namespaces: tuple[str, ...] = ()
+    """Namespaces the admission policies leave alone, beside Kubernetes' own kube-*: what the cluster itself runs."""
 
 
 def parse(values: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
@@ -170,6 +174,12 @@ def _each(reader: Callable[[str], T], example: str) -> Callable[[str], tuple[T, 
     return read_all
 
 
+def _mode(text: str) -> str:
+    if text not in ("deny", "warn"):
+        raise ValueError("write deny or warn; there is no off")
+    return text
+
+
 def _range(text: str) -> str:
     try:
         return str(ipaddress.ip_network(text))
@@ -200,6 +210,8 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "api_server": _each(_range, '["10.0.0.0/24"]'),
     "charts": _folder,
     "generated_secrets": _each(_secret_path, '["psp/api-key"]'),
+    "admission": _mode,
+    "system_namespaces": _each(_name, '["local-path-storage"]'),
 }
 
 

@@ -14,6 +14,7 @@ from garrison import defaults as d
 from garrison.errors import Problem, did_you_mean
 from garrison.freeze import resolve
 from garrison.graph import Ref
+from garrison.permissions import derived_config_maps, objections
 
 LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")  # RFC 1035 label: what a Service name has to be
 TRUST_DOMAIN = re.compile(r"[a-z0-9]([-._a-z0-9]*[a-z0-9])?")  # SPIFFE-ID section 2.1
@@ -153,6 +154,16 @@ def _reads(app: said.App) -> Iterator[Problem]:
             yield Problem(s.where, f"{s.path!r} is not a path in the secret store", remedy)
 
 
+def _permissions(app: said.App) -> Iterator[Problem]:
+    services = [s.ref for s in _only(app, said.ServiceStatement)]
+    databases = [s.ref for s in _only(app, said.DatabaseStatement)]
+    for s in _only(app, said.MayStatement):
+        derived = derived_config_maps(s.service.namespace, services, databases)
+        for why, remedy in objections(s.verbs, s.resource, s.names, s.group, derived=derived):
+            asked = " ".join(filter(None, (s.verbs, s.resource, *s.names)))
+            yield Problem(s.where, f"'{s.service}' may not be permitted {asked!r}: {why}", remedy)
+
+
 CHECKS: tuple[Callable[[said.App], Iterator[Problem]], ...] = (
     _application,
     _namespaces,
@@ -162,6 +173,7 @@ CHECKS: tuple[Callable[[said.App], Iterator[Problem]], ...] = (
     _calls,
     _uses,
     _reads,
+    _permissions,
 )
 
 

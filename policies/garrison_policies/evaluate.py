@@ -15,9 +15,7 @@ def evaluate(rules: Iterable[Rule], inventory: Inventory) -> Iterator[Finding]:
         for rule in chosen:
             yield from judge(rule, item)
     for rule in chosen:
-        if rule.look is not None:
-            for item, path, message in rule.look(inventory):
-                yield finding(rule, item, path, message)
+        yield from look(rule, inventory)
 
 
 def judge(rule: Rule, item: Object) -> Iterator[Finding]:
@@ -27,6 +25,12 @@ def judge(rule: Rule, item: Object) -> Iterator[Finding]:
             if not check.require.holds(part, whole):
                 place = ".".join(filter(None, [path, check.at]))
                 yield finding(rule, item, place, message(rule, part))
+
+
+def look(rule: Rule, inventory: Inventory) -> Iterator[Finding]:
+    """The findings of a rule that needs several objects."""
+    for item, path, text in rule.look(inventory) if rule.look else ():
+        yield finding(rule, item, path, text)
 
 
 def message(rule: Rule, part: object) -> str:

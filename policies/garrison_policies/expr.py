@@ -20,6 +20,7 @@ from typing import Any, Final, Protocol
 Path = str | tuple[str, ...]
 MISSING: Final = object()
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_END = re.compile(r"(?<!\\)\$")
 
 
 class Predicate(Protocol):
@@ -51,9 +52,15 @@ def get(value: Any, path: Path) -> Any:
     return value
 
 
+@lru_cache(maxsize=1024)
+def regex(pattern: str) -> re.Pattern[str]:
+    """The pattern as RE2 reads it: `$` is the end of the text, not the place before a last newline."""
+    return re.compile(_END.sub(r"\\Z", pattern))
+
+
 def literal(value: Any) -> str:
     """A CEL literal."""
-    return json.dumps(value) if not isinstance(value, str) else json.dumps(value, ensure_ascii=True)
+    return json.dumps(value)
 
 
 def field(it: str, key: str) -> str:
@@ -118,7 +125,10 @@ class Is:
 
 @dataclass(frozen=True)
 class Matches:
-    """The field is a string in which the regular expression is found (RE2 and Python's common ground)."""
+    """The field is a string in which the regular expression is found.
+
+    Patterns keep to what RE2 and Python read alike: no lookaround, flags in front, `[0-9]` for digits.
+    """
 
     path: Path
     pattern: str
@@ -128,7 +138,7 @@ class Matches:
         found = get(it, self.path)
         if found is MISSING:
             return self.absent
-        return isinstance(found, str) and re.search(self.pattern, found) is not None
+        return isinstance(found, str) and regex(self.pattern).search(found) is not None
 
     def cel(self, it: str, whole: str, depth: int = 0) -> str:
         here = at(it, self.path)
@@ -165,7 +175,7 @@ class Every:
     test: Predicate
 
     def holds(self, it: Any, whole: Any) -> bool:
-        return all(self.test.holds(one, whole) for one in _elements(get(it, self.path)))
+        return all(self.test.holds(one, whole) for one in elements(get(it, self.path)))
 
     def cel(self, it: str, whole: str, depth: int = 0) -> str:
         one = f"e{depth}"
@@ -181,7 +191,7 @@ class Some:
     test: Predicate
 
     def holds(self, it: Any, whole: Any) -> bool:
-        return any(self.test.holds(one, whole) for one in _elements(get(it, self.path)))
+        return any(self.test.holds(one, whole) for one in elements(get(it, self.path)))
 
     def cel(self, it: str, whole: str, depth: int = 0) -> str:
         one = f"e{depth}"
@@ -201,7 +211,7 @@ class Entries:
         found = get(it, self.path)
         if not isinstance(found, Mapping):
             return True
-        chosen = [value for key, value in found.items() if re.search(self.key, str(key))]
+        chosen = [value for key, value in found.items() if regex(self.key).search(str(key))]
         return not chosen if self.test is None else all(self.test.holds(value, whole) for value in chosen)
 
     def cel(self, it: str, whole: str, depth: int = 0) -> str:
@@ -210,6 +220,23 @@ class Entries:
         if self.test is not None:
             missed = f"{missed} || {self.test.cel(f'{here}[{one}]', whole, depth + 1)}"
         return _guarded(it, self.path, f"{here}.all({one}, {missed})", absent=True)
+
+
+@dataclass(frozen=True)
+class OnlyKeys:
+    """The map at `path` has no other keys than `keys`. For what is new upstream: unknown is not allowed."""
+
+    path: Path
+    keys: tuple[str, ...]
+
+    def holds(self, it: Any, whole: Any) -> bool:
+        found = get(it, self.path)
+        return not isinstance(found, Mapping) or set(found) <= set(self.keys)
+
+    def cel(self, it: str, whole: str, depth: int = 0) -> str:
+        # dyn(): the API server knows the type of `it`, and its type check iterates over maps only.
+        test = f"dyn({at(it, self.path)}).all(e{depth}, e{depth} in {literal(list(self.keys))})"
+        return _guarded(it, self.path, test, absent=True)
 
 
 @dataclass(frozen=True)
@@ -268,5 +295,6 @@ class Whole:
         return self.test.cel(whole, whole, depth)
 
 
-def _elements(found: Any) -> Sequence[Any]:
+def elements(found: Any) -> Sequence[Any]:
+    """The elements of a list; none of what is something else, or is not there."""
     return found if isinstance(found, Sequence) and not isinstance(found, str) else ()

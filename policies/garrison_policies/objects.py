@@ -7,10 +7,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from garrison_policies.expr import MISSING, get
+from garrison_policies.expr import get
 
-# Where the pod template stands, by kind; other kinds are recognised by their shape.
-TEMPLATES = {"Pod": "", "PodTemplate": "template", "CronJob": "spec.jobTemplate.spec.template"}
+# Where the pod template stands, by kind. Other kinds are recognised by their shape: a spec.template with containers.
+# DeploymentConfig is OpenShift's, Rollout Argo's; both may leave the containers to a trigger or a reference.
+_SPEC_TEMPLATE = "Deployment ReplicaSet ReplicationController StatefulSet DaemonSet Job DeploymentConfig Rollout"
+TEMPLATES = {
+    "Pod": "",
+    "PodTemplate": "template",
+    "CronJob": "spec.jobTemplate.spec.template",
+    **dict.fromkeys(_SPEC_TEMPLATE.split(), "spec.template"),
+}
 
 
 @dataclass(frozen=True)
@@ -62,11 +69,9 @@ class Object:
     def template_path(self) -> str | None:
         """The path of the pod template; "" for a Pod, None for what has none."""
         path = TEMPLATES.get(self.kind, "spec.template")
-        if isinstance(get(self.body, f"{path}.spec" if path else "spec"), Mapping) and (
-            self.kind == "Pod" or get(self.body, f"{path}.spec.containers") is not MISSING
-        ):
-            return path
-        return None
+        spec = get(self.body, f"{path}.spec" if path else "spec")
+        known = self.kind in TEMPLATES
+        return path if isinstance(spec, Mapping) and (known or "containers" in spec) else None
 
     @cached_property
     def template(self) -> Mapping[str, Any] | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from garrison_policies.expr import Path, Predicate, get, parts
+from garrison_policies.expr import Path, Predicate, at, get, parts, present
 from garrison_policies.objects import Inventory, Object
 
 Json = Mapping[str, Any]
@@ -57,6 +57,16 @@ class Check:
     subject: Subject
     require: Predicate
     at: str = ""  # the field a finding points at, below the part
+
+    def cel(self) -> str:
+        """The same as one CEL expression, of `object` or of `variables.pod` (the pod template: metadata and spec)."""
+        root = "variables.pod" if self.subject.pod else "object"
+        if not self.subject.each:
+            return self.require.cel(root, root)
+        return " && ".join(
+            f"(!({present(root, path)}) || {at(root, path)}.all(it, {self.require.cel('it', root)}))"
+            for path in self.subject.each
+        )
 
 
 # What a rule that needs other objects says of one inventory: the object, the path in it, and what is wrong.

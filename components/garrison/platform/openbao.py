@@ -106,7 +106,7 @@ def _container(image: str) -> dict[str, Any]:
         command=["/usr/bin/bao", "server", "-config=/etc/openbao/server.json"],
         ports=[{"name": "https", "containerPort": d.STORE_PORT}],
         # `health` is 200 only for a server that is initialised, unsealed and active
-        startupProbe=_health("/v1/sys/health", period=1, failures=120),
+        startupProbe=_health("/v1/sys/health", period=1, failures=300),
         readinessProbe=_health("/v1/sys/health", period=5, failures=2),
         livenessProbe=_health("/v1/sys/health?standbyok=true&sealedcode=204&uninitcode=204", period=10, failures=6),
         volumeMounts=[

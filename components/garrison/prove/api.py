@@ -35,7 +35,9 @@ def _review(probe: Probe) -> Manifest:
     assert isinstance(probe.attempt, Review)
     account = probe.source.ref
     resource, _, subresource = probe.attempt.resource.partition("/")
-    asked = {"namespace": account.namespace, "verb": probe.attempt.verb, "resource": resource}
+    asked = {"verb": probe.attempt.verb, "resource": resource, "subresource": subresource}
+    asked |= {"group": probe.attempt.group, "name": probe.attempt.name}
+    asked |= {"namespace": probe.attempt.namespace or account.namespace}
     groups = ["system:serviceaccounts", f"system:serviceaccounts:{account.namespace}", "system:authenticated"]
     return {
         "apiVersion": "authorization.k8s.io/v1",
@@ -43,7 +45,7 @@ def _review(probe: Probe) -> Manifest:
         "spec": {
             "user": f"system:serviceaccount:{account.namespace}:{account.name}",
             "groups": groups,
-            "resourceAttributes": {**asked, "subresource": subresource},
+            "resourceAttributes": asked,
         },
     }
 

@@ -14,7 +14,7 @@ from garrison.manifest import Manifest
 from garrison.prove.expected import namespaces
 from garrison.prove.keep import name
 from garrison.prove.kubectl import Kubectl
-from garrison.prove.model import API, Layer, Party, Probe
+from garrison.prove.model import API, Layer, Party, Probe, Review
 from garrison.prove.opening import without
 
 Affected = Callable[[Probe], bool]
@@ -58,6 +58,7 @@ class Cut:
 def cuts(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
     """In the order of the layers, from the live objects."""
     yield from _network(graph, kubectl)
+    yield from _rights(graph, kubectl)
     yield from _proxies(graph, kubectl)
     yield from _databases(graph, kubectl)
     yield from _store(graph)
@@ -83,6 +84,22 @@ def _through(policy: Ref) -> Affected:
             ends = [end for end in ends if end.role == "stray" and policy.name == DEFAULT_DENY]
         inside = probe.source.role not in ("outside", "deployer") and probe.target != API
         return probe.phase == "closed" and bool(ends) and inside and probe.kind in TELLING
+
+    return affected
+
+
+def _rights(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
+    """A Role that grants more is noticed where it must not, and one that is gone where it must."""
+    for ref in graph.permissions_of:
+        affected, live = _reviewed(ref), kubectl.get("role", ref.name, ref.namespace)
+        rules = [{**rule, "verbs": ["*"]} for rule in live["rules"]]
+        yield Cut(f"{name(live)} with every verb", "rbac", affected, (live,), ({**live, "rules": rules},))
+        yield Cut(f"{name(live)} deleted", "rbac", affected, (live,))
+
+
+def _reviewed(account: Ref) -> Affected:
+    def affected(probe: Probe) -> bool:
+        return isinstance(probe.attempt, Review) and probe.source.ref == account
 
     return affected
 

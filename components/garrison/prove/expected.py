@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from garrison import defaults as d
 from garrison.graph import Graph
-from garrison.prove import calls, data
+from garrison.prove import calls, data, rights
 from garrison.prove.model import (
     API,
     DEPLOYER,
@@ -17,13 +17,11 @@ from garrison.prove.model import (
     Layer,
     Party,
     Probe,
-    Review,
 )
 
 NETWORK: frozenset[Layer] = frozenset({"network"})
 API_PORT = 443
-RIGHTS = (("get", "secrets"), ("list", "pods"), ("create", "pods"), ("create", "serviceaccounts/token"))
-
+RBAC: frozenset[Layer] = frozenset({"rbac"})
 REFUSED: frozenset[Layer] = frozenset({"admission"})
 NOT_REFUSED: frozenset[Layer] = frozenset()
 ADMISSION = (
@@ -84,7 +82,8 @@ def _surroundings(graph: Graph, source: Party) -> Iterator[Probe]:
         yield Probe(FREE, API, API_PORT, "control", Connect())
         return
     yield Probe(source, FREE, FREE_PORT, "undeclared destination", Connect(), NETWORK)
-    yield Probe(source, API, API_PORT, "Kubernetes API", Connect(), NETWORK)
+    layers = frozenset() if source.role == "service" and source.ref in graph.permissions_of else NETWORK
+    yield Probe(source, API, API_PORT, "Kubernetes API", Connect(), layers)
 
 
 def _outside(graph: Graph) -> Iterator[Probe]:
@@ -98,12 +97,12 @@ def _outside(graph: Graph) -> Iterator[Probe]:
 
 
 def _api_server(graph: Graph) -> Iterator[Probe]:
-    """No workload has any right there, and no namespace takes what Pod Security or its quota forbids."""
-    rbac: frozenset[Layer] = frozenset({"rbac"})
+    """A workload has the declared rights and no other; no namespace takes what Pod Security or its quota forbids."""
     for account in (*services(graph), *databases(graph)):
-        for verb, resource in RIGHTS:
-            review = Review(verb, resource)
-            yield Probe(account, API, API_PORT, "service account", review, rbac, operation=f"{verb} {resource}")
+        for review, permitted in rights.reviews(graph, account.ref).items():
+            layers = NOT_REFUSED if permitted else RBAC
+            kind = "declared permission" if permitted else "service account"
+            yield Probe(account, API, API_PORT, kind, review, layers, operation=str(review))
     for name in graph.namespaces:
         target = Party("namespace", name)
         for attempt, layers in ADMISSION:

@@ -96,10 +96,19 @@ class LogIn:
 
 @dataclass(frozen=True)
 class Review:
-    """Ask the API server what a service account may do."""
+    """Ask the API server what a service account may do; without a namespace, in its own."""
 
     verb: str
     resource: str
+    group: str = ""
+    name: str = ""
+    namespace: str = ""
+
+    def __str__(self) -> str:
+        """As kubectl words it: `update leases.coordination.k8s.io orders`."""
+        what = ".".join(filter(None, (self.resource, self.group)))
+        place = f"in {self.namespace}" if self.namespace else ""
+        return " ".join(filter(None, (self.verb, what, self.name, place)))
 
 
 @dataclass(frozen=True)

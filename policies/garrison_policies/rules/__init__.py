@@ -3,6 +3,41 @@
 from __future__ import annotations
 
 from garrison_policies.rule import Rule
-from garrison_policies.rules import privileges
+from garrison_policies.rules import (
+    availability,
+    bindings,
+    capabilities,
+    configmaps,
+    confinement,
+    disruption,
+    exposure,
+    granted,
+    hostaccess,
+    identity,
+    images,
+    ingress,
+    isolation,
+    mesh,
+    namespaces,
+    network,
+    nginx,
+    placement,
+    ports,
+    privileges,
+    resources,
+    restricted,
+    rights,
+    secret_use,
+    secrets,
+    services,
+)
 
-RULES: tuple[Rule, ...] = (*privileges.RULES,)
+_PODS = (privileges, hostaccess, capabilities, confinement, restricted, identity, resources, images, ports, placement)
+_SECRETS = (secrets, secret_use, configmaps)
+_RIGHTS = (rights, bindings, granted)
+_NETWORK = (namespaces, network, isolation, services, exposure, ingress, nginx, mesh)
+_AVAILABILITY = (availability, disruption)
+
+RULES: tuple[Rule, ...] = tuple(
+    rule for family in (*_PODS, *_SECRETS, *_RIGHTS, *_NETWORK, *_AVAILABILITY) for rule in family.RULES
+)

@@ -1,9 +1,11 @@
-"""Pod Security Standards, baseline: what gives a container the node."""
+"""Pod Security Standards, baseline: what makes a container the node's administrator."""
 
 from __future__ import annotations
 
 from garrison_policies.expr import Is
 from garrison_policies.rule import Check, Rule, Severity
+from garrison_policies.rules.conditions import everywhere
+from garrison_policies.rules.examples import pod
 from garrison_policies.subjects import CONTAINERS
 
 RULES = (
@@ -12,7 +14,7 @@ RULES = (
         title="a container is not privileged",
         severity=Severity.CRITICAL,
         remedy="remove securityContext.privileged",
-        controls=("pss.baseline.privileged",),
+        controls=("pss.baseline.privileged", "pss.level.whole"),
         references=("PSS baseline", "CIS 5.2.2", "NSA pod security", "OWASP K01"),
         checks=(
             Check(
@@ -21,19 +23,20 @@ RULES = (
                 require=Is("securityContext.privileged", (False,), absent=True),
             ),
         ),
-        good="""
-            apiVersion: v1
-            kind: Pod
-            metadata: {name: app, namespace: shop}
-            spec:
-              containers: [{name: app, image: example/app}]
-        """,
-        bad="""
-            apiVersion: v1
-            kind: Pod
-            metadata: {name: app, namespace: shop}
-            spec:
-              containers: [{name: app, image: example/app, securityContext: {privileged: true}}]
-        """,
+        good=pod(container="securityContext: {privileged: false}"),
+        bad=pod(container="securityContext: {privileged: true}"),
+        tags=frozenset({"baseline"}),
+    ),
+    Rule(
+        id="windows-host-process",
+        title="a Windows container is no process of its host",
+        severity=Severity.CRITICAL,
+        remedy="remove securityContext.windowsOptions.hostProcess",
+        controls=("pss.baseline.windows_hostprocess", "pss.level.whole"),
+        references=("PSS baseline", "CIS 5.2.11", "NSA pod security", "OWASP K01"),
+        checks=everywhere("windowsOptions.hostProcess", lambda field: Is(field, (False,), absent=True)),
+        good=pod(container="securityContext:\n  windowsOptions: {hostProcess: false}"),
+        bad=pod(container="securityContext:\n  windowsOptions: {hostProcess: true}"),
+        tags=frozenset({"baseline"}),
     ),
 )

@@ -149,4 +149,5 @@ def _server(folder: Path, port: int, store: str, key: Path) -> list[str]:
         "--service-cluster-ip-range=10.96.0.0/16",
         "--disable-admission-plugins=ServiceAccount",
         "--authorization-mode=RBAC",
+        "--allow-privileged=true",  # as kubeadm has it: admission decides, with a reason
     ]

@@ -1,0 +1,1 @@
+"""CI: `garrison ci lint` judges workflows, `run` makes reports, `gate` judges those."""

@@ -1,0 +1,103 @@
+"""Where manifests come from: files, folders, standard input, and what Kustomize and Helm make of a folder.
+
+A folder with a kustomization or a chart is rendered whole, by the tool it is written for: its files are not manifests,
+and what is not part of the result is not deployed. Where the tool is missing the check cannot be done, and says so.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+STDIN = "-"
+ENDINGS = (".yaml", ".yml", ".json")
+KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+CHART = "Chart.yaml"
+TIMEOUT = 120  # seconds for one rendering; large umbrella charts take about ten
+
+
+class CheckError(Exception):
+    """The check could not be done: one line for each reason."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The content of one file, under the name reports give it; `walked` if nobody named the file itself."""
+
+    file: str
+    content: bytes
+    walked: bool = False
+
+
+def sources(path: str) -> Iterator[Source]:
+    """Everything one argument of the command stands for, in a stable order; raises CheckError."""
+    place = Path(path)
+    if path == STDIN:
+        yield Source(STDIN, sys.stdin.buffer.read())
+    elif place.is_dir():
+        yield from _walk(place, set())
+    elif place.name in KUSTOMIZATIONS or place.name == CHART:
+        yield _rendered(place)
+    elif place.exists():
+        yield Source(path, _content(place))
+    else:
+        raise CheckError(f"{path}: no such file or folder")
+
+
+def _walk(folder: Path, seen: set[Path]) -> Iterator[Source]:
+    """Folders below as well; hidden ones are other tools' own, and one that is linked to twice is read once."""
+    if folder.resolve() in seen:
+        return
+    seen.add(folder.resolve())
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise CheckError(f"{folder}: cannot be read ({error.strerror})") from None
+    whole = next((entry for entry in entries if entry.name in (*KUSTOMIZATIONS, CHART)), None)
+    if whole is not None:
+        yield _rendered(whole)
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            if whole is None or (whole.name != CHART and _has_own(entry)):
+                yield from _walk(entry, seen)
+        elif whole is None and entry.suffix in ENDINGS:
+            yield Source(str(entry), _content(entry), walked=True)
+
+
+def _has_own(folder: Path) -> bool:
+    """Whether a folder inside a kustomization is one itself, at some depth; else it is the outer one's material."""
+    return any(next(folder.rglob(name), None) for name in (*KUSTOMIZATIONS, CHART))
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CheckError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _rendered(marker: Path) -> Source:
+    folder = str(marker.parent)
+    if marker.name == CHART:
+        name = marker.parent.resolve().name.lower()
+        return Source(str(marker), _run(marker, ["helm", "template", name, folder, "--include-crds"]))
+    return Source(str(marker), _run(marker, ["kubectl", "kustomize", folder]))
+
+
+def _run(marker: Path, command: list[str]) -> bytes:
+    tool = command[0]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False, timeout=TIMEOUT)
+    except FileNotFoundError:
+        raise CheckError(f"{marker}: has to be rendered, and {tool} is not in PATH; install {tool}") from None
+    except subprocess.TimeoutExpired:
+        raise CheckError(f"{marker}: {tool} gave no result within {TIMEOUT} s") from None
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["failed without a word"]
+        raise CheckError(f"{marker}: {tool}: {said[-1]}")
+    return done.stdout

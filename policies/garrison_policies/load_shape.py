@@ -1,0 +1,51 @@
+"""Objects that are not shaped as their kind is: every rule would look at nothing in them, and find nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+
+from garrison_policies.expr import MISSING, get
+from garrison_policies.objects import Object
+from garrison_policies.rule import Subject
+from garrison_policies.subjects import WORKLOADS
+
+BUILT_IN = ("", "apps", "batch", "extensions")  # groups in which the names of WORKLOADS mean Kubernetes' own kinds
+
+
+def carries(kind: str) -> str:
+    """The field in which a kind carries other objects: lists do, and OpenShift's templates; empty for the rest."""
+    return "items" if kind.endswith("List") else {"Template": "objects"}.get(kind, "")
+
+
+def problems(item: Object) -> Iterator[tuple[str, str]]:
+    """Path and complaint for each part the API server would not take, and rules could not see."""
+    for key in ("metadata", "spec"):
+        if not isinstance(item.body.get(key, {}), Mapping):
+            yield key, f"{key} is not a mapping"
+    carried = carries(item.kind)
+    if carried and not isinstance(item.body.get(carried, []), list):
+        yield carried, f"{carried} is not a list"
+    if item.kind in WORKLOADS and item.group in BUILT_IN and item.template is None:
+        yield "spec", f"a {item.kind} without a pod template that has containers"
+    for subject in _subjects():
+        if item.kind in subject.kinds:
+            root = item.template if subject.pod else item.body
+            where = f"{item.template_path}." if subject.pod and item.template_path else ""
+            for path in subject.each:
+                found = get(root, path)
+                if found is not MISSING and not _is_list_of_mappings(found):
+                    dotted = where + (path if isinstance(path, str) else ".".join(path))
+                    yield dotted, f"{dotted} is not a list of mappings"
+
+
+def _is_list_of_mappings(found: object) -> bool:
+    return isinstance(found, list) and all(isinstance(one, Mapping) for one in found)
+
+
+@cache
+def _subjects() -> tuple[Subject, ...]:
+    """Whatever rules look at one by one; each once."""
+    from garrison_policies.rules import RULES  # here alone: the catalogue is data this module works without
+
+    return tuple(dict.fromkeys(check.subject for rule in RULES for check in rule.checks if check.subject.each))

@@ -1,0 +1,161 @@
+"""What the kernel confines a container with: seccomp, SELinux, AppArmor, /proc and sysctls, at the baseline level."""
+
+from __future__ import annotations
+
+from garrison_policies.expr import All, Either, Entries, Every, Is, Matches, Not, Predicate, Present, Some, Whole
+from garrison_policies.rule import Check, Rule, Severity
+from garrison_policies.rules.conditions import USER_NAMESPACE, WINDOWS, everywhere
+from garrison_policies.rules.examples import pod
+from garrison_policies.subjects import CONTAINERS, POD
+
+BASELINE = frozenset({"baseline"})
+_SELINUX_TYPES = ("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")  # the last since 1.31
+_APPARMOR = r"^container\.apparmor\.security\.beta\.kubernetes\.io/"  # deprecated since 1.30, still honoured
+_APPARMOR_EXAMPLE = "{container.apparmor.security.beta.kubernetes.io/app: %s}"
+
+# Namespaced, and without effect on other pods of the node (PSS: baseline).
+_SAFE_SYSCTLS = (
+    "kernel.shm_rmid_forced",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.ip_unprivileged_port_start",
+    "net.ipv4.tcp_syncookies",
+    "net.ipv4.ping_group_range",
+    "net.ipv4.ip_local_reserved_ports",  # since 1.27
+    "net.ipv4.tcp_keepalive_time",  # since 1.29, with the next three
+    "net.ipv4.tcp_fin_timeout",
+    "net.ipv4.tcp_keepalive_intvl",
+    "net.ipv4.tcp_keepalive_probes",
+    "net.ipv4.tcp_rmem",  # since 1.32, with the next
+    "net.ipv4.tcp_wmem",
+    "net.ipv4.tcp_slow_start_after_idle",  # since 1.37, with the next
+    "net.ipv4.tcp_notsent_lowat",
+)
+
+
+def profile(field: str) -> Predicate:
+    """A seccomp or AppArmor profile that confines: the runtime's own, or one of the node's files."""
+    return Is(f"{field}.type", ("RuntimeDefault", "Localhost"))
+
+
+def _no_other(field: str) -> Predicate:
+    return Either(Not(Present(field)), profile(field))
+
+
+def _plain_selinux(field: str) -> Predicate:
+    unset = (Is(f"{field}.{name}", ("",), absent=True) for name in ("user", "role"))
+    return All(Is(f"{field}.type", _SELINUX_TYPES, absent=True), *unset)
+
+
+def _hardened(context: str) -> Predicate:
+    """A security context that asks for one of the four."""
+    set_ = (
+        profile(f"{context}.seccompProfile"),
+        profile(f"{context}.appArmorProfile"),
+        Present(f"{context}.seLinuxOptions"),
+    )
+    return Either(*set_, Some(f"{context}.capabilities.drop", Matches("", ".")))
+
+
+RULES = (
+    Rule(
+        id="seccomp-unconfined",
+        title="seccomp is not switched off",
+        severity=Severity.HIGH,
+        remedy="write securityContext.seccompProfile.type: RuntimeDefault",
+        controls=("pss.baseline.seccomp", "pss.level.whole"),
+        references=("PSS baseline", "CIS 5.7.2", "NSA pod security", "OWASP K01"),
+        checks=everywhere("seccompProfile", _no_other),
+        good=pod(container="securityContext:\n  seccompProfile: {type: RuntimeDefault}"),
+        bad=pod(container="securityContext:\n  seccompProfile: {type: Unconfined}"),
+        tags=BASELINE,
+    ),
+    Rule(
+        id="selinux-options",
+        title="SELinux keeps its user and role, and a type meant for containers",
+        severity=Severity.HIGH,
+        remedy="remove securityContext.seLinuxOptions, or set its level only",
+        controls=("pss.baseline.selinux", "pss.level.whole"),
+        references=("PSS baseline", "NSA pod security", "OWASP K01"),
+        checks=everywhere("seLinuxOptions", _plain_selinux),
+        good=pod(container="securityContext:\n  seLinuxOptions: {level: 's0:c123,c456'}"),
+        bad=pod(container="securityContext:\n  seLinuxOptions: {type: spc_t}"),
+        tags=BASELINE,
+    ),
+    Rule(
+        id="apparmor-profile",
+        title="AppArmor is not switched off",
+        severity=Severity.HIGH,
+        remedy="write securityContext.appArmorProfile.type: RuntimeDefault, and remove the old annotation",
+        controls=("pss.baseline.apparmor", "pss.level.whole"),
+        references=("PSS baseline", "NSA pod security", "OWASP K01"),
+        checks=(
+            *everywhere("appArmorProfile", _no_other),
+            Check(
+                subject=POD,
+                at="metadata.annotations",
+                require=Entries("metadata.annotations", _APPARMOR, Matches("", "^($|runtime/default$|localhost/)")),
+            ),
+        ),
+        good=pod(annotations=_APPARMOR_EXAMPLE % "runtime/default"),
+        bad=pod(annotations=_APPARMOR_EXAMPLE % "unconfined"),
+        tags=BASELINE,
+    ),
+    Rule(
+        id="proc-mount",
+        title="/proc is masked, unless the pod has a user namespace of its own",
+        severity=Severity.HIGH,
+        remedy="remove securityContext.procMount, or write spec.hostUsers: false",
+        controls=("pss.baseline.procmount", "pss.level.whole"),
+        references=("PSS baseline", "NSA pod security", "OWASP K01"),
+        checks=(
+            Check(
+                subject=CONTAINERS,
+                at="securityContext.procMount",
+                require=Either(USER_NAMESPACE, Is("securityContext.procMount", ("Default",), absent=True)),
+            ),
+        ),
+        good=pod(spec="hostUsers: false", container="securityContext: {procMount: Unmasked}"),
+        bad=pod(container="securityContext: {procMount: Unmasked}"),
+        tags=BASELINE,
+    ),
+    Rule(
+        id="unsafe-sysctls",
+        title="a pod sets safe sysctls only",
+        severity=Severity.HIGH,
+        remedy="remove it from securityContext.sysctls: it acts on the node or on other pods",
+        controls=("pss.baseline.sysctls", "pss.level.whole"),
+        references=("PSS baseline", "NSA pod security", "OWASP K01"),
+        checks=(
+            Check(
+                subject=POD,
+                at="spec.securityContext.sysctls",
+                require=Every("spec.securityContext.sysctls", Is("name", _SAFE_SYSCTLS)),
+            ),
+        ),
+        good=pod(spec="securityContext:\n  sysctls: [{name: net.ipv4.tcp_notsent_lowat, value: '16384'}]"),
+        bad=pod(spec="securityContext:\n  sysctls: [{name: kernel.msgmax, value: '65536'}]"),
+        tags=BASELINE,
+    ),
+    Rule(
+        id="linux-hardening",
+        title="a container is confined by seccomp, SELinux, AppArmor or dropped capabilities",
+        severity=Severity.MEDIUM,
+        remedy='write securityContext.seccompProfile.type: RuntimeDefault and capabilities.drop: ["ALL"]',
+        controls=("hardening.linux",),
+        references=("CIS 5.7.2", "CIS 5.7.3", "NSA pod security", "OWASP K01"),
+        checks=(
+            Check(
+                subject=CONTAINERS,
+                at="securityContext",
+                require=Either(
+                    WINDOWS,
+                    _hardened("securityContext"),
+                    Whole(_hardened("spec.securityContext")),
+                    Whole(Not(Entries("metadata.annotations", _APPARMOR, Is("", ("unconfined",))))),
+                ),
+            ),
+        ),
+        good=pod(container="securityContext:\n  capabilities: {drop: [ALL]}"),
+        bad=pod(container="securityContext: {runAsNonRoot: true}"),
+    ),
+)

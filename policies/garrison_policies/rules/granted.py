@@ -1,0 +1,130 @@
+"""RBAC, roles and bindings together: to whom a role that should not be given away is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from garrison_policies.expr import Predicate, get
+from garrison_policies.objects import Inventory, Object
+from garrison_policies.rule import Hit, Look, Rule, Severity
+from garrison_policies.rules.manifests import manifests
+from garrison_policies.rules.rights import CREATES_PODS, ESCALATES, EVERYTHING, EXECUTES, READS_SECRETS
+from garrison_policies.selectors import selects
+from garrison_policies.workloads import namespace
+
+Named = tuple[str, str, str]  # kind, namespace (none for a ClusterRole) and name of a role
+
+
+def bound_to(gives: Predicate, what: str) -> Look:
+    """Finds the bindings of roles in which some rule satisfies `gives`."""
+
+    def look(inventory: Inventory) -> Iterator[Hit]:
+        giving = {name for name, rules in _roles(inventory) if any(gives.holds(rule, rule) for rule in rules)}
+        for binding in inventory.of("RoleBinding", "ClusterRoleBinding"):
+            if get(binding.body, "subjects") and (name := _bound(binding)) in giving:
+                yield binding, "roleRef", f"{name[0]} {name[2]} {what}"
+
+    return look
+
+
+def _bound(binding: Object) -> Named:
+    kind, name = str(get(binding.body, "roleRef.kind")), str(get(binding.body, "roleRef.name"))
+    return kind, namespace(binding) if kind == "Role" else "", name
+
+
+def _roles(inventory: Inventory) -> Iterator[tuple[Named, list[Any]]]:
+    """Every role with its rules, those it aggregates from other roles included."""
+    for role in inventory.of("Role"):
+        yield ("Role", namespace(role), role.name), _rules(role)
+    for role in inventory.of("ClusterRole"):
+        chosen = get(role.body, "aggregationRule.clusterRoleSelectors")
+        rules = list(_rules(role))
+        for selector in chosen if isinstance(chosen, list) else ():
+            for part in inventory.of("ClusterRole") if isinstance(selector, Mapping) else ():
+                rules += _rules(part) if selects(selector, part.labels) else ()
+        yield ("ClusterRole", "", role.name), rules
+
+
+def _rules(role: Object) -> list[Any]:
+    found = role.body.get("rules")
+    return found if isinstance(found, list) else []
+
+
+def _given(rule: str) -> str:
+    return manifests(
+        f"""
+        apiVersion: rbac.authorization.k8s.io/v1
+        kind: Role
+        metadata: {{name: orders, namespace: shop}}
+        rules: [{{{rule}}}]
+        """,
+        """
+        apiVersion: rbac.authorization.k8s.io/v1
+        kind: RoleBinding
+        metadata: {name: orders, namespace: shop}
+        roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: orders}
+        subjects: [{kind: ServiceAccount, name: orders, namespace: shop}]
+        """,
+    )
+
+
+_HARMLESS = _given('apiGroups: [""], resources: [configmaps], resourceNames: [orders], verbs: [get]')
+
+RULES = (
+    Rule(
+        id="bound-to-everything",
+        title="nobody is bound to a role that allows everything",
+        severity=Severity.CRITICAL,
+        remedy="bind a role that names what is needed: under another name it is cluster-admin all the same",
+        controls=("rbac.cluster_admin",),
+        references=("CIS 5.1.1", "NSA authentication and authorization", "OWASP K03"),
+        look=bound_to(EVERYTHING, "allows everything"),
+        good=_HARMLESS,
+        bad=_given('apiGroups: ["*"], resources: ["*"], verbs: ["*"]'),
+    ),
+    Rule(
+        id="bound-to-secrets",
+        title="nobody is bound to a role that reads all secrets",
+        severity=Severity.HIGH,
+        remedy="name the secrets in the role's resourceNames",
+        controls=("rbac.secrets_read",),
+        references=("CIS 5.1.2", "NSA authentication and authorization", "OWASP K03", "OWASP K08"),
+        look=bound_to(READS_SECRETS, "reads all secrets"),
+        good=_HARMLESS,
+        bad=_given('apiGroups: [""], resources: [secrets], verbs: [get]'),
+    ),
+    Rule(
+        id="bound-to-exec",
+        title="nobody is bound to a role that runs commands in pods",
+        severity=Severity.HIGH,
+        remedy="bind it for the time of an incident only, and say so in an exception with an owner",
+        controls=("rbac.exec",),
+        references=("CIS 5.1.10", "NSA authentication and authorization", "OWASP K03"),
+        look=bound_to(EXECUTES, "runs commands in pods"),
+        good=_HARMLESS,
+        bad=_given('apiGroups: [""], resources: [pods/exec], verbs: [create]'),
+    ),
+    Rule(
+        id="bound-to-escalation",
+        title="nobody is bound to a role that binds, escalates or impersonates",
+        severity=Severity.CRITICAL,
+        remedy="give the rights themselves to who needs them",
+        controls=("rbac.escalation",),
+        references=("CIS 5.1.8", "NSA authentication and authorization", "OWASP K03"),
+        look=bound_to(ESCALATES, "binds, escalates or impersonates"),
+        good=_HARMLESS,
+        bad=_given("apiGroups: [''], resources: [users], verbs: [impersonate]"),
+    ),
+    Rule(
+        id="bound-to-pods",
+        title="nobody is bound to a role that creates pods",
+        severity=Severity.MEDIUM,
+        remedy="leave it to the pipeline, and say so in an exception with an owner",
+        controls=("rbac.create_pods",),
+        references=("CIS 5.1.4", "NSA authentication and authorization", "OWASP K03"),
+        look=bound_to(CREATES_PODS, "creates pods"),
+        good=_HARMLESS,
+        bad=_given('apiGroups: [""], resources: [pods], verbs: [create]'),
+    ),
+)

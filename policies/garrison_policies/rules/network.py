@@ -1,0 +1,144 @@
+"""Network policies: what one must say. An allow-all is not a policy; a deny-all is the best of them."""
+
+from __future__ import annotations
+
+from garrison_policies.expr import (
+    All,
+    Between,
+    Either,
+    Entries,
+    Every,
+    Is,
+    Matches,
+    Not,
+    Path,
+    Predicate,
+    Present,
+    Some,
+    Whole,
+)
+from garrison_policies.rule import Check, Rule, Severity, Subject
+from garrison_policies.subjects import NETWORK_POLICIES
+
+NOTHING = Not(Present(""))  # no element satisfies it
+
+
+def empty(path: Path) -> Predicate:
+    """The list at `path` is absent or empty."""
+    return Every(path, NOTHING)
+
+
+def unlimited(path: Path) -> Predicate:
+    """The label selector at `path` is written and demands nothing."""
+    return All(Present(path), Entries(f"{path}.matchLabels", ""), empty(f"{path}.matchExpressions"))
+
+
+# Everybody in the cluster, or everybody at all. All pods of one's own namespace are neither: `podSelector: {}` alone.
+EVERYBODY = Either(
+    All(unlimited("namespaceSelector"), Either(Not(Present("podSelector")), unlimited("podSelector"))),
+    All(Matches("ipBlock.cidr", "/[01]$"), empty("ipBlock.except")),  # 0.0.0.0/0, or one half of it and then the other
+)
+# No port named is all ports, also where the protocol is.
+EVERY_PORT = Either(Not(Present("port")), All(Between("port", 0, 1), Between("endPort", 65535)))
+
+
+def narrow(peers: str) -> Predicate:
+    """A rule of a policy that leaves somebody or some port out."""
+    anybody = Either(empty(peers), Some(peers, EVERYBODY))
+    return Not(All(anybody, Either(empty("ports"), Some("ports", EVERY_PORT))))
+
+
+# Without policyTypes a policy is one of ingress, and of egress too when it has egress rules.
+_UNTYPED = empty("spec.policyTypes")
+INGRESS = Either(_UNTYPED, Some("spec.policyTypes", Is("", ("Ingress",))))
+EGRESS = Either(All(_UNTYPED, Not(empty("spec.egress"))), Some("spec.policyTypes", Is("", ("Egress",))))
+# It denies something: in one of its directions no rule lets everything through.
+ISOLATES = Either(
+    All(INGRESS, Every("spec.ingress", narrow("from"))),
+    All(EGRESS, Every("spec.egress", narrow("to"))),
+)
+
+RULES = (
+    Rule(
+        id="network-policy-open-ingress",
+        title="a network policy does not let everybody in on every port",
+        severity=Severity.HIGH,
+        remedy="name in `from` who may come in, or in `ports` where; for none at all, leave `ingress` out",
+        controls=("net.policy_missing",),
+        references=("CIS 5.3.2", "NSA network separation", "OWASP K07"),
+        checks=(
+            Check(
+                subject=Subject(kinds=NETWORK_POLICIES.kinds, each=("spec.ingress",)),
+                require=Either(Whole(Not(INGRESS)), narrow("from")),
+            ),
+        ),
+        good="""
+            apiVersion: networking.k8s.io/v1
+            kind: NetworkPolicy
+            metadata: {name: orders, namespace: shop}
+            spec:
+              podSelector: {matchLabels: {app: orders}}
+              policyTypes: [Ingress]
+              ingress: [{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 8080}]}]
+        """,
+        bad="""
+            apiVersion: networking.k8s.io/v1
+            kind: NetworkPolicy
+            metadata: {name: orders, namespace: shop}
+            spec:
+              podSelector: {}
+              policyTypes: [Ingress]
+              ingress: [{}]
+        """,
+    ),
+    Rule(
+        id="network-policy-open-egress",
+        title="a network policy does not let everything out on every port",
+        severity=Severity.MEDIUM,
+        remedy="name in `to` whom it may call, or in `ports` where; for none at all, leave `egress` out",
+        controls=("net.policy_missing",),
+        references=("CIS 5.3.2", "NSA network separation", "OWASP K07"),
+        checks=(
+            Check(
+                subject=Subject(kinds=NETWORK_POLICIES.kinds, each=("spec.egress",)),
+                require=Either(Whole(Not(EGRESS)), narrow("to")),
+            ),
+        ),
+        good="""
+            apiVersion: networking.k8s.io/v1
+            kind: NetworkPolicy
+            metadata: {name: deny-all, namespace: shop}
+            spec: {podSelector: {}, policyTypes: [Ingress, Egress]}
+        """,
+        bad="""
+            apiVersion: networking.k8s.io/v1
+            kind: NetworkPolicy
+            metadata: {name: orders, namespace: shop}
+            spec:
+              podSelector: {}
+              policyTypes: [Egress]
+              egress: [{to: [{ipBlock: {cidr: 0.0.0.0/0}}]}]
+        """,
+    ),
+    Rule(
+        id="network-policy-selector",
+        title="a network policy says which pods it is for",
+        severity=Severity.MEDIUM,
+        remedy="write spec.podSelector; `podSelector: {}` is every pod of the namespace",
+        controls=("net.selector",),
+        references=("CIS 5.3.2", "NSA network separation", "OWASP K07"),
+        checks=(Check(subject=NETWORK_POLICIES, at="spec.podSelector", require=Present("spec.podSelector")),),
+        good="""
+            apiVersion: networking.k8s.io/v1
+            kind: NetworkPolicy
+            metadata: {name: deny-all, namespace: shop}
+            spec: {podSelector: {}, policyTypes: [Ingress, Egress]}
+        """,
+        bad="""
+            apiVersion: networking.k8s.io/v1
+            kind: NetworkPolicy
+            metadata: {name: deny-all, namespace: shop}
+            spec: {policyTypes: [Ingress, Egress]}
+        """,
+    ),
+)

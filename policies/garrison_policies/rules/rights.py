@@ -1,0 +1,187 @@
+"""RBAC, what a role gives: wildcards, secrets, a shell in a pod, and the ways from little to everything.
+
+Most of these rights are right for somebody: a controller that needs one has an exception, with an owner. A binding
+that hands one out is found by the rules of `bindings`.
+"""
+
+from __future__ import annotations
+
+from garrison_policies.expr import All, Either, Is, Matches, Not, Predicate, Some
+from garrison_policies.rule import Check, Rule, Severity
+from garrison_policies.rules.network import empty
+from garrison_policies.subjects import ROLE_RULES
+
+RBAC = "rbac.authorization.k8s.io"
+
+
+def among(path: str, *values: str) -> Predicate:
+    """The list at `path` names one of them, or everything."""
+    return Some(path, Is("", (*values, "*")))
+
+
+def grants(groups: tuple[str, ...], resources: tuple[str, ...], verbs: tuple[str, ...]) -> Predicate:
+    """A rule of a role allows one of `verbs` on one of `resources`. Without `verbs`: every verb."""
+    return All(among("apiGroups", *groups), among("resources", *resources), among("verbs", *verbs))
+
+
+EVERYTHING = All(
+    Some("verbs", Is("", ("*",))),
+    Some("resources", Is("", ("*",))),
+    Some("apiGroups", Is("", ("*",))),
+)
+WILDCARD = Either(
+    Some("verbs", Is("", ("*",))),
+    Some("resources", Matches("", r"\*")),  # `*/scale` is that of every resource
+    Some("apiGroups", Is("", ("*",))),
+    Some("nonResourceURLs", Is("", ("*", "/*"))),
+)
+# Secrets by name are what the remedy asks for: under names Kubernetes allows list and watch of that one only.
+READS_SECRETS = All(grants(("",), ("secrets",), ("get", "list", "watch")), empty("resourceNames"))
+# exec and attach connect with create, over WebSockets with get too. An ephemeral container is a shell of one's own.
+# nodes/proxy is the kubelet's API, which runs commands in every pod of the node and asks no admission.
+EXECUTES = Either(
+    grants(("",), ("pods/exec", "*/exec", "pods/attach", "*/attach", "nodes/proxy", "*/proxy"), ("create", "get")),
+    grants(("",), ("pods/ephemeralcontainers", "*/ephemeralcontainers"), ("update", "patch")),
+)
+CREATES_PODS = Either(
+    grants(("",), ("pods", "replicationcontrollers"), ("create",)),
+    grants(("apps", "extensions"), ("deployments", "statefulsets", "daemonsets", "replicasets"), ("create",)),
+    grants(("batch",), ("jobs", "cronjobs"), ("create",)),
+)
+# The verbs that step over RBAC's own barrier, that nobody can give what they do not have.
+ESCALATES = Either(
+    Some("verbs", Matches("", "^(bind|escalate|impersonate.*)$")),
+    grants((RBAC,), ("roles", "clusterroles", "rolebindings", "clusterrolebindings"), ()),
+    grants(("",), ("users", "groups", "serviceaccounts"), ()),
+)
+# Kubernetes lets these become somebody else as well, in two steps.
+BECOMES_ANOTHER = Either(
+    All(grants(("",), ("serviceaccounts/token", "*/token"), ("create",)), empty("resourceNames")),
+    grants(("certificates.k8s.io",), ("certificatesigningrequests/approval", "*/approval"), ("update", "patch")),
+)
+CHANGES_ADMISSION = grants(
+    ("admissionregistration.k8s.io",),
+    (
+        "mutatingwebhookconfigurations",
+        "validatingwebhookconfigurations",
+        "mutatingadmissionpolicies",
+        "mutatingadmissionpolicybindings",
+        "validatingadmissionpolicies",
+        "validatingadmissionpolicybindings",
+    ),
+    ("create", "update", "patch", "delete", "deletecollection"),
+)
+CREATES_VOLUMES = grants(("",), ("persistentvolumes",), ("create",))
+
+
+def _role(rule: str) -> str:
+    return f"""
+            apiVersion: rbac.authorization.k8s.io/v1
+            kind: Role
+            metadata: {{name: orders, namespace: shop}}
+            rules: [{{{rule}}}]
+    """
+
+
+_HARMLESS = _role('apiGroups: [""], resources: [configmaps], resourceNames: [orders], verbs: [get]')
+
+RULES = (
+    Rule(
+        id="role-wildcard",
+        title="a role names its verbs, resources and API groups",
+        severity=Severity.HIGH,
+        remedy="replace * by what is needed: it also grants what later versions and other people add",
+        controls=("rbac.wildcard",),
+        references=("CIS 5.1.3", "NSA authentication and authorization", "OWASP K03"),
+        checks=(Check(subject=ROLE_RULES, require=Not(WILDCARD)),),
+        good=_HARMLESS,
+        bad=_role('apiGroups: [""], resources: [configmaps], verbs: ["*"]'),
+    ),
+    Rule(
+        id="role-reads-secrets",
+        title="a role does not read all secrets",
+        severity=Severity.HIGH,
+        remedy="name the secrets in resourceNames, or mount the one needed; an application's belong into the store",
+        controls=("rbac.secrets_read",),
+        references=("CIS 5.1.2", "NSA authentication and authorization", "OWASP K03", "OWASP K08"),
+        checks=(Check(subject=ROLE_RULES, require=Not(READS_SECRETS)),),
+        admission=False,
+        why_not_admission="certificate and ingress controllers cannot do without",
+        good=_role('apiGroups: [""], resources: [secrets], resourceNames: [orders-tls], verbs: [get]'),
+        bad=_role('apiGroups: [""], resources: [secrets], verbs: [get, list]'),
+    ),
+    Rule(
+        id="role-executes-in-pods",
+        title="a role does not run commands in pods",
+        severity=Severity.HIGH,
+        remedy="remove pods/exec, attach, ephemeralcontainers and nodes/proxy; metrics need nodes/metrics only",
+        controls=("rbac.exec",),
+        references=("CIS 5.1.10", "NSA authentication and authorization", "OWASP K03"),
+        checks=(Check(subject=ROLE_RULES, require=Not(EXECUTES)),),
+        good=_HARMLESS,
+        bad=_role('apiGroups: [""], resources: [pods/exec], verbs: [create]'),
+    ),
+    Rule(
+        id="role-escalates",
+        title="a role does not bind, escalate or impersonate",
+        severity=Severity.CRITICAL,
+        remedy="remove the verbs bind, escalate and impersonate; give the rights themselves to who needs them",
+        controls=("rbac.escalation",),
+        references=("CIS 5.1.8", "NSA authentication and authorization", "OWASP K03"),
+        checks=(Check(subject=ROLE_RULES, require=Not(ESCALATES)),),
+        good=_HARMLESS,
+        bad=_role("apiGroups: [rbac.authorization.k8s.io], resources: [roles], verbs: [bind]"),
+    ),
+    Rule(
+        id="role-becomes-another",
+        title="a role neither requests tokens of any service account nor approves client certificates",
+        severity=Severity.HIGH,
+        remedy="name the service accounts in resourceNames; leave approval to the cluster's own controllers",
+        controls=("rbac.escalation",),
+        references=("CIS 5.1.11", "CIS 5.1.13", "NSA authentication and authorization", "OWASP K03"),
+        checks=(Check(subject=ROLE_RULES, require=Not(BECOMES_ANOTHER)),),
+        good=_role('apiGroups: [""], resources: [serviceaccounts/token], resourceNames: [orders], verbs: [create]'),
+        bad=_role('apiGroups: [""], resources: [serviceaccounts/token], verbs: [create]'),
+    ),
+    Rule(
+        id="role-changes-admission",
+        title="a role does not change what admission refuses",
+        severity=Severity.HIGH,
+        remedy="name the one object in resourceNames and take create and delete away",
+        controls=("rbac.escalation",),
+        references=("CIS 5.1.12", "NSA authentication and authorization", "OWASP K03"),
+        checks=(Check(subject=ROLE_RULES, require=Either(Not(CHANGES_ADMISSION), Not(empty("resourceNames")))),),
+        admission=False,
+        why_not_admission="operators bring webhooks and keep their certificates fresh",
+        good=_HARMLESS,
+        bad=_role(
+            "apiGroups: [admissionregistration.k8s.io], resources: [validatingadmissionpolicies], verbs: [delete]"
+        ),
+    ),
+    Rule(
+        id="role-creates-pods",
+        title="a role does not create pods",
+        severity=Severity.MEDIUM,
+        remedy="leave it to the pipeline: who creates a pod has every service account and secret of its namespace",
+        controls=("rbac.create_pods",),
+        references=("CIS 5.1.4", "NSA authentication and authorization", "OWASP K03"),
+        checks=(Check(subject=ROLE_RULES, require=Not(CREATES_PODS)),),
+        admission=False,
+        why_not_admission="to deploy is what pipelines and operators are for",
+        good=_HARMLESS,
+        bad=_role("apiGroups: [apps], resources: [deployments], verbs: [create]"),
+    ),
+    Rule(
+        id="role-creates-volumes",
+        title="a role does not create persistent volumes",
+        severity=Severity.MEDIUM,
+        remedy="claim volumes of a storage class: who writes a PersistentVolume can mount any path of the node",
+        controls=(),
+        references=("CIS 5.1.9", "NSA authentication and authorization", "OWASP K03"),
+        checks=(Check(subject=ROLE_RULES, require=Not(CREATES_VOLUMES)),),
+        admission=False,
+        why_not_admission="storage provisioners are made for it",
+        good=_HARMLESS,
+        bad=_role('apiGroups: [""], resources: [persistentvolumes], verbs: [create]'),
+    ),
+)

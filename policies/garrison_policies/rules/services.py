@@ -1,0 +1,68 @@
+"""Services: which ways into the cluster they open by themselves."""
+
+from __future__ import annotations
+
+from garrison_policies.expr import Is
+from garrison_policies.rule import Check, Rule, Severity
+from garrison_policies.rules.network import empty
+from garrison_policies.subjects import SERVICES
+
+
+def _service(spec: str) -> str:
+    return f"""
+            apiVersion: v1
+            kind: Service
+            metadata: {{name: orders, namespace: shop}}
+            spec: {{selector: {{app: orders}}, ports: [{{port: 443}}]{spec}}}
+    """
+
+
+RULES = (
+    Rule(
+        id="node-port-service",
+        title="a service opens no port on the nodes",
+        severity=Severity.MEDIUM,
+        remedy="use type ClusterIP and let the gateway be the only way in",
+        controls=("svc.nodeport", "svc.exposed"),
+        references=("NSA network separation", "OWASP K07"),
+        checks=(
+            Check(
+                subject=SERVICES,
+                at="spec.type",
+                require=Is("spec.type", ("ClusterIP", "ExternalName", "LoadBalancer"), absent=True),
+            ),
+        ),
+        good=_service(", type: ClusterIP"),
+        bad=_service(", type: NodePort"),
+    ),
+    Rule(
+        id="load-balancer-service",
+        title="a service asks for no load balancer of its own",
+        severity=Severity.LOW,
+        remedy="use type ClusterIP behind the gateway; the gateway's own service is an exception with an owner",
+        controls=("svc.loadbalancer", "svc.exposed"),
+        references=("NSA network separation", "OWASP K07"),
+        checks=(
+            Check(
+                subject=SERVICES,
+                at="spec.type",
+                require=Is("spec.type", ("ClusterIP", "ExternalName", "NodePort"), absent=True),
+            ),
+        ),
+        admission=False,
+        why_not_admission="the edge needs one, and its controller makes and remakes it",
+        good=_service(", type: ClusterIP"),
+        bad=_service(", type: LoadBalancer"),
+    ),
+    Rule(
+        id="external-ip-service",
+        title="a service claims no external address",
+        severity=Severity.HIGH,
+        remedy="remove spec.externalIPs: who writes it takes the traffic meant for that address (CVE-2020-8554)",
+        controls=("svc.external_ips", "svc.exposed"),
+        references=("CVE-2020-8554", "NSA network separation", "OWASP K07"),
+        checks=(Check(subject=SERVICES, at="spec.externalIPs", require=empty("spec.externalIPs")),),
+        good=_service(""),
+        bad=_service(", externalIPs: [203.0.113.7]"),
+    ),
+)

@@ -1,0 +1,106 @@
+"""Both readings of the rules on a real API server: what its admission says of an object is what Python says of it.
+
+The policies only warn here, so that one dry run of an object names every rule it breaks, and the server's answer is
+the object as it would be stored: with its defaults, and without its nulls.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import urllib3
+
+from garrison_policies import admission
+from garrison_policies.evaluate import judge
+from garrison_policies.objects import Object, without_nulls
+from garrison_policies.rules import RULES
+from harness.plugin.errors import KindMissing
+from harness.plugin.testing.apiserver import ControlPlane
+from policies.fixtures import corpora, objects, pod_security
+
+pytest_plugins = ["harness.plugin.testing.fixtures"]
+Json = dict[str, Any]
+NAMESPACE = "admission"
+ENFORCED = admission.enforced(RULES)
+NAMED = re.compile(r"ValidatingAdmissionPolicy '[^']+' with binding '[^']+': ([a-z0-9-]+): ")
+
+
+@pytest.fixture(scope="module")
+def server(plane: ControlPlane) -> Iterator[ControlPlane]:
+    """A server on which the policies are in force."""
+    made = admission.manifests(RULES, mode="warn")
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+    for item in (space, *made):
+        plane.api.apply(item, "test")
+    privileged = {"name": "app", "image": "app", "securityContext": {"privileged": True}}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [privileged]}}
+    deadline = time.monotonic() + 60
+    while "privileged-container" not in warned(plane, pod)[0]:
+        assert time.monotonic() < deadline, "the policies are not in force after 60 s"
+        time.sleep(0.2)
+    yield plane
+    for item in reversed(made):
+        plane.api.delete(item, "Background")
+
+
+def warned(plane: ControlPlane, item: Json) -> tuple[set[str], Json]:
+    """The rules the server says a new object would break, and that object with the server's defaults."""
+    api, client = plane.api, plane.api.client
+    home = item["metadata"].get("namespace", "default")
+    moved = {**item["metadata"], "namespace": home if home == "default" else NAMESPACE}
+    try:
+        placed = api.placed({**item, "metadata": moved})
+        path = api.resource(placed).path(placed["metadata"].get("namespace", ""))
+    except KindMissing as error:
+        raise NotStoredError(404, str(error)) from None
+    answer = client._pool.request(
+        "POST",
+        f"{path}?dryRun=All&fieldValidation=Ignore",
+        json=placed,
+        headers=client._headers,
+        retries=urllib3.Retry(total=2),
+    )
+    if answer.status != 201:
+        raise NotStoredError(answer.status, answer.json()["message"])
+    return set(NAMED.findall(" ".join(answer.headers.getlist("Warning")))), answer.json()
+
+
+class NotStoredError(Exception):
+    """The server does not take the object at all, whatever the policies say."""
+
+
+def broken(item: Json) -> set[str]:
+    """The enforced rules that the object breaks, by the reading in Python."""
+    seen = Object(without_nulls(item))
+    return {finding.rule for rule in ENFORCED for finding in judge(rule, seen)}
+
+
+@pytest.mark.parametrize("rule", ENFORCED, ids=lambda rule: rule.id)
+def test_each_enforced_rule_lets_its_good_example_in_and_names_its_bad_one(server: ControlPlane, rule: Any) -> None:
+    good, bad = ([item.body for item in objects(text)] for text in (rule.good, rule.bad))
+    assert all(rule.id not in warned(server, item)[0] for item in good)
+    assert any(rule.id in warned(server, item)[0] for item in bad)
+
+
+def test_the_server_and_python_agree_on_every_fixture(server: ControlPlane) -> None:
+    kinds = {kind for family in admission.FAMILIES for kind in family.kinds}
+    judged, refused, differ = 0, 0, []
+    shown = (item for rule in RULES for text in (rule.good, rule.bad) for item in objects(text, rule.id))
+    for fixture in (*shown, *(case.pod for case in pod_security()), *corpora()):
+        if fixture.kind not in kinds:
+            continue
+        try:
+            said, stored = warned(server, dict(fixture.body))
+        except NotStoredError:
+            refused += 1
+            continue
+        judged += 1
+        if said != broken(stored):
+            differ.append((fixture.file, str(fixture), sorted(said ^ broken(stored))))
+    print(f"{judged} objects judged alike, {refused} that the API server does not take at all")
+    assert not differ
+    assert judged > 200

@@ -1,0 +1,129 @@
+"""The live cluster, by a kubectl that answers from a table: all is read or nothing is said to be clean."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from garrison.kube import KubectlError
+from garrison_policies import live
+from garrison_policies.command import main
+from garrison_policies.load_files import CheckError
+from garrison_policies.objects import Inventory
+from garrison_policies.rules import RULES
+
+Body = dict[str, Any]
+PRIVILEGED = {"containers": [{"name": "app", "image": "x", "securityContext": {"privileged": True}}]}
+ONLY = ["--live", "--rules", "privileged-container", "--format", "json"]
+
+
+def thing(kind: str, name: str, namespace: str = "shop", *, owner: Body | None = None, **body: Any) -> Body:
+    metadata: Body = {"name": name, "namespace": namespace, "uid": f"{kind}-{namespace}-{name}"}
+    if owner is not None:
+        metadata["ownerReferences"] = [{"kind": owner["kind"], "uid": owner["metadata"]["uid"], "controller": True}]
+    return {"apiVersion": "v1", "kind": kind, "metadata": metadata, **body}
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Callable[..., None]:
+    """A cluster with these objects, by resource; `refused` and `unserved` resources cannot be read."""
+    monkeypatch.chdir(tmp_path)
+
+    def answer(objects: dict[str, list[Body]], refused: Sequence[str] = (), unserved: Sequence[str] = ()) -> None:
+        served = [name for name in (*live.BUILT_IN, *objects) if name not in unserved]
+
+        def kubectl(arguments: Sequence[str]) -> str:
+            if arguments[0] == "api-resources":
+                return "\n".join(served)
+            if arguments[1] in refused:
+                raise KubectlError(f"kubectl get: {arguments[1]} is forbidden")
+            return json.dumps({"kind": "List", "items": objects.get(arguments[1], [])})
+
+        monkeypatch.setattr(live, "kubectl", kubectl)
+
+    return answer
+
+
+def test_a_workload_answers_for_its_pods(cluster: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+    web = thing("Deployment", "web", spec={"template": {"spec": PRIVILEGED}})
+    replicas = thing("ReplicaSet", "web-1", owner=web, spec={"replicas": 1, "template": {"spec": PRIVILEGED}})
+    old = thing("ReplicaSet", "web-0", owner=web, spec={"replicas": 0, "template": {"spec": PRIVILEGED}})
+    pod = thing("Pod", "web-1-x", owner=replicas, spec=PRIVILEGED)
+    stray = thing("Pod", "web-1-y", spec=PRIVILEGED)
+    cluster({"deployments.apps": [web], "replicasets.apps": [replicas, old], "pods": [pod, stray]})
+    assert main(ONLY) == 1
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["object"]["kind"], row["object"]["name"]) for row in rows] == [
+        ("Pod", "web-1-y"),
+        ("Deployment", "web"),
+    ]
+    assert {row["file"] for row in rows} == {"live"}
+
+
+def test_what_a_pod_has_besides_its_template_is_its_own(
+    cluster: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    clean = {"containers": [{"name": "app", "image": "x"}]}
+    web = thing("ReplicaSet", "web", spec={"replicas": 1, "template": {"spec": clean}})
+    debugged = {**clean, "ephemeralContainers": [{"name": "debug", "securityContext": {"privileged": True}}]}
+    cluster({"replicasets.apps": [web], "pods": [thing("Pod", "web-x", owner=web, spec=debugged)]})
+    assert main(ONLY) == 1
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["object"]["name"], row["path"]) == ("web-x", "spec.ephemeralContainers[0].securityContext.privileged")
+
+
+def test_the_control_plane_is_counted_apart(cluster: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+    cluster({"pods": [thing("Pod", "etcd", "kube-system", spec=PRIVILEGED)]})
+    assert main(ONLY) == 0
+    assert "1 finding in the control plane's own objects not counted; --system counts them" in capsys.readouterr().err
+    assert main([*ONLY, "--system"]) == 1
+
+
+def test_a_cluster_that_cannot_be_read_whole_is_not_clean(
+    cluster: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster({})
+    assert main(ONLY) == 0, "the control: an empty cluster is clean"
+    cluster({}, refused=["pods", "roles.rbac.authorization.k8s.io"], unserved=["deployments.apps"])
+    capsys.readouterr()
+    assert main(ONLY) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert [line.split(": ")[1] for line in said.err.splitlines()] == [
+        "deployments.apps",
+        "pods",
+        "roles.rbac.authorization.k8s.io",
+    ]
+
+
+def test_no_cluster_at_all(monkeypatch: pytest.MonkeyPatch, cluster: Callable[..., None]) -> None:
+    def silent(_: Sequence[str]) -> str:
+        raise KubectlError("kubectl api-resources: connection refused")
+
+    monkeypatch.setattr(live, "kubectl", silent)
+    with pytest.raises(CheckError, match="the cluster cannot be read: .*connection refused"):
+        live.read()
+
+
+def test_secrets_are_never_read(cluster: Callable[..., None]) -> None:
+    assert "secrets" not in (*live.BUILT_IN, *live.EXTENSIONS)
+
+
+def plural(kind: str) -> str:
+    word = kind.lower()
+    return f"{word}es" if word.endswith("s") else re.sub("([^aeiou])y$", r"\1ie", word) + "s"
+
+
+def test_every_kind_that_a_rule_names_is_read() -> None:
+    """By the naming convention of resources: the lower-case plural of the kind."""
+    read = {name.partition(".")[0] for name in (*live.BUILT_IN, *live.EXTENSIONS)}
+    kinds = {kind for rule in RULES for check in rule.checks for kind in check.subject.kinds} - {"Secret"}
+    assert {kind for kind in kinds if plural(kind) not in read} == set()
+
+
+def test_folding_keeps_what_has_no_owner() -> None:
+    assert live.folded([], Inventory(())) == []
