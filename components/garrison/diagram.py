@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from garrison.graph import Graph, Permission, Ref
+from garrison.graph import Graph, Ref
 
 COLOURS = ("#dbeafe", "#dcfce7", "#fef3c7", "#fce7f3", "#ede9fe", "#e2e8f0")
 API = Ref("control plane", "Kubernetes API")  # no service has such a name
@@ -28,7 +28,7 @@ def mermaid(graph: Graph) -> str:
     if graph.permissions:
         lines.append(f"  KubernetesAPI[[{API.name}]]")  # in capitals, so the id of nothing else
     for ref, permissions in graph.permissions_of.items():
-        said = "<br/>".join(_permitted(p) for p in permissions)
+        said = "<br/>".join(f"{' '.join(p.verbs)} {p}" for p in permissions)
         lines.append(f'  {_id(ref)} -. "{said}" .-> KubernetesAPI')
     return "\n".join(lines) + "\n"
 
@@ -68,17 +68,14 @@ def _id(ref: Ref) -> str:
     return f"{ref.namespace}_{ref.name}".replace("-", "_")
 
 
-def _permitted(permission: Permission) -> str:
-    return f"{' '.join(permission.verbs)} {permission}"
-
-
 def _links(graph: Graph) -> Iterator[tuple[Ref, Ref, str]]:
     for call in graph.calls:
         yield call.caller, call.callee, ", ".join(str(operation) for operation in call.operations)
     for use in graph.uses:
         yield use.service, use.database, f"lease: {use.role}"
     for ref, permissions in graph.permissions_of.items():
-        yield ref, API, ", ".join(_permitted(p) for p in permissions)
+        # a picture has no room for verbs and names; the table and Mermaid say them
+        yield ref, API, ", ".join(sorted({p.resource for p in permissions}))
 
 
 def _places(graph: Graph) -> dict[Ref, tuple[int, int]]:

@@ -141,8 +141,10 @@ def _verb(verb: str) -> Iterator[Objection]:
             f"{verb!r} gives rights that nobody declared",
             "remove it, and declare each service's own rights with may()",
         )
+    elif "," in verb:
+        yield f"{verb!r} is not a verb", f"write spaces between verbs: {verb.replace(',', ' ')!r}"
     elif verb not in VERBS:
-        yield f"{verb!r} is not a verb", did_you_mean(verb, VERBS, f"use {', '.join(VERBS)}, with spaces between")
+        yield f"{verb!r} is not a verb", did_you_mean(verb, VERBS, f"use {', '.join(VERBS)}")
 
 
 def _resource(group: str, resource: str) -> Iterator[Objection]:
@@ -161,7 +163,8 @@ def _resource(group: str, resource: str) -> Iterator[Objection]:
     if group in CLUSTER and (base in CLUSTER[group] or not CLUSTER[group]):
         yield f"{base!r} belongs to the whole cluster", "remove it; a service's rights end at its namespace"
     if group in NAMESPACED and base not in NAMESPACED[group]:
-        yield f"there is no {base!r} in {group or 'the core group'!r}", _elsewhere(base, group)
+        place = f"group {group!r}" if group else "the core group"
+        yield f"there is no {base!r} in {place}", _elsewhere(base, group)
     if part and part not in SUBRESOURCES:
         yield f"{part!r} acts on a workload instead of reading it", f"use one of {', '.join(SUBRESOURCES)}"
 
@@ -176,15 +179,15 @@ def _elsewhere(base: str, group: str) -> str:
 
 
 def _writes(words: Sequence[str], group: str, resource: str) -> Iterator[Objection]:
-    writes = [verb for verb in words if verb in WRITES]
+    """What makes, runs or guards a workload is nobody's to change at run time."""
     guards = any(group == guard or group.endswith(f".{guard}") for guard in GUARDS)
-    if not writes or (group, resource) in WRITABLE or not (group in NAMESPACED or guards):
+    if (group, resource) in WRITABLE or not (group in NAMESPACED or guards) or not set(words) & set(WRITES):
         return
-    said = f"{' and '.join(writes)}: {resource} are written from the declaration only"
+    said = f"{resource} are written from the declaration only"
     if group in ("apps", "batch") or resource.partition("/")[0] in WORKLOADS:
         yield said, "declare the workload as a service; one made at run time could take any identity of the namespace"
     else:
-        yield said, f"use {', '.join(READS)} only"
+        yield said, f"keep to {', '.join(READS)}"
 
 
 def _configuration(words: Sequence[str], names: Collection[str], derived: Collection[str]) -> Iterator[Objection]:

@@ -160,7 +160,7 @@ def _permissions(app: said.App) -> Iterator[Problem]:
     for s in _only(app, said.MayStatement):
         derived = derived_config_maps(s.service.namespace, services, databases)
         for why, remedy in objections(s.verbs, s.resource, s.names, s.group, derived=derived):
-            asked = " ".join(filter(None, (s.verbs, s.resource, *s.names)))
+            asked = " ".join(filter(None, (s.verbs, ".".join(filter(None, (s.resource, s.group))), *s.names)))
             yield Problem(s.where, f"'{s.service}' may not be permitted {asked!r}: {why}", remedy)
 
 

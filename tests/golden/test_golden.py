@@ -8,6 +8,8 @@ from pathlib import Path
 import yaml
 
 from garrison import App, diagram, render
+from garrison.app import MayStatement
+from garrison.graph import Ref
 from unit.estates import DIGEST, empty_app
 
 HERE = Path(__file__).parent
@@ -19,6 +21,15 @@ def two_services() -> App:
     orders = shop.service("orders", image="registry.example/orders" + DIGEST, port=8080, replicas=1)
     catalog = shop.service("catalog", image="registry.example/catalog" + DIGEST, port=8080)
     orders.calls(catalog, "GET /items/{id}")
+    return app
+
+
+def permitted() -> App:
+    """The same, where one service may do a little in the Kubernetes API."""
+    app = two_services()
+    orders = Ref("shop", "orders")
+    app.add(MayStatement("here:1", orders, "get watch", "configmaps", ("orders-flags",), ""))
+    app.add(MayStatement("here:2", orders, "create", "leases", (), "coordination.k8s.io"))
     return app
 
 
@@ -40,3 +51,13 @@ def test_graph() -> None:
     compare("shop.mmd", diagram.mermaid(graph))
     compare("shop.svg", diagram.svg(graph))
     compare("shop.txt", diagram.table(graph))
+
+
+def test_permissions() -> None:
+    """Only what one more statement adds and changes."""
+    graph, before = permitted().graph(), render(two_services().graph())
+    changed = [item for item in render(graph) if item not in before]
+    compare("permitted.yaml", yaml.safe_dump_all(changed, sort_keys=False, width=1000))
+    compare("permitted.mmd", diagram.mermaid(graph))
+    compare("permitted.svg", diagram.svg(graph))
+    compare("permitted.txt", diagram.table(graph))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hypothesis import strategies as st
 
-from garrison import App
+from garrison import App, Service
 
 DIGEST = "@sha256:" + "0" * 64
 IMAGES = {name: f"registry.example/{name}{DIGEST}" for name in ("envoy", "openbao", "postgres", "prober")}
@@ -30,9 +32,19 @@ def shop_app() -> App:
     return app
 
 
+PERMISSIONS: tuple[Callable[[Service], None], ...] = (
+    lambda service: service.may("get list watch", "configmaps"),
+    lambda service: service.may("get patch", "configmaps", "flags", "limits"),
+    lambda service: service.may("get", "pods/log"),
+    lambda service: service.may("create", "leases", group="coordination.k8s.io"),
+    lambda service: service.may("get update", "leases", "leader", group="coordination.k8s.io"),
+    lambda service: service.may("get delete", "widgets", group="shop.example"),
+)
+
+
 @st.composite
 def apps(draw: st.DrawFn) -> App:
-    """A random estate: up to 3 namespaces, 7 services, any set of calls, some databases and secrets."""
+    """A random estate: up to 3 namespaces, 7 services, any set of calls, some databases, secrets and permissions."""
     app = empty_app()
     namespaces = [app.namespace(f"n{i}") for i in range(draw(st.integers(1, 3)))]
     services = [
@@ -47,4 +59,6 @@ def apps(draw: st.DrawFn) -> App:
         database = draw(st.sampled_from(namespaces)).postgres(f"d{i}")
         for user in draw(st.lists(st.sampled_from(services), unique=True)):
             user.uses(database, role=draw(st.sampled_from(["reader", "writer"])))
+    for service in draw(st.lists(st.sampled_from(services), max_size=3)):
+        draw(st.sampled_from(PERMISSIONS))(service)
     return app

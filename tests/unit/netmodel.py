@@ -7,6 +7,7 @@ allows; both ends have to agree.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 
@@ -15,6 +16,7 @@ class Pod:
     namespace: str
     labels: dict[str, str] = field(hash=False)
     namespace_labels: dict[str, str] = field(hash=False)
+    address: str = "10.244.0.7"  # of some pod; that of the API server and of a place outside are no pod's
 
     @classmethod
     def named(cls, namespace: str, **labels: str) -> Pod:
@@ -64,6 +66,8 @@ def _rule(rule: dict[str, Any], side: str, own: Pod, peer: Pod, port: int, proto
 
 
 def _peer(entry: dict[str, Any], own: Pod, peer: Pod) -> bool:
+    if "ipBlock" in entry:
+        return ip_address(peer.address) in ip_network(entry["ipBlock"]["cidr"])
     if "namespaceSelector" in entry:
         if not _selects(entry["namespaceSelector"], peer.namespace_labels):
             return False

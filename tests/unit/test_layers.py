@@ -52,15 +52,18 @@ def test_every_pod_keeps_to_pod_security_restricted(app: App) -> None:
 
 
 @given(apps())
-def test_no_token_reaches_a_pod_but_the_one_for_the_store(app: App) -> None:
+def test_no_token_reaches_a_pod_but_those_for_the_store_and_for_declared_permissions(app: App) -> None:
     graph = app.graph()
     assert all(pod["automountServiceAccountToken"] is False for pod in pod_specs(graph))
-    kinds = {m["kind"] for m in render(graph)}
-    assert not kinds & {"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding", "Secret"}
+    kinds = [m["kind"] for m in render(graph)]
+    assert not {"ClusterRole", "ClusterRoleBinding", "Secret"} & set(kinds)
+    assert kinds.count("Role") == kinds.count("RoleBinding") == len({p.service for p in graph.permissions})
     for service in graph.services:
         text = compact(find_pod(graph, service.ref))
         needs = service.ref in graph.uses_by or service.ref in graph.reads_by
-        assert text.count('"serviceAccountToken"') == int(needs)
+        may = any(p.service == service.ref for p in graph.permissions)
+        assert text.count('"serviceAccountToken"') == needs + may
+        assert ('"kube-root-ca.crt"' in text) == may
         assert ('"audience":"openbao"' in text) == needs
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 from hypothesis import given
 
 from garrison import App, Graph, render
 from garrison.app import CallStatement
+from garrison.derive.network import at_api_server
 from garrison.graph import Ref
 from garrison.manifest import identity
 from unit.estates import apps
 from unit.netmodel import Pod, allowed, pods
 
 DNS = Pod.named("kube-system", **{"k8s-app": "kube-dns"})
+API_SERVER = replace(Pod.named("", component="kube-apiserver"), address="172.18.0.2")
+INTERNET = replace(Pod.named("", app="anything"), address="203.0.113.7")  # RFC 5737: belongs to nobody
 STORE = Pod.named("openbao", **{"app.kubernetes.io/name": "openbao"})
 
 
@@ -27,18 +31,30 @@ def test_reachable_pairs_are_the_declared_calls(app: App) -> None:
     pairs = list(itertools.permutations(found, 2))
     assert {p for p in pairs if allowed(manifests, found[p[0]], found[p[1]], 8443)} == calls
     assert {p for p in pairs if allowed(manifests, found[p[0]], found[p[1]], 5432)} == uses
-    for port in (8080, 15021, 15101, 80, 22):
+    for port in (8080, 15021, 15101, 80, 22, 443, 6443):
         assert not [p for p in pairs if allowed(manifests, found[p[0]], found[p[1]], port)]
 
 
 @given(apps())
 def test_nobody_undeclared_comes_in_or_gets_out(app: App) -> None:
-    manifests = render(app.graph())
+    manifests = [at_api_server(item, [f"{API_SERVER.address}/32"]) for item in render(app.graph())]
     for namespace in [*app.graph().namespaces, "elsewhere"]:
         stranger = Pod.named(namespace, app="stranger")
         for pod in pods(manifests).values():
             assert not any(allowed(manifests, stranger, pod, port) for port in (8443, 5432, 15021))
-            assert not any(allowed(manifests, pod, stranger, port) for port in (8443, 443, 53))
+            assert not any(allowed(manifests, pod, stranger, port) for port in (8443, 443, 6443, 53))
+
+
+@given(apps())
+def test_the_api_server_is_reached_by_those_with_permissions_only(app: App) -> None:
+    graph = app.graph()
+    manifests = render(graph)
+    permitted = {(p.service.namespace, p.service.name) for p in graph.permissions}
+    for who, pod in pods(manifests).items():
+        for port in (443, 6443):
+            assert allowed(manifests, pod, API_SERVER, port) == (who in permitted)
+            assert not allowed(manifests, pod, INTERNET, port)
+        assert not any(allowed(manifests, pod, API_SERVER, port) for port in (22, 2379, 10250))
 
 
 def test_dns_and_the_store_are_explicit(graph: Graph) -> None:

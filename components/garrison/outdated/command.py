@@ -65,7 +65,8 @@ def _apply(found: Survey) -> int:
         return 2
     for path in written:
         print(f"written: {path}")
-    return 2 if found.unknown else 0
+    by_hand = [row for row in found.rows if Path(row.file) not in found.files]
+    return 2 if found.unknown else int(bool(by_hand))
 
 
 def _table(rows: Sequence[Behind], found: Survey) -> Iterator[str]:

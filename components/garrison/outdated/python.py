@@ -12,7 +12,7 @@ from pathlib import Path
 from garrison.outdated.model import Behind, UnknownError, ask
 
 _LOOSE = re.compile(
-    r"^(?P<name>[A-Za-z0-9][\w.-]*)(?P<extras>\[[^\]]*\])?==[^\s;\\]+(?P<hashes>(?: --hash=\S+)*)", re.M
+    r"^(?P<name>[A-Za-z0-9][\w.-]*)(?P<extras>\[[^\]]*\])?==[^\s;\\]+(?P<hashes>(?: --hash=\S+)*)", re.MULTILINE
 )
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*)(?P<extras>\[[^\]]*\])?==(?P<version>[^\s;\\]+)")
 _COMPILE = ("--generate-hashes", "--no-annotate", "--no-header", "--no-emit-index-url", "--no-emit-find-links",
