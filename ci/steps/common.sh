@@ -15,13 +15,16 @@ if own; then
   garrison() { PYTHONPATH=tests python3 -m harness.bootstrap -m garrison "$@"; }
 fi
 
-# need TOOL...: in PATH. The harness builds them from their modules, verified by go.sum; elsewhere you install them,
-# and `garrison scan` runs none whose SHA-256 is not listed in scan.toml.
+# need TOOL...: in PATH, with its SHA-256. The harness builds them from their modules, verified by go.sum; elsewhere you
+# install them. `garrison scan` runs none whose SHA-256 is neither given here nor listed in scan.toml.
 need() {
-  if own; then
-    PATH="$(PYTHONPATH=tests python3 -m harness.bootstrap -m harness build "$@"):$PATH"
-    export PATH
-  fi
+  own || return 0
+  tools=$(PYTHONPATH=tests python3 -m harness.bootstrap -m harness build "$@")
+  for tool in "$@"; do
+    sum=$(sha256sum < "$tools/$tool")
+    export "GARRISON_$(printf %s "$tool" | tr a-z A-Z)_SHA256=${sum%% *}"
+  done
+  export PATH="$tools:$PATH"
 }
 
 # check [--json] STEP/CHECK -- COMMAND...: run it and write its report. All checks of a step run; one that fails

@@ -118,8 +118,11 @@ class Is:
 
     def cel(self, it: str, whole: str, depth: int = 0) -> str:
         here = at(it, self.path)
-        one = len(self.values) == 1
-        test = f"{here} == {literal(self.values[0])}" if one else f"{here} in {literal(list(self.values))}"
+        if len(self.values) > 1 and all(isinstance(value, str) for value in self.values):
+            test = f"{here} in {literal(list(self.values))}"
+        else:  # the API server's lists are of one type
+            test = " || ".join(f"{here} == {literal(value)}" for value in self.values)
+            test = f"({test})" if len(self.values) > 1 else test
         return _guarded(it, self.path, test, self.absent)
 
 
@@ -163,7 +166,7 @@ class Between:
 
     def cel(self, it: str, whole: str, depth: int = 0) -> str:
         here = at(it, self.path)
-        test = f"(type({here}) in [int, double] && {here} >= {self.low} && {here} <= {self.high})"
+        test = f"((type({here}) == int || type({here}) == double) && {here} >= {self.low} && {here} <= {self.high})"
         return _guarded(it, self.path, test, self.absent)
 
 

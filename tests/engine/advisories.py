@@ -21,20 +21,23 @@ DEBIAN = (
 PYPI = (("GHSA-462w-v97r-4m45", "CVE-2019-10906", "jinja2", "2.10.1", "HIGH"),)
 
 
-def database(folder: Path) -> Path:
-    """The folder with trivy.db and metadata.json, made below `folder` a moment ago."""
+def database(folder: Path, *more: tuple[str, str, str, str, str], without: str = "") -> Path:
+    """The folder with trivy.db and metadata.json, made below `folder` a moment ago.
+
+    more: further rows like those of DEBIAN. without: a package of DEBIAN to say nothing about.
+    """
     tracker = folder / "lists/vuln-list-debian/tracker"
     for name in ("CVE", "DLA", "DSA", "source", "updates-source"):
         (tracker / name).mkdir(parents=True)
     _write(tracker / "distributions.json", {"bookworm": {"major-version": "12", "support": "security", "contact": ""}})
-    for cve, package, release, fixed, urgency in DEBIAN:
+    for cve, package, release, fixed, urgency in [*(row for row in DEBIAN if row[1] != without), *more]:
         _write(tracker / f"CVE/{cve}.json", _tracked(cve, package, release, fixed, urgency))
     reviewed = folder / "lists/ghsa/advisories/github-reviewed"
     (folder / "lists/cocoapods-specs/Specs").mkdir(parents=True)
     for ghsa, cve, package, fixed, severity in PYPI:
         _write(reviewed / ghsa / f"{ghsa}.json", _reviewed(ghsa, cve, package, fixed, severity))
     made = folder / "db"
-    lists = ["--cache-dir", folder / "lists", "--output-dir", made]
+    lists: list[str | Path] = ["--cache-dir", folder / "lists", "--output-dir", made]
     command = [build.binary("trivy-db"), "build", *lists, "--only-update", "debian", "--only-update", "ghsa"]
     subprocess.run(command, check=True, capture_output=True)
     return made

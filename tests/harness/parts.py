@@ -224,12 +224,13 @@ PARTS: tuple[Part, ...] = (
     ),
     Part(
         # The newest folder holds every check: upstream writes all fixtures again for each version.
-        "fixtures", "v0.37.1", "Kubernetes' own Pod Security fixtures, which the rules are held to",
+        "fixtures", "v0.37.1", "Kubernetes' own Pod Security checks and fixtures, which the rules are held to",
         Go(
             _POD_SECURITY,
             files={
-                f"pod-security-{level}": f"{_POD_SECURITY}//test/testdata/{level}/v1.37"
-                for level in ("baseline", "restricted")
+                "pod-security-baseline": f"{_POD_SECURITY}//test/testdata/baseline/v1.37",
+                "pod-security-restricted": f"{_POD_SECURITY}//test/testdata/restricted/v1.37",
+                "pod-security-checks": f"{_POD_SECURITY}//policy",
             },
         ),
         seconds=2,

@@ -19,7 +19,15 @@ _VALUES = (
     "postgres://u:p@db/x",
     "postgres://u:$(P)@db",
 )
-_IMAGES = ("app", "app:latest", "app:1\n", "r.example:5000/app", "ghcr.io/x/app:1", "r.example/app@sha256:ab12", "")
+_IMAGES = (
+    "app",
+    "app:latest",
+    "app:latest\n",
+    "r.example:5000/app",
+    "ghcr.io/x/app:1",
+    "r.example/app@sha256:ab12",
+    "",
+)
 _PATHS = ("/", "/run", "/var/run/docker.sock", "/var/run//crio.sock/", "/data", "/var/run/thing.sock")
 _CAPABILITIES = ("ALL", "all", "NET_RAW", "CAP_NET_RAW", "CHOWN", "NET_BIND_SERVICE", "SYS_ADMIN", "")
 

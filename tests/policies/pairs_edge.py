@@ -155,4 +155,10 @@ PAIRS: list[Pair] = [
         config("url: postgres://db.example/shop"),
         config("url: postgres://shop:hunter2@db.example/shop"),
     ),
+    (
+        "ingress.nginx_injection",
+        "another prefix",
+        ingress("ingressClassName: nginx", "my.example/config: '{a: [root]}'"),
+        ingress("ingressClassName: nginx", "my.example/rewrite-target: '/x; alias /data/;'"),
+    ),
 ]

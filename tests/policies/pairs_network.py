@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from policies.written import HTTP, WEB, Pair, ingress, policy, service, workload, written
 
+NAMESPACE = "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}\n"
+
 PAIRS: list[Pair] = [
     (
         "net.policy_missing",
@@ -157,4 +159,10 @@ PAIRS: list[Pair] = [
     ("svc.loadbalancer", "type", service("type: NodePort"), service("type: LoadBalancer")),
     ("svc.exposed", "type", service("type: ClusterIP"), service("type: NodePort")),
     ("svc.external_ips", "addresses", service("externalIPs: []"), service("externalIPs: [203.0.113.7]")),
+    (
+        "net.policy_missing",
+        "of a namespace",
+        [NAMESPACE, policy("podSelector: {}")],
+        [NAMESPACE, policy("podSelector: {}", namespace="bank")],
+    ),
 ]

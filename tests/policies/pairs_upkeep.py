@@ -57,4 +57,10 @@ PAIRS: list[Pair] = [
         apart("matchLabels: {app: web}", ", namespaces: [bank]"),
     ),
     ("avail.anti_affinity", "nothing to spread", workload(spec="replicas: 1, "), workload(spec="replicas: 3, ")),
+    (
+        "avail.anti_affinity",
+        "a constraint for nobody",
+        apart("", ", matchLabelKeys: [pod-template-hash]"),
+        apart("matchLabels: {app: web}").replace(", labelSelector: {matchLabels: {app: web}}", ""),
+    ),
 ]

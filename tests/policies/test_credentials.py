@@ -56,6 +56,7 @@ HARMLESS = (
     ("COMPASS", "north"),
     ("BYPASS", "no proxy"),
     ("SSH_PUBLIC_KEY", "ssh-ed25519 AAAA"),
+    ("API_KEY_PUBLIC", "pk_1"),
     ("PATH", "/usr/bin:/bin"),
 )
 ARGUMENTS = (

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from garrison_policies.rule import Finding, Rule
 from garrison_policies.rules import RULES
+from garrison_policies.rules.capabilities import BASELINE as BASELINE_CAPABILITIES
+from garrison_policies.rules.confinement import SAFE_SYSCTLS, SELINUX_TYPES
+from harness import build
 from policies.fixtures import LEVELS, Case, findings, pod_security
 
 # The checks of Pod Security admission by the names of their fixtures, and the control that decides each.
@@ -56,6 +61,20 @@ def test_every_check_is_decided_by_the_rules_of_its_control(check: str) -> None:
 
 def controlled(case: Case, control: str) -> list[Finding]:
     return findings([rule for rule in of_level(case.level) if control in rule.controls], [case.pod])
+
+
+@pytest.mark.parametrize(
+    ("source", "begins", "names", "ours"),
+    [
+        ("check_sysctls.go", "sysctlsAllowedV1Dot0 =", r'"((?:kernel|net)\.[a-z0-9_.]+)"', SAFE_SYSCTLS),
+        ("check_capabilities_baseline.go", "capabilities_allowed_1_0 =", r'^\t\t"([A-Z_]+)",$', BASELINE_CAPABILITIES),
+        ("check_seLinuxOptions.go", "selinuxAllowedTypes1_31 =", r'"(container_[a-z_]*t)"', SELINUX_TYPES[1:]),
+    ],
+)
+def test_what_kubernetes_lists_is_listed_here(source: str, begins: str, names: str, ours: tuple[str, ...]) -> None:
+    _, found, text = (build.obtain("fixtures") / "pod-security-checks" / source).read_text().partition(begins)
+    assert found
+    assert set(re.findall(names, text, re.MULTILINE)) == set(ours)
 
 
 def test_no_check_of_kubernetes_is_forgotten() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
-from garrison import App, Graph, IntentError, render
+from garrison import App, Graph, IntentError, diagram, render
 from garrison.app import MayStatement
 from garrison.derive import network, rbac
 from garrison.graph import Ref
@@ -37,6 +39,7 @@ def by_identity(app: App) -> dict[tuple[str, str, str, str], dict[str, Any]]:
 # --- what is derived -------------------------------------------------------------------------------------------------
 
 
+@settings(max_examples=15)  # a random estate has thousands of questions
 @given(apps())
 def test_the_roles_grant_exactly_what_is_declared(app: App) -> None:
     graph = app.graph()
@@ -112,7 +115,10 @@ def test_a_stack_narrows_the_way_to_its_own_api_server_and_nothing_else() -> Non
     assert after["metadata"]["name"] == "orders"
     assert after["spec"]["egress"][:-1] == before["spec"]["egress"][:-1]
     assert after["spec"]["egress"][-1]["to"] == [{"ipBlock": {"cidr": "172.18.0.2/32"}}]
-    assert [network.at_api_server(item, []) for item in wide] == wide
+    with pytest.raises(ValueError, match="shop/orders may use the Kubernetes API"):
+        [network.at_api_server(item, []) for item in wide]
+    untouched = render(shop_app().graph())
+    assert [network.at_api_server(item, []) for item in untouched] == untouched
 
 
 # --- what is said ----------------------------------------------------------------------------------------------------
@@ -273,3 +279,11 @@ def test_no_config_map_that_garrison_writes_may_be_changed(app: App) -> None:
         if item["kind"] == "ConfigMap":
             meta = item["metadata"]
             assert meta["name"] in derived_config_maps(meta["namespace"], services, databases)
+
+
+def test_the_table_on_the_page_is_what_its_program_gives() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "verbs.md").read_text()
+    shown = re.findall(r"^```(python|text)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    said: dict[str, Any] = {}
+    exec(next(text for kind, text in shown if kind == "python" and "orders-leader" in text), said)
+    assert diagram.table(said["app"].graph()) == next(text for kind, text in shown if kind == "text")

@@ -60,12 +60,21 @@ def _database(graph: Graph, database: Database) -> Manifest:
 
 
 def at_api_server(item: Manifest, ranges: Sequence[str]) -> Manifest:
-    """A derived policy with the API server's own address ranges; other objects, and without ranges, as they are."""
-    if item["kind"] != "NetworkPolicy" or "egress" not in item["spec"] or not ranges:
+    """The object with the API server's own address ranges in its policy; others, which need none, as they are.
+
+    Raises ValueError where there are none to put in: without a peer the rule would allow every destination.
+    """
+    wide = _to_api_server(PRIVATE_RANGES)
+    egress = item["spec"].get("egress", []) if item["kind"] == "NetworkPolicy" else []
+    if wide not in egress:
         return item
-    wide, narrow = _to_api_server(PRIVATE_RANGES), _to_api_server(ranges)
-    egress = [narrow if rule == wide else rule for rule in item["spec"]["egress"]]
-    return {**item, "spec": {**item["spec"], "egress": egress}}
+    if not ranges:
+        meta = item["metadata"]
+        raise ValueError(
+            f"{meta['namespace']}/{meta['name']} may use the Kubernetes API, whose addresses are not known"
+        )
+    narrow = [_to_api_server(ranges) if rule == wide else rule for rule in egress]
+    return {**item, "spec": {**item["spec"], "egress": narrow}}
 
 
 def _to_api_server(ranges: Sequence[str]) -> dict[str, Any]:

@@ -97,6 +97,8 @@ def _bytes(file: Path) -> bytes:
 def _parsed(said: dict[str, Any]) -> Report:
     times = {key: datetime.datetime.fromisoformat(said[key]) for key in ("started", "finished")}
     report = Report(**(said | times))
+    if not (isinstance(report.images, dict) and isinstance(report.command, list) and isinstance(report.lines, list)):
+        raise TypeError("images, command or lines are not what they should be")
     texts = [report.name, report.commit, *report.images, *report.images.values(), *report.command, *report.lines]
     if not all(isinstance(text, str) for text in texts) or not _COMMIT.match(report.commit):
         raise ValueError("a field that should be text is not, or the commit is none")

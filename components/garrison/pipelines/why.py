@@ -29,6 +29,7 @@ def _findings(output: Any) -> Iterator[str]:
     if isinstance(output, Mapping):  # of `garrison scan`
         yield from (_scanned(row) for row in _rows(output.get("failing")))
         yield from (f"an ignore has expired: {text}" for text in output.get("expired") or ())
+        yield from (_behind(row) for row in _rows(output.get("behind")))  # of `garrison outdated`
     for row in _rows(output):  # of `garrison check` and `garrison ci lint`
         place = ":".join(str(row[key]) for key in ("file", "path") if row.get(key))
         yield f"{row.get('rule', 'finding')}: {row.get('message', '')} ({place}); {row.get('remedy', '')}"
@@ -38,6 +39,10 @@ def _scanned(row: Mapping[str, Any]) -> str:
     versions = f" {row['installed']} (fixed in {row.get('fixed') or 'none yet'})" if row.get("installed") else ""
     place = f"{row.get('where')}{versions} in {row.get('target')}"
     return f"{row.get('kind')} {row.get('id')}: {place}; {row.get('title', '')}"
+
+
+def _behind(row: Mapping[str, Any]) -> str:
+    return f"{row.get('name')} {row.get('current')} is fixed in {row.get('fixing') or row.get('newest')} ({row.get('file')})"
 
 
 def _rows(value: Any) -> Iterator[Mapping[str, Any]]:

@@ -25,15 +25,19 @@ PAYLOAD, BUNDLE = "payload.json", "bundle.json"
 
 def place(folder: Path, digest: str) -> Path:
     """Where the signature of the image with this digest lies below `folder`."""
-    return folder / digest.replace(":", "-")
+    return folder.resolve() / digest.replace(":", "-")
 
 
 def key_pair(cosign: Binary, folder: Path, password: str) -> tuple[Path, Path]:
     """A new private key, encrypted with `password`, and its public key, in a folder only the owner may read."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    prefix = folder.resolve() / "cosign"
+    private, public = prefix.with_suffix(".key"), prefix.with_suffix(".pub")
+    if private.exists():
+        raise ScanError(f"{private}: there is a key already; what it signed could no longer be verified")
     # The password goes through a pipe: an environment can be read by other processes of the same user.
-    cosign.run(["generate-key-pair", "--output-key-prefix", folder / "cosign"], stdin=f"{password}\n{password}\n")
-    return folder / "cosign.key", folder / "cosign.pub"
+    cosign.run(["generate-key-pair", "--output-key-prefix", prefix], stdin=password)
+    return private, public
 
 
 def sign(cosign: Binary, image: str, *, key: Path, password: str, folder: Path, bills: Iterable[Path] = ()) -> Path:
@@ -48,7 +52,10 @@ def sign(cosign: Binary, image: str, *, key: Path, password: str, folder: Path, 
         payload = scratch / PAYLOAD
         payload.write_text(json.dumps(_payload(name, digest, kept), sort_keys=True, separators=(",", ":")))
         offline = ("--use-signing-config=false", "--tlog-upload=false", "--yes")
-        cosign.run(["sign-blob", "--key", key, "--bundle", scratch / BUNDLE, *offline, payload], stdin=f"{password}\n")
+        cosign.run(
+            ["sign-blob", "--key", key.resolve(), "--bundle", scratch / BUNDLE, *offline, payload], stdin=password
+        )
+        (scratch / BUNDLE).chmod(0o644)  # a signature is there to be read
         shutil.rmtree(final, ignore_errors=True)
         scratch.rename(final)
     finally:
@@ -86,7 +93,7 @@ def _verifies(cosign: Binary, key: Path, here: Path) -> bool:
     try:
         # Without a log, "ignore" is the only spelling; that the key is right is what is verified.
         ignore = "--insecure-ignore-tlog=true"
-        cosign.run(["verify-blob", "--key", key, "--bundle", here / BUNDLE, ignore, here / PAYLOAD])
+        cosign.run(["verify-blob", "--key", key.resolve(), "--bundle", here / BUNDLE, ignore, here / PAYLOAD])
     except RefusedError:
         return False
     return True

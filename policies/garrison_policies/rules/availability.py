@@ -39,8 +39,9 @@ def _spreads(item: Object) -> bool:
     """Whether a constraint keeps the pods apart: one that is for these pods, in their own namespace."""
     labels = pod_labels(item) or {}
     return any(
-        term.get("topologyKey") and selects(term.get("labelSelector") or {}, labels) and _reaches(term, item)
+        term.get("topologyKey") and selects(term["labelSelector"], labels) and _reaches(term, item)
         for term in _terms(item.template or {})
+        if isinstance(term.get("labelSelector"), Mapping)  # without one a constraint is for no pod at all
     )
 
 

@@ -11,7 +11,7 @@ from garrison_policies.subjects import CONTAINERS
 _ADD, _DROP = "securityContext.capabilities.add", "securityContext.capabilities.drop"
 
 # The default set of the container runtimes without NET_RAW.
-_BASELINE = (
+BASELINE = (
     "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP",
     "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
 )  # fmt: skip
@@ -42,7 +42,7 @@ RULES = (
         remedy="remove it from securityContext.capabilities.add",
         controls=("pss.baseline.capabilities", "pss.level.whole"),
         references=("PSS baseline", "CIS 5.2.9", "NSA pod security", "OWASP K01"),
-        checks=(Check(subject=CONTAINERS, at=_ADD, require=_adds_only(*_BASELINE)),),
+        checks=(Check(subject=CONTAINERS, at=_ADD, require=_adds_only(*BASELINE)),),
         good=pod(container="securityContext:\n  capabilities: {add: [CHOWN]}"),
         bad=pod(container="securityContext:\n  capabilities: {add: [SYS_TIME]}"),
         tags=frozenset({"baseline"}),

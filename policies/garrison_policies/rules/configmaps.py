@@ -41,7 +41,10 @@ class Pairs:
 
 # A value of several lines is a file, and its lines are looked at.
 _FILE = Matches("", r"\n.")
-_ANNOUNCED = All(Matches("", NAME), Not(Matches("", ABOUT)))
+_ANNOUNCED = Either(
+    All(Matches("", NAME), Not(Matches("", ABOUT))),
+    Matches("", "(?i)access[_.-]?key[_.-]?id$"),  # half of a credential, and leaked with the other half
+)
 
 RULES = (
     Rule(

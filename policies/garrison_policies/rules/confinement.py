@@ -9,12 +9,12 @@ from garrison_policies.rules.examples import pod
 from garrison_policies.subjects import CONTAINERS, POD
 
 BASELINE = frozenset({"baseline"})
-_SELINUX_TYPES = ("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")  # the last since 1.31
+SELINUX_TYPES = ("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")  # the last since 1.31
 _APPARMOR = r"^container\.apparmor\.security\.beta\.kubernetes\.io/"  # deprecated since 1.30, still honoured
 _APPARMOR_EXAMPLE = "{container.apparmor.security.beta.kubernetes.io/app: %s}"
 
 # Namespaced, and without effect on other pods of the node (PSS: baseline).
-_SAFE_SYSCTLS = (
+SAFE_SYSCTLS = (
     "kernel.shm_rmid_forced",
     "net.ipv4.ip_local_port_range",
     "net.ipv4.ip_unprivileged_port_start",
@@ -43,7 +43,7 @@ def _no_other(field: str) -> Predicate:
 
 def _plain_selinux(field: str) -> Predicate:
     unset = (Is(f"{field}.{name}", ("",), absent=True) for name in ("user", "role"))
-    return All(Is(f"{field}.type", _SELINUX_TYPES, absent=True), *unset)
+    return All(Is(f"{field}.type", SELINUX_TYPES, absent=True), *unset)
 
 
 def _hardened(context: str) -> Predicate:
@@ -129,7 +129,7 @@ RULES = (
             Check(
                 subject=POD,
                 at="spec.securityContext.sysctls",
-                require=Every("spec.securityContext.sysctls", Is("name", _SAFE_SYSCTLS)),
+                require=Every("spec.securityContext.sysctls", Is("name", SAFE_SYSCTLS)),
             ),
         ),
         good=pod(spec="securityContext:\n  sysctls: [{name: net.ipv4.tcp_notsent_lowat, value: '16384'}]"),

@@ -48,7 +48,7 @@ def without_budget(inventory: Inventory) -> Iterator[Hit]:
 
 
 def blocking(inventory: Inventory) -> Iterator[Hit]:
-    """Budgets that, with the replicas there are at the least, never let one go."""
+    """Budgets that, with the replicas there are at the least, never let one go; and the workloads they hold."""
     pods, scaled = pods_by_label(inventory), autoscalers(inventory)
     for budget in inventory.of("PodDisruptionBudget"):
         chosen, low = selector(budget), get(budget.body, "spec.minAvailable")
@@ -58,7 +58,7 @@ def blocking(inventory: Inventory) -> Iterator[Hit]:
             found = replicas(item, scaled)
             if found and needed(low, found) >= found:
                 yield budget, "spec.minAvailable", f"{item} has {found} at the least, and none of them may go"
-                break
+                yield item, "spec.replicas", f"{budget} lets none of {found} go"
 
 
 def needed(low: Any, found: int) -> int:

@@ -36,6 +36,15 @@ def not_isolated(inventory: Inventory) -> Iterator[Hit]:
             yield item, "metadata.labels", "no network policy that denies anything selects its pods"
 
 
+def unprotected(inventory: Inventory) -> Iterator[Hit]:
+    protected = {
+        namespace(policy) for policy in inventory.of("NetworkPolicy") if ISOLATES.holds(policy.body, policy.body)
+    }
+    for item in inventory.of("Namespace"):
+        if item.name not in protected:
+            yield item, "metadata.name", "no network policy in it denies anything"
+
+
 def selecting_nothing(inventory: Inventory) -> Iterator[Hit]:
     pods = pods_by_label(inventory)
     for policy in inventory.of("NetworkPolicy"):
@@ -74,6 +83,8 @@ def _policy(spec: str) -> str:
     """
 
 
+_NAMESPACE = "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}"
+
 RULES = (
     Rule(
         id="workload-not-isolated",
@@ -87,6 +98,17 @@ RULES = (
         bad=manifests(
             deployment(), _policy("{podSelector: {matchLabels: {app: order}}, policyTypes: [Ingress, Egress]}")
         ),
+    ),
+    Rule(
+        id="namespace-without-policy",
+        title="every namespace has a network policy",
+        severity=Severity.MEDIUM,
+        remedy="deny by default: a NetworkPolicy with `podSelector: {}` and no rules in the namespace",
+        controls=("net.policy_missing",),
+        references=("CIS 5.3.2", "NSA network separation", "OWASP K07"),
+        look=unprotected,
+        good=manifests(_NAMESPACE, _policy("{podSelector: {}, policyTypes: [Ingress, Egress]}")),
+        bad=manifests(_NAMESPACE, _policy("{podSelector: {}, ingress: [{}]}")),
     ),
     Rule(
         id="network-policy-dangling",

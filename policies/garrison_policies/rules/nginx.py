@@ -18,6 +18,8 @@ _DIRECTIVES = (
     r"[{}\r\n]|_by_lua|lua_package|load_module|proxy_pass|serviceaccount|/run/secrets|/etc/(passwd|shadow|group|nginx)"
     r"|(^|[\s;])(alias|root|location)\s"
 )
+# The prefix of the annotations is a flag of the controller, so under any other they may not hold a directive either.
+_ANYWHERE = r"_by_lua|lua_package|load_module|(^|[\s;{])(alias|root|proxy_pass)\s[^;]*;"
 # RFC 3986 without what ends a word or a directive in nginx, with the variables of nginx ($host). No fragment: `#`
 # starts a comment.
 _URL = r"^[A-Za-z0-9._~:/?@!\x24&()*+,=%\[\]-]*$"
@@ -70,6 +72,7 @@ RULES = (
             Check(subject=INGRESSES, at="metadata.annotations", require=require)
             for require in (
                 Entries("metadata.annotations", _PREFIX, Not(Matches("", _DIRECTIVES))),
+                Entries("metadata.annotations", "", Not(Matches("", _ANYWHERE))),
                 Entries(
                     "metadata.annotations", _PREFIX + "(auth-url|auth-signin|mirror-(target|host))$", Matches("", _URL)
                 ),

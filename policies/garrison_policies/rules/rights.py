@@ -1,7 +1,7 @@
 """RBAC, what a role gives: wildcards, secrets, a shell in a pod, and the ways from little to everything.
 
-Most of these rights are right for somebody: a controller that needs one has an exception, with an owner. A binding
-that hands one out is found by the rules of `bindings`.
+Most of these rights are right for somebody: a controller that needs one has an exception, with an owner. A role gives
+nothing until it is bound: what admission does not refuse weighs less here than in `granted`, where it is found again.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ RULES = (
     Rule(
         id="role-reads-secrets",
         title="a role does not read all secrets",
-        severity=Severity.HIGH,
+        severity=Severity.MEDIUM,
         remedy="name the secrets in resourceNames, or mount the one needed; an application's belong into the store",
         controls=("rbac.secrets_read",),
         references=("CIS 5.1.2", "NSA authentication and authorization", "OWASP K03", "OWASP K08"),
@@ -161,7 +161,7 @@ RULES = (
     Rule(
         id="role-creates-pods",
         title="a role does not create pods",
-        severity=Severity.MEDIUM,
+        severity=Severity.LOW,
         remedy="leave it to the pipeline: who creates a pod has every service account and secret of its namespace",
         controls=("rbac.create_pods",),
         references=("CIS 5.1.4", "NSA authentication and authorization", "OWASP K03"),

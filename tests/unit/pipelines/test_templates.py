@@ -117,7 +117,11 @@ GITLAB = [
     ("hardcoded-secret", "  GIT_DEPTH:", "  COSIGN_PASSWORD: correct-horse\n  GIT_DEPTH:"),
     ("evaluated-text", "ci/steps/lint", "eval echo $CI_MERGE_REQUEST_TITLE"),
     ("credentials-with-foreign-code", "ci/steps/deploy", "ci/steps/scan && ci/steps/deploy"),
-    ("credentials-with-foreign-code", r"(\n  environment: \{name: production)", r"\n    - if: $CI_MERGE_REQUEST_IID\1"),
+    (
+        "credentials-with-foreign-code",
+        r"(\n  environment: \{name: production\})",
+        r"\n    - if: $CI_MERGE_REQUEST_IID\1",
+    ),
     ("credentials-outside-environment", r"  environment: \{name: production\}\n", ""),
     ("inherited-artifacts", r"  needs: \[sign, lint.*\n", ""),
     ("inherited-artifacts", "stages:", "cache: {paths: [.cache]}\nstages:"),

@@ -1,0 +1,225 @@
+"""The CI steps as a team copies them, with the real Trivy, cosign and rules: each seeded fault closes the gate alone.
+
+A small project is made once: a program, three images, a lock, a clean run of all steps. Every test copies it, seeds
+one fault, runs the steps that would see it again, and asks the gate for its reasons.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization as form
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from engine import advisories
+from harness import build, oci, paths
+
+FIXED, VULNERABLE = "3.0.2-1", "3.0.1-1"
+PROGRAM = """
+from pathlib import Path
+from garrison import App, images
+lock = images(Path(__file__).with_name("images.lock"))
+estate = App("estate", trust_domain="estate.example", images=lock)
+estate.namespace("shop").service("app", image=lock["app"], port=8080)
+"""
+# What a team writes in place of ours: here the images are made already, and the build only hands them on.
+IMAGES_STEP = """#!/bin/sh
+set -eu
+mkdir -p "$IMAGES" && cp -r made/. "$IMAGES"
+"""
+GATE = """
+max-age-hours = 24
+[gates]
+change = ["lint/workflows", "build/images", "build/bills", "sign/images", "scan/sources", "scan/images",
+          "policy/manifests", "policy/files", "preview/changes"]
+"""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A checkout of a team, and the machine its steps run on."""
+
+    folder: Path
+    tools: Path
+
+    def step(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a step with nothing in its environment that is not named here."""
+        env = {"PATH": f"{self.tools}:{os.defpath}", "HOME": str(self.folder), "BASE": "HEAD", **variables}
+        words = [str(self.folder / "ci/steps" / command[0]), *command[1:]]
+        return subprocess.run(words, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
+
+    def gate(self, **variables: str) -> list[str]:
+        """The reasons against; none when it is open."""
+        done = self.step("gate", **variables)
+        assert done.returncode in (0, 1), done.stderr
+        *reasons, verdict = done.stdout.splitlines()
+        assert ("open" in verdict) == (done.returncode == 0) == (not reasons)
+        return reasons
+
+    def commit(self) -> None:
+        """What the fault changed is what is built from now on."""
+        identity = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+        for command in (("add", "--all"), ("commit", "--quiet", "--allow-empty", "--message", "x")):
+            subprocess.run(["git", *identity, *command], cwd=self.folder, check=True, capture_output=True)
+
+    def image(self, name: str, *, openssl: str = FIXED, user: str = "65532") -> str:
+        """Make an image with one package, and its bill of materials; returns NAME@DIGEST."""
+        scratch = self.folder.parent / f"{self.folder.name}-{name}"
+        shutil.rmtree(scratch, ignore_errors=True)
+        status = f"Package: libssl3\nSource: openssl\nVersion: {openssl}\nArchitecture: amd64\nDescription: x\n"
+        for path, text in {
+            "etc/os-release": 'ID=debian\nVERSION_ID="12"\n',
+            "etc/debian_version": "12.9\n",
+            "etc/name": name,
+            "var/lib/dpkg/status.d/libssl3": status,
+        }.items():
+            file = scratch / "root" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        layer = oci.layer_from_dir(scratch / "root", scratch)
+        place = self.folder / "made" / name
+        shutil.rmtree(place, ignore_errors=True)
+        image = oci.write_image(f"shop.example/{name}:1", [layer], entrypoint=["/x"], user=user, out=place)
+        component = {"type": "container", "name": name, "version": image.digest}
+        parts = [{"name": "libssl3", "purl": f"pkg:deb/debian/libssl3@{openssl}"}]
+        bill = {"bomFormat": "CycloneDX", "metadata": {"component": component}, "components": parts}
+        (place / "sbom.cdx.json").write_text(json.dumps(bill))
+        return image.pinned
+
+    def lock(self, **pins: str) -> None:
+        """Write these images into the lock, beside those that are there."""
+        file = self.folder / "stacks/images.lock"
+        lines = file.read_text().splitlines() if file.exists() else []
+        kept = [line for line in lines if line.partition(" ")[0] not in pins]
+        file.write_text("\n".join([*kept, *(f'{name} = "{pin}"' for name, pin in pins.items())]) + "\n")
+
+    def report(self, name: str) -> Path:
+        return self.folder / f"build/reports/{name}.json"
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def settings(database: Path) -> str:
+    lines = ["[database]", f'folder = "{database}"', "[signature]", "required = true"]
+    for table, tool, version in (("scanner", "trivy", "0.69.3"), ("cosign", "cosign", "3.1.3")):
+        path = build.binary(tool)
+        lines += [f"[{table}]", f'path = "{path}"', f'version = "{version}"', f'sha256 = ["{sha256(path)}"]']
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project after all its steps have passed."""
+    root = tmp_path_factory.mktemp("ci")
+    (root / "tools").mkdir()
+    roots = ":".join(str(paths.REPO / name) for name in ("components", "policies"))
+    garrison = root / "tools/garrison"
+    garrison.write_text(f'#!/bin/sh\nPYTHONPATH={roots} exec {sys.executable} -m garrison "$@"\n')
+    garrison.chmod(0o755)
+    made = Project(root / "project", root / "tools")
+    shutil.copytree(paths.REPO / "ci", made.folder / "ci")
+    (made.folder / "stacks").mkdir()
+    (made.folder / "stacks/estate.py").write_text(PROGRAM)
+    made.lock(**{name: made.image(name) for name in ("app", "envoy", "openbao")})
+    (made.folder / "ci/steps/images").write_text(IMAGES_STEP)
+    (made.folder / "ci/gate.toml").write_text(GATE)
+    (made.folder / "requirements.txt").write_text("jinja2==2.10.1\n")
+    (made.folder / ".gitignore").write_text("build/\nmade/\n.*/\n")
+    (made.folder / "scan.toml").write_text(settings(advisories.database(root / "advisories")))
+    rendered = subprocess.run([garrison, "render"], cwd=made.folder, capture_output=True, text=True, check=True).stdout
+    (made.folder / "k8s").mkdir()
+    (made.folder / "k8s/estate.yaml").write_text(rendered)
+    subprocess.run(["git", "init", "--quiet"], cwd=made.folder, check=True)
+    made.commit()
+    for command in STEPS:
+        done = made.step(*command)
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+    return made
+
+
+STEPS = (("build",), ("sign",), ("scan",), ("policy", "k8s"), ("preview",))
+
+
+@pytest.fixture
+def project(clean: Project, tmp_path: Path) -> Project:
+    shutil.copytree(clean.folder, tmp_path / "project", symlinks=True)
+    copy = Project(tmp_path / "project", clean.tools)
+    # `lint` belongs to ruff and mypy as well; here only what is ours runs.
+    run = ["garrison", "ci", "run", "--json", "lint/workflows", "--", "garrison", "ci", "lint", "--format", "json"]
+    env = {"PATH": f"{copy.tools}:{os.defpath}"}
+    subprocess.run(
+        run, cwd=copy.folder, env=env | _paths(), check=True, capture_output=True, executable=copy.tools / "garrison"
+    )
+    return copy
+
+
+def _paths() -> Mapping[str, str]:
+    return {"PYTHONPATH": ":".join(str(paths.REPO / name) for name in ("components", "policies"))}
+
+
+def test_the_clean_project_passes(project: Project) -> None:
+    assert project.gate() == []
+    assert (project.folder / "build/preview.md").read_text().startswith("<!-- garrison preview -->")
+
+
+def _vulnerable(project: Project) -> None:
+    project.lock(app=project.image("app", openssl=VULNERABLE))
+
+
+def _root(project: Project) -> None:
+    project.lock(app=project.image("app", user=""))
+
+
+def _key(project: Project) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    text = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.TraditionalOpenSSL, form.NoEncryption())
+    (project.folder / "deploy.pem").write_bytes(text)
+
+
+def _privileged(project: Project) -> None:
+    _edit(project, "allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true, privileged: true")
+
+
+def _tag(project: Project) -> None:
+    pin = next(line for line in (project.folder / "stacks/images.lock").read_text().splitlines() if "app =" in line)
+    _edit(project, pin.split('"')[1], "shop.example/app:1.0")
+
+
+def _edit(project: Project, old: str, new: str) -> None:
+    file = project.folder / "k8s/estate.yaml"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+FAULTS: Mapping[str, tuple[Callable[[Project], None], str, str]] = {
+    "vulnerable package": (_vulnerable, "scan/images: vulnerability CVE-2022-0778: libssl3", "scan/images"),
+    "leaked key": (_key, "scan/sources: secret private-key: ", "scan/sources"),
+    "root user": (_root, "scan/images: misconfiguration root-user", "scan/images"),
+    "privileged pod": (_privileged, "policy/files: privileged-container: ", "policy/files"),
+    "tag instead of digest": (_tag, "policy/files: image-", "policy/files"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_in_the_project_closes_the_gate_for_its_own_reason(project: Project, fault: str) -> None:
+    seed, reason, report = FAULTS[fault]
+    seed(project)
+    project.commit()
+    for command in STEPS:
+        project.step(*command)
+    reasons = [line for line in project.gate() if not line.startswith("lint/workflows: is about ")]
+    assert any(line.startswith(reason) for line in reasons), reasons
+    assert {line.partition(": ")[0] for line in reasons} == {report}, reasons

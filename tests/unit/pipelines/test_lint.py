@@ -1,0 +1,62 @@
+"""The command `garrison ci lint`: what it prints, how it ends, and that what it cannot read is never clean."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from garrison.cli import main
+
+GOOD = "on: push\npermissions: {}\njobs: {a: {timeout-minutes: 5, steps: []}}\n"
+BAD = "on: push\npermissions: {}\njobs:\n  a:\n    steps: []\n"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    workflows = tmp_path / ".github/workflows"
+    workflows.mkdir(parents=True)
+    return workflows
+
+
+def test_clean_files_end_with_nought(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "a.yml").write_text(GOOD)
+    assert main(["ci", "lint"]) == 0
+    assert capsys.readouterr().out == "no findings\n"
+
+
+def test_findings_end_with_one_and_have_the_keys_of_check(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "a.yml").write_text(BAD)
+    assert main(["ci", "lint", "--format", "json"]) == 1
+    (row,) = json.loads(capsys.readouterr().out)
+    assert {"rule", "severity", "file", "path", "message", "remedy"} <= row.keys()
+    assert (row["rule"], row["severity"], row["line"]) == ("missing-timeout", "low", 4)
+    assert main(["ci", "lint", ".github/workflows/a.yml"]) == 1
+    assert capsys.readouterr().out.startswith(".github/workflows/a.yml:4: low missing-timeout: ")
+
+
+def test_what_cannot_be_read_is_a_finding_and_two(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "a.yml").write_text(GOOD)
+    (here / "b.yml").write_text("on: [push")
+    assert main(["ci", "lint", "--format", "json"]) == 2
+    assert [row["rule"] for row in json.loads(capsys.readouterr().out)] == ["unreadable-workflow"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["none.yml"], ["empty"]])
+def test_nothing_to_check_is_an_error(
+    here: Path, tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    assert main(["ci", "lint", *arguments]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_trust_and_list(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    step = "[{uses: Owner/Name@" + "0" * 40 + "}]"
+    (here / "a.yml").write_text(GOOD.replace("steps: []", f"permissions: {{issues: write}}, steps: {step}"))
+    assert main(["ci", "lint"]) == 1
+    assert main(["ci", "lint", "--trust", "owner/name"]) == 0
+    assert main(["ci", "lint", "--list"]) == 0
+    assert "unpinned-uses" in capsys.readouterr().out
