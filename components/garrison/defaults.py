@@ -29,6 +29,12 @@ HEALTH_PORT: Final = 15021  # plaintext, two fixed paths; reached by the kubelet
 OUTBOUND_PORT: Final = 15101  # first loopback listener; one more for each further callee
 DATABASE_PORT: Final = 5432
 STORE_PORT: Final = 8200
+API_SERVER_PORTS: Final = (443, 6443)  # its Service's and its own: rules see it after address translation
+API_SERVER_RANGES: Final = (  # RFC 1918, 6598 and 4193: never the internet where a stack has not named its API server
+    *("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16"),
+    "fc00::/7",
+)
+API_TOKEN_DIR: Final = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 where every client library looks
 CLUSTER_DOMAIN: Final = "svc.cluster.local"
 IDENTITY_DIR: Final = "/run/identity"
 TRUST_DIR: Final = "/run/trust"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from garrison import defaults as d
+from garrison.derive.network import at_api_server
 from garrison.errors import Problem, did_you_mean
 
 T = TypeVar("T")
@@ -216,7 +217,11 @@ _READERS: dict[str, Callable[[str], Any]] = {
 
 
 def adjusted(settings: Settings) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """How this cluster's own names enter the derived manifests: its issuer and its storage class."""
+    """How this cluster's own names enter the derived manifests: its issuer, storage class and API server.
+
+    The returned function raises SettingsError where a service may use the Kubernetes API and `apiServer` is not set:
+    a way to the API server is never a way to anywhere.
+    """
 
     def adjust(item: dict[str, Any]) -> dict[str, Any]:
         if item["kind"] == "Certificate" and settings.issuer:
@@ -224,7 +229,11 @@ def adjusted(settings: Settings) -> Callable[[dict[str, Any]], dict[str, Any]]:
         if item["kind"] == "StatefulSet" and settings.storage_class:
             for claim in item["spec"].get("volumeClaimTemplates", ()):
                 claim["spec"]["storageClassName"] = settings.storage_class
-        return item
+        try:
+            return at_api_server(item, settings.api_server)
+        except ValueError as error:
+            remedy = "name its address ranges, such as those of `kubectl get endpointslices kubernetes -n default`"
+            raise SettingsError([Problem("apiServer", f"missing: {error}", remedy)]) from None
 
     return adjust
 

@@ -72,7 +72,7 @@ def identity(item: Object) -> Identity:
 
 
 def _changes(derived: Mapping[str, Any], live: Mapping[str, Any]) -> Iterator[Difference]:
-    """Tools keep notes in labels and annotations, so those may be added; but policies select by a namespace's labels."""
+    """Tools keep notes in labels and annotations, so those may be added; but a namespace's labels select it."""
     ours, theirs = derived["metadata"], live.get("metadata", {})
     for key in ("labels", "annotations"):
         wanted, there = ours.get(key, {}), theirs.get(key) or {}

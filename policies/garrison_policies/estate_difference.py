@@ -39,7 +39,9 @@ DEFAULTS: Final[Mapping[str, tuple[Any, ...]]] = {
     "progressDeadlineSeconds": (600,),
     "revisionHistoryLimit": (10,),
     "podManagementPolicy": ("OrderedReady",),
-    "updateStrategy": ({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}},),
+    "updateStrategy": tuple(
+        {"type": "RollingUpdate", "rollingUpdate": {"partition": 0, **more}} for more in ({}, {"maxUnavailable": 1})
+    ),
     "persistentVolumeClaimRetentionPolicy": ({"whenDeleted": "Retain", "whenScaled": "Retain"},),
     "volumeMode": ("Filesystem",),
     "storageClassName": (ANY,),  # the cluster's, where the program names none

@@ -7,40 +7,20 @@ outlives what it was made for and covers what nobody looked at. Here an exceptio
 from __future__ import annotations
 
 import datetime
+import runpy
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from garrison.errors import Problem, did_you_mean
+from garrison.errors import Problem
+from garrison_policies.exceptions_entry import FIELDS, flattened, wrong
 from garrison_policies.load_yaml import documents
 from garrison_policies.own import ESTATE
 from garrison_policies.rule import Finding
 
 DEFAULT_FILE = Path("policies/exceptions.yaml")
-WILDCARDS = frozenset("*?[]")
-# Kinds without a namespace. For all others the namespace is part of the name: "web" in shop is not "web" in bank.
-CLUSTER_KINDS = (
-    "APIService",
-    "CSIDriver",
-    "CustomResourceDefinition",
-    "GatewayClass",
-    "IngressClass",
-    "MutatingAdmissionPolicy",
-    "MutatingAdmissionPolicyBinding",
-    "MutatingWebhookConfiguration",
-    "Namespace",
-    "Node",
-    "PersistentVolume",
-    "PriorityClass",
-    "RuntimeClass",
-    "StorageClass",
-    "ValidatingAdmissionPolicy",
-    "ValidatingAdmissionPolicyBinding",
-    "ValidatingWebhookConfiguration",
-    "VolumeAttributesClass",
-)
 
 
 class ExceptionsError(ValueError):
@@ -84,22 +64,16 @@ class PolicyException:
         return f"{self.rule} for {self.object}"
 
 
-REMEDIES = {
-    "rule": "name one rule; `garrison check --list` has them",
-    "kind": "name the object exactly: kind, namespace and name",
-    "name": "name the object exactly: kind, namespace and name",
-    "owner": "name the person or team that answers for it",
-    "reason": "say why the rule cannot be kept",
-}
-FIELDS = frozenset(item.name for item in fields(PolicyException))
-
-
 def load_exceptions(path: Path, *, known: Iterable[str] | None = None) -> tuple[PolicyException, ...]:
-    """Read a YAML file with a list `exceptions`; raises ExceptionsError with every problem in it.
+    """Read a YAML file with a list `exceptions`, or a Python file with PolicyException values among its names.
+
+    Raises ExceptionsError with every problem in it.
 
     known: the rule ids that may be named; the whole catalogue by default. Expired entries are returned: that an
     exception has run out is for the check to report, at the object it no longer covers.
     """
+    if path.suffix == ".py":
+        return validated(_from_code(path), known=known)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -123,10 +97,10 @@ def parse_exceptions(
     made: list[PolicyException] = []
     problems: list[Problem] = []
     for number, entry in enumerate(entries, 1):
-        flat = _flat(entry)
-        wrong = [Problem(f"{where}: entry {number}", *told) for told in _wrong(flat, rules)]
-        problems += wrong
-        if not wrong:
+        flat = flattened(entry)
+        found = [Problem(f"{where}: entry {number}", *told) for told in wrong(flat, rules)]
+        problems += found
+        if not found:
             made.append(PolicyException(expires=datetime.date.fromisoformat(flat.pop("expires")), **flat))
     twins = [name for name, count in Counter(map(str, made)).items() if count > 1]
     problems += [Problem(where, f"{twin} is there twice", "keep one entry for each rule and object") for twin in twins]
@@ -158,43 +132,19 @@ def open_findings(
             yield found
 
 
+def _from_code(path: Path) -> Iterator[PolicyException]:
+    try:
+        names = runpy.run_path(str(path))
+    except Exception as error:
+        what = f"the program failed: {type(error).__name__}: {error}"
+        raise ExceptionsError([Problem(str(path), what, "it has to run by itself")]) from error
+    for value in names.values():
+        yield from (
+            one for one in (value if isinstance(value, list | tuple) else [value]) if isinstance(one, PolicyException)
+        )
+
+
 def _catalogue() -> Iterable[str]:
     from garrison_policies.rules import RULES  # here alone: whoever brings its own list need not load every rule
 
     return (rule.id for rule in (*RULES, *ESTATE))
-
-
-def _flat(entry: Any) -> dict[str, str]:
-    """One level of texts: the object's fields beside the others, what is empty left out."""
-    if not isinstance(entry, Mapping):
-        return {}
-    inner = entry.get("object")
-    both = {
-        **{key: value for key, value in entry.items() if key != "object"},
-        **(inner if isinstance(inner, Mapping) else {}),
-    }
-    return {str(key): str(value).strip() for key, value in both.items() if str(value).strip()}
-
-
-def _wrong(flat: Mapping[str, str], rules: frozenset[str]) -> Iterator[tuple[str, str]]:
-    """What is wrong with an entry and what to do about it."""
-    for name, remedy in REMEDIES.items():
-        if name not in flat:
-            yield f"{name} is missing", remedy
-    for name in sorted(flat.keys() - FIELDS):
-        yield f"{name!r} is not a field", did_you_mean(name, FIELDS, f"the fields are {', '.join(sorted(FIELDS))}")
-    for name in ("rule", "kind", "namespace", "name"):
-        if WILDCARDS & set(flat.get(name, "")):
-            yield f"{name} {flat[name]!r} is a pattern", "write one entry for each rule and object"
-    if "rule" in flat and flat["rule"] not in rules and not WILDCARDS & set(flat["rule"]):
-        yield f"there is no rule {flat['rule']!r}", did_you_mean(flat["rule"], rules, REMEDIES["rule"])
-    if "kind" in flat and "namespace" not in flat and not _of_the_cluster(flat["kind"]):
-        yield f"the namespace of {flat['kind']} {flat.get('name', '')!r} is missing", REMEDIES["name"]
-    try:
-        datetime.date.fromisoformat(flat.get("expires", ""))
-    except ValueError:
-        yield f"expires {flat.get('expires', '')!r} is not a date", "write the last day it holds, such as 2026-12-31"
-
-
-def _of_the_cluster(kind: str) -> bool:
-    return kind in CLUSTER_KINDS or kind.startswith("Cluster")

@@ -254,13 +254,15 @@ class Not:
 
 
 @dataclass(frozen=True, init=False)
-class All:
-    """All of them hold."""
-
+class _Several:
     tests: tuple[Predicate, ...]
 
     def __init__(self, *tests: Predicate) -> None:
         object.__setattr__(self, "tests", tests)
+
+
+class All(_Several):
+    """All of them hold."""
 
     def holds(self, it: Any, whole: Any) -> bool:
         return all(test.holds(it, whole) for test in self.tests)
@@ -269,14 +271,8 @@ class All:
         return f"({' && '.join(test.cel(it, whole, depth) for test in self.tests)})"
 
 
-@dataclass(frozen=True, init=False)
-class Either:
+class Either(_Several):
     """At least one of them holds."""
-
-    tests: tuple[Predicate, ...]
-
-    def __init__(self, *tests: Predicate) -> None:
-        object.__setattr__(self, "tests", tests)
 
     def holds(self, it: Any, whole: Any) -> bool:
         return any(test.holds(it, whole) for test in self.tests)

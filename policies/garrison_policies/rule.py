@@ -87,6 +87,7 @@ class Rule:
     look: for what only several objects together can show. Such a rule is not enforced at admission,
         where only one object is seen.
     good, bad: YAML of one example each; bad breaks this rule.
+    tags: "baseline" or "restricted" for the rules that make up that Pod Security level; restricted is both together.
     """
 
     id: str

@@ -239,9 +239,17 @@ def test_only_a_signed_image_is_clean(desk: Desk, signer: Signer, capsys: pytest
     assert failing(desk, image.path, capsys) == [("unsigned", f"@{image.digest}")]
     signer.sign(image)
     assert desk.scan(image.path) == 0
-    other = Signer(signer.cosign, desk.folder / "other")
-    assert desk.scan(image.path, "--key", str(other.public)) == 1
-    assert desk.scan(image.path, "--key", str(other.public), "--key", str(signer.public)) == 0
+
+
+def test_one_of_the_keys_is_enough_and_another_is_not(desk: Desk, signer: Signer) -> None:
+    image, other = Recipe().made(desk.folder), Signer(signer.cosign, desk.folder / "other")
+    signer.sign(image)
+
+    def why(*keys: Path) -> str:
+        return signature.problem(signer.cosign, image.pinned, keys=keys, folder=signer.folder / "signed")
+
+    assert why(signer.public) == why(other.public, signer.public) == ""
+    assert why(other.public) == "none of the keys has signed it"
 
 
 def test_keys_may_be_named_from_where_one_stands(desk: Desk, signer: Signer, monkeypatch: pytest.MonkeyPatch) -> None:

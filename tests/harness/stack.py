@@ -18,6 +18,7 @@ from harness.environment import STACK
 from harness.errors import HarnessError
 from harness.progress import say
 
+PACK = paths.REPO / "policies" / "pack"
 _SALT = "encryptionsalt:"
 # Where the tests of cluster, network and plugin make pods that no rule of an estate is meant for.
 PROBES = ["admission-probe", "harness-probe", "egress-probe", "policy-probe", "plugin-test"]
@@ -29,7 +30,8 @@ def up(cluster: str) -> None:
     _drop_stale_locks(cluster)
     file = settings(cluster)
     # most resources wait for a cluster, not for this machine: more of them at once than four per core
-    _pulumi(cluster, "up", "--yes", "--skip-preview", "--non-interactive", "--parallel=48", f"--config-file={file}")
+    options = ["--yes", "--skip-preview", "--non-interactive", "--parallel=48", f"--policy-pack={PACK}"]
+    _pulumi(cluster, "up", *options, f"--config-file={file}")
 
 
 def unchanged(cluster: str) -> bool:

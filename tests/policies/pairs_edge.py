@@ -116,7 +116,7 @@ PAIRS: list[Pair] = [
         "mesh.mtls_strict",
         "port",
         written("PeerAuthentication", "spec: {mtls: {mode: STRICT}}"),
-        written("PeerAuthentication", "spec: {mtls: {mode: STRICT}, portLevelMtls: {8080: {mode: PERMISSIVE}}}"),
+        written("PeerAuthentication", "spec: {mtls: {mode: STRICT}, portLevelMtls: {'8080': {mode: PERMISSIVE}}}"),
     ),
     ("secret.configmap_plaintext", "value", config("password: ''"), config("password: hunter2")),
     (
@@ -161,4 +161,6 @@ PAIRS: list[Pair] = [
         ingress("ingressClassName: nginx", "my.example/config: '{a: [root]}'"),
         ingress("ingressClassName: nginx", "my.example/rewrite-target: '/x; alias /data/;'"),
     ),
+    ("ingress.nginx_injection", "braces", nginx("server-alias", "a.example"), nginx("server-alias", "a.example {")),
+    ("secret.configmap_plaintext", "how long it lives", config("TOKEN_TTL: 15m"), config("TOKEN: 15m")),
 ]

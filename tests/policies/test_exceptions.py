@@ -62,6 +62,26 @@ def test_an_entry_is_read(tmp_path: Path) -> None:
     assert load_exceptions(path) == (WEB,) == validated([WEB])
 
 
+def test_exceptions_in_code(tmp_path: Path) -> None:
+    path = tmp_path / "exceptions.py"
+    program = f"""
+import datetime
+from garrison_policies.exceptions import PolicyException
+WEB = PolicyException(rule={RULE!r}, kind="Deployment", namespace="shop", name="web", owner="ops",
+                      reason="until the move", expires=datetime.date(2026, 6, 1))
+OTHERS = [PolicyException(rule={RULE!r}, kind="Deployment", namespace="shop", name="other", owner=OWNER,
+                          reason="until the move", expires=datetime.date(2026, 6, 1))]
+"""
+    path.write_text(program.replace("OWNER", "'ops'"))
+    assert [one.name for one in load_exceptions(path)] == ["web", "other"]
+    path.write_text(program.replace("OWNER", "''"))
+    with pytest.raises(ExceptionsError, match="entry 2: owner is missing"):
+        load_exceptions(path)
+    path.write_text(program)
+    with pytest.raises(ExceptionsError, match="the program failed: NameError"):
+        load_exceptions(path)
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -156,6 +176,7 @@ def test_who_only_claims_to_be_made_of_it_is_not() -> None:
         thing("ReplicaSet", "loose", owner=web, controller=False),
         thing("ReplicaSet", "orphan", owner=thing("Deployment", "web", "nowhere")),
         thing("ReplicaSet", "stranger", owner=gone),
+        thing("ReplicaSet", "across", "bank", owner=web),
     )
     found = outcome(web, gone, *forged)
     assert [one.object for one, _ in found.covered] == [web]

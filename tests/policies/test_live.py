@@ -51,7 +51,8 @@ def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Callable[..., Non
 def test_a_workload_answers_for_its_pods(cluster: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
     web = thing("Deployment", "web", spec={"template": {"spec": PRIVILEGED}})
     replicas = thing("ReplicaSet", "web-1", owner=web, spec={"replicas": 1, "template": {"spec": PRIVILEGED}})
-    old = thing("ReplicaSet", "web-0", owner=web, spec={"replicas": 0, "template": {"spec": PRIVILEGED}})
+    before = {"containers": [{"name": "before", "image": "x", "securityContext": {"privileged": True}}]}
+    old = thing("ReplicaSet", "web-0", owner=web, spec={"replicas": 0, "template": {"spec": before}})
     pod = thing("Pod", "web-1-x", owner=replicas, spec=PRIVILEGED)
     stray = thing("Pod", "web-1-y", spec=PRIVILEGED)
     cluster({"deployments.apps": [web], "replicasets.apps": [replicas, old], "pods": [pod, stray]})

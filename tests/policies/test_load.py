@@ -62,6 +62,7 @@ def test_words_mean_what_kubectl_takes_them_for(word: str, meant: object) -> Non
         ('{"a": 1}\n{"b": 2}', [{"a": 1}, {"b": 2}]),
         ("{a: 1}", [{"a": 1}]),
         ('{"a":\n\t{"b": "\\ud83d\\ude00"}}', [{"a": {"b": "\U0001f600"}}]),
+        ('---\n{"b": "\\ud83d\\ude00"}', [{"b": "\U0001f600"}]),
         ("on: {1: x}", [{"true": {"1": "x"}}]),
         ("x: &x {p: 1, q: 1}\nz: {<<: *x, q: 2}", [{"x": {"p": 1, "q": 1}, "z": {"p": 1, "q": 2}}]),
         ("x: |\n  a\n  --- b\n", [{"x": "a\n--- b\n"}]),

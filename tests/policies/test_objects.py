@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import cel
 import pytest
 
 from garrison_policies.rules import RULES
 from policies import pairs_edge, pairs_network, pairs_rights, pairs_upkeep
 from policies.fixtures import findings, objects
-from policies.written import APP, WEB, binding, policy, workload, written
+from policies.written import APP, WEB, Pair, binding, policy, workload, written
 
-PAIRS = [
-    pytest.param(control, accepted, refused, id=f"{control}-{what}".replace(" ", "-"))
-    for family in (pairs_rights, pairs_network, pairs_edge, pairs_upkeep)
-    for control, what, accepted, refused in family.PAIRS
+PAIRS: list[Pair] = [
+    pair for family in (pairs_rights, pairs_network, pairs_edge, pairs_upkeep) for pair in family.PAIRS
 ]
+CASES = [pytest.param(*pair, id=f"{pair[0]}-{pair[1]}".replace(" ", "-")) for pair in PAIRS]
 
 
 def decided(control: str, texts: str | list[str]) -> set[str]:
@@ -22,12 +22,27 @@ def decided(control: str, texts: str | list[str]) -> set[str]:
     return {str(one.object) for one in findings(RULES, objects(together)) if control in one.controls}
 
 
-@pytest.mark.parametrize(("control", "accepted", "refused"), PAIRS)
+@pytest.mark.parametrize(("control", "what", "accepted", "refused"), CASES)
 def test_one_is_accepted_and_the_other_refused(
-    control: str, accepted: str | list[str], refused: str | list[str]
+    control: str, what: str, accepted: str | list[str], refused: str | list[str]
 ) -> None:
     assert decided(control, accepted) == set()
     assert decided(control, refused) != set()
+
+
+def test_cel_says_the_same_of_all_of_them() -> None:
+    texts = [text for _, _, *both in PAIRS for one in both for text in ([one] if isinstance(one, str) else one)]
+    found = [item for text in texts for item in objects(text)]
+    seen = set()
+    for owner, check in ((rule.id, check) for rule in RULES for check in rule.checks):
+        program = cel.compile(check.cel())
+        for item in found:
+            if item.kind in check.subject.kinds and (item.template is not None or not check.subject.pod):
+                verdict = all(check.require.holds(part, whole) for _, part, whole in check.subject.looks_at(item))
+                answer = program.execute({"object": item.body, "variables": {"pod": item.template}})
+                assert answer is verdict, f"{owner} on {item.body}"
+                seen.add((owner, verdict))
+    assert len(seen) > 60, "rules are seen to pass and to fail"
 
 
 def test_a_role_aggregated_from_others_gives_what_they_give() -> None:
@@ -54,6 +69,18 @@ def test_what_a_workload_makes_is_judged_at_the_workload() -> None:
     )
     assert decided("net.policy_missing", [workload(), made]) == {"Deployment shop/web"}
     assert decided("net.policy_missing", made) == {"Pod shop/web-1"}, "its owner is not in sight"
+
+
+def test_an_allow_all_isolates_nobody() -> None:
+    """Found on the policy, and on the workload that has no other; any other that selects it is enough."""
+    everybody = policy(f"{WEB}, ingress: [{{}}]")
+    assert decided("net.policy_missing", [workload(), everybody]) == {
+        "Deployment shop/web",
+        "NetworkPolicy shop/policy",
+    }
+    assert decided("net.policy_missing", [workload(), everybody, policy("podSelector: {}")]) == {
+        "NetworkPolicy shop/policy"
+    }
 
 
 @pytest.mark.parametrize("kind", ["Pod", "DaemonSet", "Job", "CronJob", "ReplicaSet", "Rollout"])

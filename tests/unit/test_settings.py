@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from garrison import render
+from garrison.app import MayStatement
+from garrison.graph import Ref
 from garrison.settings import Settings, SettingsError, adjusted, issuer_name, parse
+from unit.estates import shop_app
 
 
 @pytest.fixture
@@ -155,3 +159,14 @@ def test_the_page_names_every_setting_and_its_example_is_accepted(charts: Path) 
 def key(name: str) -> str:
     first, *rest = name.split("_")
     return first + "".join(part.capitalize() for part in rest)
+
+
+def test_a_service_that_may_use_the_api_server_needs_its_addresses() -> None:
+    app = shop_app()
+    app.add(MayStatement("here:1", Ref("shop", "orders"), "get", "configmaps", (), ""))
+    manifests = render(app.graph())
+    narrowed = [adjusted(Settings(api_server=("172.18.0.2/32",)))(item) for item in manifests]
+    policy = next(m for m in narrowed if m["kind"] == "NetworkPolicy" and m["metadata"]["name"] == "orders")
+    assert policy["spec"]["egress"][-1]["to"] == [{"ipBlock": {"cidr": "172.18.0.2/32"}}]
+    with pytest.raises(SettingsError, match="apiServer: missing: shop/orders may use the Kubernetes API"):
+        [adjusted(Settings())(item) for item in manifests]

@@ -16,11 +16,6 @@ from garrison.manifest import Manifest, manifest, selector
 
 API = "networking.k8s.io/v1"
 BOTH = ["Ingress", "Egress"]
-API_SERVER_PORTS = (443, 6443)  # its Service's and its own: rules see it after address translation
-PRIVATE_RANGES = (  # RFC 1918, 6598 and 4193: no way to the internet where a stack has not yet named its API server
-    *("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16"),
-    "fc00::/7",
-)
 DNS = {
     "to": [
         {
@@ -48,7 +43,7 @@ def _service(graph: Graph, service: Service) -> Manifest:
     if uses or reads:
         egress += _to([_STORE], d.STORE_PORT)
     if service.ref in graph.permissions_of:
-        egress.append(_to_api_server(PRIVATE_RANGES))
+        egress.append(_to_api_server(d.API_SERVER_RANGES))
     ingress = _from((call.caller for call in graph.calls_to.get(service.ref, ())), d.MTLS_PORT)
     return _policy(graph, service.ref, {"podSelector": selector(service.name), "ingress": ingress, "egress": egress})
 
@@ -64,7 +59,7 @@ def at_api_server(item: Manifest, ranges: Sequence[str]) -> Manifest:
 
     Raises ValueError where there are none to put in: without a peer the rule would allow every destination.
     """
-    wide = _to_api_server(PRIVATE_RANGES)
+    wide = _to_api_server(d.API_SERVER_RANGES)
     egress = item["spec"].get("egress", []) if item["kind"] == "NetworkPolicy" else []
     if wide not in egress:
         return item
@@ -79,7 +74,7 @@ def at_api_server(item: Manifest, ranges: Sequence[str]) -> Manifest:
 
 def _to_api_server(ranges: Sequence[str]) -> dict[str, Any]:
     peers = [{"ipBlock": {"cidr": cidr}} for cidr in ranges]
-    return {"to": peers, "ports": [{"port": port, "protocol": "TCP"} for port in API_SERVER_PORTS]}
+    return {"to": peers, "ports": [{"port": port, "protocol": "TCP"} for port in d.API_SERVER_PORTS]}
 
 
 _STORE = Ref(d.STORE_NAMESPACE, "openbao")

@@ -17,7 +17,6 @@ from garrison.permissions import CLUSTER_CA
 Json = dict[str, Any]
 GROUP = "rbac.authorization.k8s.io"
 VOLUME = "kubernetes-api"
-TOKEN_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 where every client library looks
 
 
 def manifests(graph: Graph) -> Iterator[Manifest]:
@@ -76,4 +75,4 @@ def volumes(graph: Graph, ref: Ref) -> list[Json]:
 def app_mounts(graph: Graph, ref: Ref) -> list[Json]:
     if ref not in graph.permissions_of:
         return []
-    return [{"name": VOLUME, "mountPath": TOKEN_DIR, "readOnly": True}]
+    return [{"name": VOLUME, "mountPath": d.API_TOKEN_DIR, "readOnly": True}]

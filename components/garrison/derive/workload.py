@@ -89,7 +89,7 @@ def _app_mounts(graph: Graph, ref: Ref) -> list[Json]:
     if files and token:
         # where /var/run leads to /run, the token's folder lies inside that of the secrets, which is read-only here, so
         # the runtime cannot make it; the kubelet makes the folder of a subPath beforehand
-        folder = rbac.TOKEN_DIR.removeprefix(f"/var{d.SECRETS_DIR}/")
+        folder = d.API_TOKEN_DIR.removeprefix(f"/var{d.SECRETS_DIR}/")
         files.append({"name": "secrets", "mountPath": f"{d.SECRETS_DIR}/{folder}", "subPath": folder, "readOnly": True})
     return [*files, *token]
 

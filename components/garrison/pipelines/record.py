@@ -77,8 +77,9 @@ def _parsed(code: int, out: str, err: str) -> tuple[int, Any, list[str]]:
     try:
         return _exit(code), json.loads(out), lines
     except (ValueError, RecursionError):
-        said = out.strip().splitlines()[-LINES:]
-        return _exit(code) if code not in (0, 1) else COULD_NOT, None, [*lines, *said, "it printed no JSON"][-LINES:]
+        if code not in (0, 1):  # it could not do its work, and has said why
+            return _exit(code), None, lines
+        return COULD_NOT, None, [*lines, "it ended as if it had an answer, and printed no JSON"]
 
 
 def _streamed(command: Sequence[str]) -> tuple[int, None, list[str]]:

@@ -40,7 +40,7 @@ class Rule(Generic[V]):
 
     id: the name in reports; where zizmor has the audit, zizmor's name.
     title: what must be so. remedy: what to write instead.
-    references: "OWASP CICD-SEC-4", "SLSA ...", "GitHub hardening", "CIS SSC 2.3.1": whoever asks for it, and where.
+    references: who asks for it and where: "OWASP CICD-SEC-4", "CIS SSC 2.4.2" (Software Supply Chain), "SLSA ...".
     reads: the kind of file it is for. look: the places that break it.
     good, bad: one file each; bad breaks this rule, good does not.
     """

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 # Programs that read everything and are fed by feeds others write. Their word is needed, their rights are not:
-# Trivy's own action and images were the way in of March 2026, tj-actions/changed-files that of March 2025.
+# Trivy's own action was the way in of March 2026 (CVE-2026-33634), as tj-actions/changed-files was of March 2025.
 SCANNERS = (
     "anchore", "bandit", "checkov", "clair-scanner", "conftest", "dependency-check", "detect-secrets",
     "docker scout", "dockle",

@@ -42,7 +42,8 @@ def _scanned(row: Mapping[str, Any]) -> str:
 
 
 def _behind(row: Mapping[str, Any]) -> str:
-    return f"{row.get('name')} {row.get('current')} is fixed in {row.get('fixing') or row.get('newest')} ({row.get('file')})"
+    fixed = row.get("fixing") or row.get("newest")
+    return f"{row.get('name')} {row.get('current')} is fixed in {fixed} ({row.get('file')})"
 
 
 def _rows(value: Any) -> Iterator[Mapping[str, Any]]:

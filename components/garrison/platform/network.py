@@ -16,7 +16,6 @@ from garrison.manifest import Manifest
 from garrison.platform.objects import platform_object
 
 Rule = dict[str, Any]
-API_SERVER_PORTS = (443, 6443)
 DNS: Rule = {
     "to": [
         {
@@ -65,7 +64,7 @@ def _policy(namespace: str, name: str, *, ingress: Sequence[Rule] = (), egress: 
 
 
 def _to_api(ranges: Sequence[str]) -> Rule:
-    return _blocks("to", ranges) | {"ports": _tcp(*API_SERVER_PORTS)}
+    return _blocks("to", ranges) | {"ports": _tcp(*d.API_SERVER_PORTS)}
 
 
 def _from_api(ranges: Sequence[str], port: int) -> Rule:

@@ -15,7 +15,7 @@ from garrison.prove.expected import namespaces
 from garrison.prove.keep import name
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.model import API, Layer, Party, Probe, Review
-from garrison.prove.opening import without
+from garrison.prove.opening import anywhere, without
 
 Affected = Callable[[Probe], bool]
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
@@ -35,6 +35,7 @@ TELLING = (  # one kind for each way through the network
     "secret store port",
     "own secret",
 )
+EVERY_VERB = ("get", "list", "watch", "create", "update", "patch", "delete")  # one by one: "*" is refused at admission
 OPEN_DOOR = "host all all all trust\n"
 
 
@@ -71,7 +72,7 @@ def _network(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
             affected = _through(Ref(namespace, live["metadata"]["name"]))
             yield Cut(f"{name(live)} deleted", "network", affected, (live,))
             wide = deepcopy(live)
-            wide["spec"] |= {"ingress": [{}], "egress": [{}]}
+            wide["spec"] |= {"ingress": [{"from": anywhere()}], "egress": [{"to": anywhere()}]}
             yield Cut(f"{name(live)} opened", "network", affected, (live,), (wide,))
 
 
@@ -92,7 +93,7 @@ def _rights(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
     """A Role that grants more is noticed where it must not, and one that is gone where it must."""
     for ref in graph.permissions_of:
         affected, live = _reviewed(ref), kubectl.get("role", ref.name, ref.namespace)
-        rules = [{**rule, "verbs": ["*"]} for rule in live["rules"]]
+        rules = [{**rule, "verbs": list(EVERY_VERB)} for rule in live["rules"]]
         yield Cut(f"{name(live)} with every verb", "rbac", affected, (live,), ({**live, "rules": rules},))
         yield Cut(f"{name(live)} deleted", "rbac", affected, (live,))
 
@@ -173,14 +174,17 @@ def _store_cut(item: StoreObject, weaker: StoreObject | None, how: str) -> Cut:
 
 
 def _admission(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
+    """Each without the admission policies, where they are installed: they refuse the same, and guard the label."""
+    ours = f"{d.MANAGED_BY}={d.MANAGER}"
+    policies = tuple(kubectl.items("validatingadmissionpolicybindings", selector=ours))
     for namespace in graph.namespaces:
         affected = _at_namespace(namespace)
         live = kubectl.get("namespace", namespace)
         labels = {k: v for k, v in live["metadata"]["labels"].items() if k != POD_SECURITY}
         weaker = {**live, "metadata": {**live["metadata"], "labels": labels}}
-        yield Cut(f"{name(live)} without Pod Security", "admission", affected, (live,), (weaker,))
-        for quota in kubectl.items("resourcequotas", namespace=namespace, selector=f"{d.MANAGED_BY}={d.MANAGER}"):
-            yield Cut(f"{name(quota)} deleted", "admission", affected, (quota,))
+        yield Cut(f"{name(live)} without Pod Security", "admission", affected, (*policies, live), (weaker,))
+        for quota in kubectl.items("resourcequotas", namespace=namespace, selector=ours):
+            yield Cut(f"{name(quota)} deleted", "admission", affected, (*policies, quota))
 
 
 def _at_namespace(namespace: str) -> Affected:

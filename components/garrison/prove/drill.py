@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from garrison.prove.session import Session
 
 NOTICE_SECONDS = 30.0
 RECOVERY_SECONDS = 90.0
+POLL_SECONDS = 0.5
 DEPTH: tuple[Layer, ...] = (  # how far a refused probe got
     "workload",  # also what a pod that is being stopped looks like
     "network",
@@ -112,7 +114,7 @@ class Drill:
         kubectl, instead = self.session.kubectl, {keep.name(item): item for item in cut.weaker}
         for original in cut.originals:
             if original["kind"] == "Namespace":
-                kubectl.run("label", "namespace", original["metadata"]["name"], f"{POD_SECURITY}-")
+                self._unlabel(original["metadata"]["name"])
             elif keep.name(original) in instead:
                 keep.replace(kubectl, instead[keep.name(original)])
             else:
@@ -120,6 +122,15 @@ class Drill:
         if cut.store:
             self.write(cut.weaker_store or StoreObject(cut.store.path, {}), delete=cut.weaker_store is None)
         self._restart(cut.restart)
+
+    def _unlabel(self, namespace: str) -> None:
+        """As soon as the API server has noticed that the policy which guards the label is gone."""
+        deadline = time.monotonic() + NOTICE_SECONDS
+        command = ("label", "namespace", namespace, f"{POD_SECURITY}-")
+        while self.session.kubectl.attempt(*command)[0]:
+            if time.monotonic() > deadline:
+                self.session.kubectl.run(*command)
+            time.sleep(POLL_SECONDS)
 
     def _restart(self, refs: Sequence[Ref]) -> None:
         """Pods read their configuration when they start."""

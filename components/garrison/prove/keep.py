@@ -51,7 +51,8 @@ def put_back(kubectl: Kubectl, original: Manifest) -> None:
 
 
 def remove(kubectl: Kubectl, item: Manifest) -> None:
-    kubectl.delete(item["kind"], item["metadata"]["name"], f"--namespace={item['metadata']['namespace']}")
+    home = item["metadata"].get("namespace")
+    kubectl.delete(item["kind"], item["metadata"]["name"], *([f"--namespace={home}"] if home else []))
 
 
 def replace(kubectl: Kubectl, weaker: Manifest) -> None:

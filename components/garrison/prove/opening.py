@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from garrison import defaults as d
 from garrison.manifest import Manifest
 from garrison.prove.pods import LABEL
 
@@ -19,14 +20,25 @@ DOWNSTREAM = "DownstreamTlsContext"
 
 
 def network(namespaces: Iterable[str], run: str) -> Iterator[Manifest]:
-    """In each namespace: the probe pods may go anywhere, and every pod may be reached by probe pods."""
+    """In each namespace: the probe pods may go anywhere in the cluster, and every pod may be reached by probe pods.
+
+    Not to the internet: no probe goes there, and a policy that lets everything out is refused at admission.
+    """
     probes = {"matchLabels": {LABEL: run}}
     reached = {"ingress": [{"from": [{"namespaceSelector": {}, "podSelector": probes}]}], "policyTypes": ["Ingress"]}
     for namespace in namespaces:
         yield _policy(
-            namespace, "garrison-probe-out", run, {"podSelector": probes, "egress": [{}], "policyTypes": ["Egress"]}
+            namespace,
+            "garrison-probe-out",
+            run,
+            {"podSelector": probes, "egress": [{"to": anywhere()}], "policyTypes": ["Egress"]},
         )
         yield _policy(namespace, "garrison-probe-in", run, {"podSelector": {}, **reached})
+
+
+def anywhere() -> list[Manifest]:
+    """Every address a cluster gives to its nodes, pods and services, as peers of a network policy."""
+    return [{"ipBlock": {"cidr": cidr}} for cidr in d.API_SERVER_RANGES]
 
 
 def _policy(namespace: str, name: str, run: str, spec: dict[str, Any]) -> Manifest:

@@ -17,6 +17,7 @@ from garrison.manifest import Manifest
 from garrison.prove.model import FREE, FREE_PORT, Party, ProveError
 
 LABEL = "garrison.dev/probe"
+ACCOUNT = "garrison-probe"  # of pods that are nobody: it has no rights, and no token is mounted
 NEVER = "garrison.dev/never-ready"
 Variant = Literal["", "-open", "-misled"]
 EVERYWHERE = "0.0.0.0"  # noqa: S104  an undeclared pod hides nothing: what protects it must be around it
@@ -72,12 +73,18 @@ def mislead(pod: Manifest, names: Mapping[str, str]) -> Manifest:
 def stand_in(party: Party, ref: Ref, *, run: str, image: str, owner: Manifest | None = None) -> Manifest:
     """A pod without an identity of its own, or (for a database) with the labels and service account of its owner."""
     labels = {d.NAME: f"garrison-probe-{party.role}"}
-    body: dict[str, Any] = {"securityContext": d.pod_security_context()}
+    body: dict[str, Any] = {"securityContext": d.pod_security_context(), "serviceAccountName": ACCOUNT}
     if owner:
         labels = owner["spec"]["template"]["metadata"]["labels"]
         body["serviceAccountName"] = owner["spec"]["template"]["spec"]["serviceAccountName"]
     listen = _application(image, EVERYWHERE, FREE_PORT, d.container_security_context(d.APP_UID), [])
     return _pod(ref, run, labels, {**body, "containers": [listen]})
+
+
+def account(namespace: str, run: str) -> Manifest:
+    """The service account of a run's pods that have none of their own."""
+    meta = {"name": ACCOUNT, "namespace": namespace, "labels": {LABEL: run}}
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta, "automountServiceAccountToken": False}
 
 
 def ready(pod: Manifest) -> bool:

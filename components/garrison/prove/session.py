@@ -23,7 +23,7 @@ from garrison.prove.pods import LABEL, Variant
 from garrison.prove.world import World, impersonated
 
 READY_SECONDS, LOOK_SECONDS = 300, 15
-CLEANED = "networkpolicies,pods,configmaps"
+CLEANED = "networkpolicies,pods,configmaps,serviceaccounts"
 
 
 @dataclass
@@ -51,7 +51,8 @@ class Session:
 
     def start(self, probes: Collection[Probe]) -> None:
         """Everything the probes need, ready; ProveError says what is missing."""
-        self.kubectl.apply([_namespace(self.namespace, self.run)])
+        homes = [self.namespace, *namespaces(self.graph)]
+        self.kubectl.apply([_namespace(self.namespace, self.run), *(pods.account(home, self.run) for home in homes)])
         foreign = {impersonated(p, self.graph) for p in probes if _credential(p).startswith("foreign")}
         if foreign:
             self.kubectl.apply(forge.manifests(self.graph, sorted(foreign), self.namespace, self.run))

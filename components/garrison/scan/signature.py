@@ -89,6 +89,18 @@ def problem(cosign: Binary, image: str, *, keys: Iterable[Path], folder: Path) -
     return "" if any(_verifies(cosign, key, here) for key in trusted) else "none of the keys has signed it"
 
 
+def signed(cosign: Binary, *, keys: Iterable[Path], folder: Path) -> frozenset[str]:
+    """Every image (NAME@sha256:DIGEST) below `folder` that one of `keys` has signed: what a policy may let in."""
+    trusted, found = tuple(keys), set()
+    for payload in sorted(folder.glob(f"sha256-*/{PAYLOAD}")):
+        try:
+            name = json.loads(payload.read_text())["critical"]["identity"]["docker-reference"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # not readable is not signed
+        found.add(f"{name}@{payload.parent.name.replace('-', ':', 1)}")
+    return frozenset(image for image in found if not problem(cosign, image, keys=trusted, folder=folder))
+
+
 def _verifies(cosign: Binary, key: Path, here: Path) -> bool:
     try:
         # Without a log, "ignore" is the only spelling; that the key is right is what is verified.

@@ -87,7 +87,7 @@ RULES = (
         severity=Severity.LOW,
         remedy="add a PodDisruptionBudget with maxUnavailable: 1 for its labels",
         controls=("avail.pdb",),
-        references=("NSA pod security",),
+        references=("Kubernetes, Disruptions",),
         look=without_budget,
         good=manifests(_TWO, _budget(", maxUnavailable: 1")),
         bad=manifests(_TWO),
@@ -98,7 +98,7 @@ RULES = (
         severity=Severity.MEDIUM,
         remedy="write maxUnavailable: 1: a node that cannot be drained is a node that is not patched",
         controls=("avail.pdb",),
-        references=("NSA pod security",),
+        references=("Kubernetes, Disruptions",),
         checks=(
             Check(
                 subject=BUDGETS,
@@ -108,7 +108,7 @@ RULES = (
             Check(
                 subject=BUDGETS,
                 at="spec.maxUnavailable",
-                require=Not(Either(Is("spec.maxUnavailable", (0, "0")), Matches("spec.maxUnavailable", "^0+%$"))),
+                require=Not(Either(Is("spec.maxUnavailable", (0,)), Matches("spec.maxUnavailable", "^0+%?$"))),
             ),
             Check(
                 subject=BUDGETS,
@@ -125,7 +125,7 @@ RULES = (
         severity=Severity.MEDIUM,
         remedy="write maxUnavailable: 1 instead of minAvailable: it stays right when the replicas change",
         controls=("avail.pdb",),
-        references=("NSA pod security",),
+        references=("Kubernetes, Disruptions",),
         look=blocking,
         good=manifests(_TWO, _budget(", minAvailable: 1")),
         bad=manifests(_TWO, _budget(", minAvailable: 2")),

@@ -161,7 +161,7 @@ RULES = (
     Rule(
         id="role-creates-pods",
         title="a role does not create pods",
-        severity=Severity.LOW,
+        severity=Severity.MEDIUM,
         remedy="leave it to the pipeline: who creates a pod has every service account and secret of its namespace",
         controls=("rbac.create_pods",),
         references=("CIS 5.1.4", "NSA authentication and authorization", "OWASP K03"),

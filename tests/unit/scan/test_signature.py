@@ -37,7 +37,7 @@ def keys(tmp_path: Path) -> list[Path]:
 def signed(cosign: Binary, folder: Path, image: str = IMAGE) -> Path:
     bill = folder.parent / "sbom.cdx.json"
     bill.write_text("{}")
-    return signature.sign(cosign, image, key=folder.parent / "k", password="pw", folder=folder, bills=[bill])  # noqa: S106
+    return signature.sign(cosign, image, key=folder.parent / "k", password="pw", folder=folder, bills=[bill])
 
 
 def test_a_signed_image_has_no_problem(cosign: Binary, keys: list[Path], tmp_path: Path) -> None:
@@ -89,6 +89,17 @@ def test_a_signature_of_another_image_does_not_count(cosign: Binary, keys: list[
     folder, other = tmp_path / "signatures", "sha256:" + "cd" * 32
     signed(cosign, folder).rename(signature.place(folder, other))
     assert "another image" in signature.problem(cosign, f"shop.example/x@{other}", keys=keys, folder=folder)
+
+
+def test_a_policy_is_told_what_is_signed_and_no_more(cosign: Binary, keys: list[Path], tmp_path: Path) -> None:
+    folder, other = tmp_path / "signatures", f"shop.example/y@sha256:{'cd' * 32}"
+    signed(cosign, folder)
+    here = signed(cosign, folder, other)
+    assert signature.signed(cosign, keys=keys, folder=folder) == {IMAGE, other}
+    (here / "sbom.cdx.json").write_text("changed")
+    assert signature.signed(cosign, keys=keys, folder=folder) == {IMAGE}
+    (here / "payload.json").write_text("{")
+    assert signature.signed(cosign, keys=keys, folder=folder) == {IMAGE}
 
 
 def test_without_a_key_nothing_can_be_verified(cosign: Binary, keys: list[Path], tmp_path: Path) -> None:

@@ -53,7 +53,13 @@ RULES = (
         title="an action or reusable workflow is named by its full commit",
         severity=Severity.HIGH,
         remedy="write OWNER/NAME@<40 hexadecimal digits> # vX.Y.Z; docker:// actions by @sha256 digest",
-        references=("OWASP CICD-SEC-3", "GitHub hardening: third-party actions", "CIS SSC 2.3.1", "CVE-2025-30066"),
+        references=(
+            "OWASP CICD-SEC-3",
+            "GitHub hardening: third-party actions",
+            "CIS SSC 2.4.2",
+            "CVE-2025-30066",
+            "CVE-2026-33634",
+        ),
         reads=Workflow,
         look=_unpinned_uses,
         good="""
@@ -70,7 +76,7 @@ RULES = (
         title="a container image is named by its digest",
         severity=Severity.HIGH,
         remedy="write NAME@sha256:<64 hexadecimal digits>; a tag can be moved to other content at any time",
-        references=("OWASP CICD-SEC-3", "CIS SSC 3.1.4", "SLSA build L3"),
+        references=("OWASP CICD-SEC-3", "CIS SSC 2.4.2"),
         reads=File,
         look=_unpinned_images,
         good=f"""
