@@ -36,13 +36,13 @@ _COLUMNS = ("rule", "requirement", "severity", "at admission", "references")
 
 
 def families() -> Iterator[tuple[str, tuple[Rule, ...]]]:
-    """Each module of rules: the first line of its docstring, and its rules, in the catalogue's order."""
+    """Each module of rules: the first sentence of its docstring, and its rules, in the catalogue's order."""
     place = {rule.id: number for number, rule in enumerate(rules.RULES)}
     found = []
     for module in pkgutil.iter_modules(rules.__path__):
         family = importlib.import_module(f"{rules.__name__}.{module.name}")
         if own := getattr(family, "RULES", ()):
-            found.append(((family.__doc__ or module.name).splitlines()[0].rstrip("."), own))
+            found.append(((family.__doc__ or module.name).splitlines()[0].partition(". ")[0].rstrip("."), own))
     return iter(sorted(found, key=lambda one: place[one[1][0].id]))
 
 

@@ -44,7 +44,7 @@ CONTROL_PLANE = ("system:", "kubeadm:")
 def read() -> tuple[Object, ...]:
     """Everything the rules look at; raises CheckError, with every kind that could not be read."""
     try:
-        served = set(kubectl(["api-resources", "--verbs=list", "--output=name", "--cached=false"]).split())
+        served = set(kubectl(["api-resources", "--verbs=list", "--output=name"]).split())
     except KubectlError as error:
         raise CheckError(f"the cluster cannot be read: {error}") from None
     wrong = [

@@ -27,9 +27,10 @@ from pulumi_policy import (
 from pulumi_policy.proxy import UnknownValueError
 
 from garrison_policies.evaluate import judge, look
-from garrison_policies.excepted import EXPIRED, apply
+from garrison_policies.excepted import apply
 from garrison_policies.exceptions import PolicyException, load_exceptions
 from garrison_policies.objects import Inventory, Object, without_nulls
+from garrison_policies.own import EXPIRED
 from garrison_policies.rule import Finding, Rule, Severity
 from garrison_policies.rules import RULES
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -47,7 +47,7 @@ def server(plane: ControlPlane) -> Iterator[ControlPlane]:
         plane.api.delete(item, "Background")
 
 
-def warned(plane: ControlPlane, item: Json) -> tuple[set[str], Json]:
+def warned(plane: ControlPlane, item: Mapping[str, Any]) -> tuple[set[str], Json]:
     """The rules the server says a new object would break, and that object with the server's defaults."""
     api, client = plane.api, plane.api.client
     home = item["metadata"].get("namespace", "default")
@@ -94,7 +94,7 @@ def test_the_server_and_python_agree_on_every_fixture(server: ControlPlane) -> N
         if fixture.kind not in kinds:
             continue
         try:
-            said, stored = warned(server, dict(fixture.body))
+            said, stored = warned(server, fixture.body)
         except NotStoredError:
             refused += 1
             continue

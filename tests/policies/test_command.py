@@ -156,6 +156,7 @@ def test_files_are_what_a_program_derives(capsys: pytest.CaptureFixture[str], gr
     code, found = rows(capsys, "all.yaml", *selection)
     assert (code, [row["rule"] for row in found]) == (1, ["estate-missing"])
     assert found[0]["file"] == str(graph)
+    assert rows(capsys, "all.yaml", "--app", str(graph), *ONLY) == (0, []), "not asked for"
 
 
 def test_every_rule_is_listed(capsys: pytest.CaptureFixture[str]) -> None:

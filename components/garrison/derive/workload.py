@@ -19,8 +19,9 @@ Json = dict[str, Any]
 
 def manifests(graph: Graph) -> Iterator[Manifest]:
     for service in graph.services:
-        # one pod may be away at a time, also where there is only one: a budget must never block a node drain for ever
-        budget = {"maxUnavailable": 1, "selector": selector(service.name)}
+        # one pod may be away at a time, also where there is only one: a budget must never block a node drain for ever,
+        # nor may a pod that is broken anyway
+        budget = {"maxUnavailable": 1, "unhealthyPodEvictionPolicy": "AlwaysAllow", "selector": selector(service.name)}
         yield manifest("policy/v1", "PodDisruptionBudget", service.ref, {"spec": budget}, app=graph.name)
     for service in graph.services:
         yield manifest("apps/v1", "Deployment", service.ref, {"spec": _deployment(graph, service)}, app=graph.name)

@@ -130,7 +130,7 @@ def _verify(place: Path, target: Target) -> None:
     """Every blob is what its name says, and the manifest the index names is the one we were asked for."""
     for blob in sorted((place / "blobs/sha256").glob("*")):
         with blob.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() == "":
+            if hashlib.file_digest(file, "sha256").hexdigest() != blob.name:
                 raise ScanError(f"{target.name}: {blob.name[:12]} does not match its digest; the image was changed")
     if _manifest_digest(place) != target.digest:
         raise ScanError(f"{target.name}: its manifest is not {target.digest[:19]}; the image was changed")
