@@ -19,156 +19,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
+from check_tools import CHECKS, Tool, Verdicts, checkov, garrison, kyverno
 from lowering import estate
 
 from garrison import render
-from harness.paths import REPO, cache
+from garrison_policies.load import load
+from harness.paths import REPO
 
 CORPORA = REPO.parent / "shared" / "corpora"
-HERE = Path(__file__).parent
-CHECKOV, KYVERNO = "3.3.30", "v1.19.1"
 SERVICES = 65  # about 500 objects
 RUNS = 3
-
-Key = tuple[str, str, str]  # file, kind, name
-Verdicts = dict[str, set[Key]]  # the objects that break a control, or whatever the tool calls it
-
-# checkov's checks that ask what a control of the corpora asks.
-CHECKS: dict[str, tuple[int, ...]] = {
-    "avail.probes": (8, 9),
-    "caps.drop_all": (37,),
-    "caps.drop_net_raw": (28,),
-    "fs.readonly_root": (22,),
-    "img.digest": (43,),
-    "img.pull_always": (15,),
-    "img.tag_latest": (14,),
-    "ingress.nginx_injection": (152, 153, 154),
-    "node.runtime_socket": (27,),
-    "ns.default": (21,),
-    "pss.baseline.host_namespaces": (17, 18, 19),
-    "pss.baseline.hostports": (26,),
-    "pss.baseline.privileged": (16,),
-    "pss.restricted.allow_privilege_escalation": (20,),
-    "pss.restricted.run_as_non_root": (23,),
-    "pss.restricted.seccomp": (31,),
-    "rbac.wildcard": (49,),
-    "res.requests_limits": (10, 11, 12, 13),
-    "sa.automount": (38,),
-    "secret.env_from_secret": (35,),
-    "user.high_uid": (40,),
-}
-
-
-@dataclass
-class Tool:
-    """One program: how it is called on folders, and how its output becomes verdicts."""
-
-    name: str
-    command: Callable[[list[str]], list[str]]
-    read: Callable[[str], Verdicts]
-    seconds: float = 0.0
-    start: float = 0.0
-    verdicts: Verdicts = field(default_factory=dict)
-
-
-def garrison() -> Tool:
-    def read(text: str) -> Verdicts:
-        found: Verdicts = {}
-        for row in json.loads(text):
-            for control in row["controls"]:
-                found.setdefault(control, set()).add(key(row["file"], row["object"]["kind"], row["object"]["name"]))
-        return found
-
-    return Tool("garrison check", lambda p: [sys.executable, "-m", "garrison", "check", "--format", "json", *p], read)
-
-
-def checkov() -> Tool | None:
-    home = cache() / f"checkov-{CHECKOV}"
-    program = home / "bin" / "checkov"
-    if not program.exists():
-        try:
-            quietly([sys.executable, "-m", "venv", "--clear", str(home)])
-            quietly([str(home / "bin" / "pip"), "install", "--quiet", f"checkov=={CHECKOV}"])
-        except subprocess.CalledProcessError as error:
-            left_out(f"checkov {CHECKOV} cannot be installed: {error.stderr.strip().splitlines()[-1:]}")
-            return None
-
-    def read(text: str) -> Verdicts:
-        controls = {f"CKV_K8S_{number}": control for control, numbers in CHECKS.items() for number in numbers}
-        found: Verdicts = {}
-        for row in json.loads(text)["results"]["failed_checks"]:
-            kind, _, name = row["resource"].split(".", 2)
-            if row["check_id"] in controls:
-                found.setdefault(controls[row["check_id"]], set()).add(key(row["file_abs_path"], kind, name))
-        return found
-
-    def command(paths: list[str]) -> list[str]:
-        where = [part for path in paths for part in ("-f" if Path(path).is_file() else "-d", path)]
-        return [
-            str(program),
-            "--framework",
-            "kubernetes",
-            "-o",
-            "json",
-            "--compact",
-            "--quiet",
-            "--skip-download",
-            *where,
-        ]
-
-    return Tool(f"checkov {CHECKOV}", command, read)
-
-
-def kyverno() -> Tool | None:
-    program = cache() / f"kyverno-{KYVERNO}" / "kubectl-kyverno"
-    go = shutil.which("go")
-    if not program.exists():
-        if go is None:
-            left_out("Kyverno's CLI is built with go, which is not in PATH")
-            return None
-        with tempfile.TemporaryDirectory() as folder:
-            for name in ("go.mod", "go.sum"):
-                shutil.copy(HERE / "kyverno" / name, folder)
-            target = "github.com/kyverno/kyverno/cmd/cli/kubectl-kyverno"
-            build = [go, "build", "-C", folder, "-mod=readonly", "-trimpath", "-o", str(program), target]
-            try:
-                quietly(["nice", "-n", "19", *build], CGO_ENABLED="0", GOWORK="off")
-            except subprocess.CalledProcessError as error:
-                left_out(f"Kyverno's CLI cannot be built: {error.stderr.strip().splitlines()[-1:]}")
-                return None
-
-    def read(text: str) -> Verdicts:
-        found: Verdicts = {}
-        start = text.index("{")
-        for result in json.JSONDecoder().raw_decode(text, start)[0]["results"]:
-            if result["result"] == "fail":
-                for item in result["resources"]:
-                    found.setdefault(result["policy"], set()).add(("", item["kind"], item["name"]))
-        return found
-
-    def command(paths: list[str]) -> list[str]:
-        report = ["--policy-report", "--output-format", "json", "--remove-color"]
-        return [str(program), "apply", str(HERE / "kyverno" / "policies.yaml"), *report, "--resource", ",".join(paths)]
-
-    return Tool(f"kyverno {KYVERNO}", command, read)
-
-
-def left_out(why: str) -> None:
-    print(f"left out: {why}", file=sys.stderr)
-
-
-def quietly(command: list[str], **more: str) -> None:
-    subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **more})
-
-
-def key(file: str, kind: str, name: str) -> Key:
-    return "/".join(Path(file).parts[-2:]), kind, name
 
 
 def timed(tool: Tool, paths: list[str]) -> tuple[float, str]:
@@ -194,8 +59,6 @@ def write(folder: Path) -> int:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(CORPORA / name, target)
-    from garrison_policies.load import load
-
     return len(load([str(folder)]).objects)
 
 
@@ -248,9 +111,20 @@ def levels(tools: list[Tool], folder: Path) -> None:
     print("\n| level | broken by both | by garrison alone | by Kyverno alone |\n|---|---|---|---|")
     alone: list[str] = []
     for level in ("baseline", "restricted"):
-        command = [sys.executable, "-m", "garrison", "check", "--format", "json", "--level", level, str(folder)]
+        command = [
+            sys.executable,
+            "-m",
+            "garrison",
+            "check",
+            "--format",
+            "json",
+            "--exceptions",
+            os.devnull,
+            "--level",
+            level,
+        ]
         rows: list[dict[str, Any]] = json.loads(
-            subprocess.run(command, capture_output=True, text=True, check=False).stdout
+            subprocess.run([*command, str(folder)], capture_output=True, text=True, check=False).stdout
         )
         rows = [row for row in rows if row["rule"] != "unreadable-document"]
         mine = {(row["object"]["kind"], row["object"]["name"]) for row in rows}

@@ -9,17 +9,15 @@ import argparse
 import datetime
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from garrison_policies import own
+from garrison_policies.checked import Checked, against, cluster, files, of_the_cluster, program, read_graph
 from garrison_policies.evaluate import evaluate
 from garrison_policies.excepted import Outcome, apply
 from garrison_policies.exceptions import DEFAULT_FILE, ExceptionsError, PolicyException, load_exceptions
-from garrison_policies.load import load
 from garrison_policies.load_files import CheckError
-from garrison_policies.objects import Inventory, Object
 from garrison_policies.report import Report, as_json, as_table, count, ordered
 from garrison_policies.rule import Finding, Rule, Severity
 from garrison_policies.rules import RULES
@@ -31,16 +29,6 @@ if TYPE_CHECKING:
 FAIL_ON = "medium"
 LEVELS = {"baseline": {"baseline"}, "restricted": {"baseline", "restricted"}}
 ALWAYS = (own.UNREADABLE.id, own.EXPIRED.id)  # whatever is selected: neither is about one rule
-
-
-@dataclass
-class Subject:
-    """What is checked: objects, what could not be read of them, and remarks for the reader."""
-
-    objects: tuple[Object, ...]
-    findings: list[Finding] = field(default_factory=list)
-    lines: dict[Object, int] = field(default_factory=dict)
-    remarks: list[str] = field(default_factory=list)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -92,40 +80,46 @@ def _list() -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    graph = _graph(options.app) if options.app else None
-    rules = _chosen(options)
+    rules, today = _chosen(options), datetime.datetime.now(tz=datetime.UTC).date()
     exceptions = _exceptions(options.exceptions, {rule.id for rule in rules})
-    subject = _subject(options, graph)
-    inventory = Inventory(subject.objects)
-    chosen = {rule.id for rule in rules} | set(ALWAYS)
-    found = [*subject.findings, *evaluate(rules, inventory), *_estate(options, graph, inventory)]
-    found = [one for one in found if one.rule in chosen]
-    if options.live:
-        found = _of_live(found, inventory, options, subject)
-    outcome = apply(found, exceptions, inventory, _today())
+    here, found = _findings(options, rules)
+    outcome = apply(found, exceptions, here.inventory, today)
     report = Report(
-        findings=ordered(outcome.open, subject.lines),
+        findings=ordered(outcome.open, here.lines),
         covered=outcome.covered,
-        objects=len(inventory.objects),
-        lines=subject.lines,
-        today=_today(),
+        objects=len(here.inventory.objects),
+        lines=here.lines,
+        today=today,
         show_covered=options.show_excepted,
     )
     _print(report, options.format)
-    for remark in (*subject.remarks, *_remarks(outcome)):
+    for remark in (*here.remarks, *_remarks(outcome)):
         print(f"garrison: {remark}", file=sys.stderr)
     return int(any(one.severity >= Severity[options.fail_on.upper()] for one in report.findings))
 
 
-def _graph(path: Path) -> Graph:
-    """A program that declares an App, or a graph that `garrison graph --format json` wrote."""
-    from garrison import program  # here alone: only a check against a program executes one
-    from garrison.graph import Graph
+def _findings(options: argparse.Namespace, rules: Sequence[Rule]) -> tuple[Checked, list[Finding]]:
+    """What is checked, and everything the chosen rules find in it."""
+    graph = read_graph(options.app) if options.app else None
+    here = _checked(options, graph)
+    found = [*here.findings, *evaluate(rules, here.inventory)]
+    if graph is not None and (options.live or options.paths):
+        found += against(graph, options.app, here)
+    chosen = {*(rule.id for rule in rules), *ALWAYS}
+    found = [one for one in found if one.rule in chosen]
+    return here, of_the_cluster(found, here, system=options.system) if options.live else found
 
-    try:
-        return Graph.from_json(path.read_text()) if path.suffix == ".json" else program.load(path).graph()
-    except (program.ProgramError, OSError, ValueError) as error:
-        raise CheckError(str(error)) from None
+
+def _checked(options: argparse.Namespace, graph: Graph | None) -> Checked:
+    if options.live and options.paths:
+        raise CheckError("--live and PATHs are two checks; run them one after the other")
+    if options.live:
+        return cluster()
+    if options.paths:
+        return files(options.paths)
+    if graph is not None:
+        return program(options.app, graph)
+    raise CheckError("nothing to check; name PATHs, a program with --app, or the cluster with --live")
 
 
 def _chosen(options: argparse.Namespace) -> tuple[Rule, ...]:
@@ -144,53 +138,6 @@ def _exceptions(path: Path | None, chosen: set[str]) -> tuple[PolicyException, .
     if path is None and not DEFAULT_FILE.exists():
         return ()
     return tuple(one for one in load_exceptions(path or DEFAULT_FILE) if one.rule in chosen)
-
-
-def _subject(options: argparse.Namespace, graph: Graph | None) -> Subject:
-    if options.live and options.paths:
-        raise CheckError("--live and PATHs are two checks; run them one after the other")
-    if options.live:
-        from garrison_policies import live  # here alone: files are checked without it
-
-        return Subject(live.read())
-    if options.paths:
-        loaded = load(options.paths)
-        passed = [f"{file}: passed over, it holds no Kubernetes object" for file in loaded.passed]
-        return Subject(tuple(loaded.objects), loaded.findings, loaded.lines, passed)
-    if graph is not None:
-        from garrison.derive import render
-
-        return Subject(tuple(Object(body, str(options.app)) for body in render(graph)))
-    raise CheckError("nothing to check; name PATHs, a program with --app, or the cluster with --live")
-
-
-def _estate(options: argparse.Namespace, graph: Graph | None, inventory: Inventory) -> list[Finding]:
-    """Whether reality is what the program derives; what it derives needs no such check."""
-    if graph is None or not (options.live or options.paths):
-        return []
-    from garrison_policies.estate import compare
-
-    return list(compare(graph, inventory, file=str(options.app)))
-
-
-def _of_live(
-    found: list[Finding], inventory: Inventory, options: argparse.Namespace, subject: Subject
-) -> list[Finding]:
-    from garrison_policies import live
-
-    left = live.folded(found, inventory)
-    if options.system:
-        return left
-    apart = [one for one in left if one.object is not None and live.is_control_plane(one.object)]
-    if apart:
-        subject.remarks.append(
-            f"{count(len(apart), 'finding')} in the control plane's own objects not counted; --system counts them"
-        )
-    return [one for one in left if one not in apart]
-
-
-def _today() -> datetime.date:
-    return datetime.datetime.now(tz=datetime.UTC).date()
 
 
 def _print(report: Report, form: str) -> None:

@@ -54,12 +54,12 @@ def _read(source: Source, loaded: Loaded) -> bool:
     try:
         text = _decoded(source.content)
     except UnicodeDecodeError as error:
-        _complain(loaded, Object({}, source.file), 1, f"is not text in UTF-8 or UTF-16 ({error.reason})")
+        _complain(loaded, source, Object({}, source.file), 1, f"is not text in UTF-8 or UTF-16 ({error.reason})")
         return True
     count = 0
     for count, document in enumerate(documents(text), 1):  # noqa: B007 how many there were
         if document.problem:
-            _complain(loaded, Object({}, source.file), document.line, document.problem)
+            _complain(loaded, source, Object({}, source.file), document.line, document.problem)
             continue
         for body in _unwrapped(document.body):
             _add(loaded, source, body, document.line)
@@ -93,15 +93,22 @@ def _add(loaded: Loaded, source: Source, body: Any, line: int) -> None:
         if source.walked and any(fnmatch.fnmatch(PurePath(source.file).name, pattern) for pattern in NEIGHBOURS):
             loaded.passed.append(source.file)
             return
-        _complain(loaded, Object({}, source.file), line, "is not a Kubernetes object: it has no apiVersion or no kind")
+        _complain(
+            loaded, source, Object({}, source.file), line, "is not a Kubernetes object: it has no apiVersion or no kind"
+        )
         return
     item = Object(body, source.file)
     loaded.objects.append(item)
-    loaded.lines[item] = line
+    _locate(loaded, source, item, line)
     for path, text in problems(item):
-        _complain(loaded, item, line, text, path)
+        _complain(loaded, source, item, line, text, path)
 
 
-def _complain(loaded: Loaded, item: Object, line: int, text: str, path: str = "") -> None:
-    loaded.lines[item] = line
+def _complain(loaded: Loaded, source: Source, item: Object, line: int, text: str, path: str = "") -> None:
+    _locate(loaded, source, item, line)
     loaded.findings.append(finding(UNREADABLE, item, path, f"line {line}: {text}"))
+
+
+def _locate(loaded: Loaded, source: Source, item: Object, line: int) -> None:
+    if not source.rendered:
+        loaded.lines[item] = line

@@ -25,11 +25,16 @@ class CheckError(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """The content of one file, under the name reports give it; `walked` if nobody named the file itself."""
+    """The content of one file, under the name reports give it.
+
+    walked: nobody named the file itself, only a folder above it.
+    rendered: a tool wrote the content; its lines are not the file's.
+    """
 
     file: str
     content: bytes
     walked: bool = False
+    rendered: bool = False
 
 
 def sources(path: str) -> Iterator[Source]:
@@ -85,8 +90,8 @@ def _rendered(marker: Path) -> Source:
     folder = str(marker.parent)
     if marker.name == CHART:
         name = marker.parent.resolve().name.lower()
-        return Source(str(marker), _run(marker, ["helm", "template", name, folder, "--include-crds"]))
-    return Source(str(marker), _run(marker, ["kubectl", "kustomize", folder]))
+        return Source(str(marker), _run(marker, ["helm", "template", name, folder, "--include-crds"]), rendered=True)
+    return Source(str(marker), _run(marker, ["kubectl", "kustomize", folder]), rendered=True)
 
 
 def _run(marker: Path, command: list[str]) -> bytes:

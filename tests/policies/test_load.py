@@ -11,7 +11,8 @@ import pytest
 
 from garrison_policies.load import Loaded, load
 from garrison_policies.load_files import CheckError
-from garrison_policies.load_yaml import MAX_ALIASED, MAX_DEPTH, documents
+from garrison_policies.load_values import MAX_ALIASED, MAX_DEPTH
+from garrison_policies.load_yaml import documents
 
 POD = "{apiVersion: v1, kind: Pod, metadata: {name: app}, spec: {containers: [{name: app, image: x}]}}"
 
@@ -210,6 +211,7 @@ def test_a_kustomization_or_chart_is_rendered_whole(tmp_path: Path, tools: Path,
     for path in (tmp_path / "deploy", folder / marker):
         found = load([str(path)])
         assert [(item.name, item.file) for item in found.objects] == [("rendered", str(folder / marker))]
+        assert not found.lines, "the lines are those of the tool's output"
         assert not found.findings
 
 

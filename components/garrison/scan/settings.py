@@ -129,10 +129,8 @@ def parse(values: Mapping[str, Any], beside: Path, problems: list[Problem], toda
         cosign=_tool("cosign", top.table("cosign")),
         database=_database(top.table("database"), beside),
         signatures=_signatures(top.table("signature"), beside),
-        outdated=_places(
-            top.table("outdated"), beside, tuple(ignores.read(table, today) for table in top.tables("hold"))
-        ),
-        ignores=tuple(ignores.read(table, today) for table in top.tables("ignore")),
+        outdated=_places(top.table("outdated"), beside, _holds(top)),
+        ignores=tuple(ignores.read(table, today + ignores.LONGEST) for table in top.tables("ignore")),
     )
     limits.done()
     top.done()
@@ -177,6 +175,11 @@ def _places(table: Table, beside: Path, holds: tuple[Ignore, ...]) -> Places:
     found = Places(**named, holds=holds)
     table.done()
     return found
+
+
+def _holds(top: Table) -> tuple[Ignore, ...]:
+    """A hold may be long: it hides no known vulnerability, only that something newer exists."""
+    return tuple(ignores.read(table, datetime.date.max) for table in top.tables("hold"))
 
 
 def _severity(value: Any) -> Severity:

@@ -128,6 +128,8 @@ RULES = (
         controls=("net.selector",),
         references=("CIS 5.3.2", "NSA network separation", "OWASP K07"),
         checks=(Check(subject=NETWORK_POLICIES, at="spec.podSelector", require=Present("spec.podSelector")),),
+        admission=False,
+        why_not_admission="the API server has filled it in by then, with every pod of the namespace",
         good="""
             apiVersion: networking.k8s.io/v1
             kind: NetworkPolicy

@@ -54,11 +54,13 @@ RULES = (
             apiVersion: networking.k8s.io/v1
             kind: Ingress
             metadata: {name: orders, annotations: {nginx.ingress.kubernetes.io/proxy-body-size: 1m}}
+            spec: {defaultBackend: {service: {name: orders, port: {number: 8080}}}}
         """,
         bad="""
             apiVersion: networking.k8s.io/v1
             kind: Ingress
             metadata: {name: orders, annotations: {nginx.ingress.kubernetes.io/server-snippet: "return 200;"}}
+            spec: {defaultBackend: {service: {name: orders, port: {number: 8080}}}}
         """,
     ),
     Rule(
@@ -83,11 +85,13 @@ RULES = (
             apiVersion: networking.k8s.io/v1
             kind: Ingress
             metadata: {name: orders, annotations: {nginx.ingress.kubernetes.io/auth-url: "https://login.example/auth"}}
+            spec: {defaultBackend: {service: {name: orders, port: {number: 8080}}}}
         """,
         bad="""
             apiVersion: networking.k8s.io/v1
             kind: Ingress
             metadata: {name: orders, annotations: {nginx.ingress.kubernetes.io/auth-url: "https://login.example/#;x"}}
+            spec: {defaultBackend: {service: {name: orders, port: {number: 8080}}}}
         """,
     ),
     Rule(
@@ -108,13 +112,17 @@ RULES = (
             apiVersion: networking.k8s.io/v1
             kind: Ingress
             metadata: {name: orders}
-            spec: {rules: [{host: orders.example, http: {paths: [{path: "/orders(/|$)(.*)"}]}}]}
+            spec:
+              defaultBackend: &b {service: {name: orders, port: {number: 8080}}}
+              rules: [{host: orders.example, http: {paths: [{path: "/orders(/|$)(.*)", pathType: ImplementationSpecific, backend: *b}]}}]
         """,
         bad="""
             apiVersion: networking.k8s.io/v1
             kind: Ingress
             metadata: {name: orders}
-            spec: {rules: [{host: orders.example, http: {paths: [{path: /var/run/secrets/kubernetes.io}]}}]}
+            spec:
+              defaultBackend: &b {service: {name: orders, port: {number: 8080}}}
+              rules: [{host: orders.example, http: {paths: [{path: /var/run/secrets/kubernetes.io, pathType: Prefix, backend: *b}]}}]
         """,
     ),
 )

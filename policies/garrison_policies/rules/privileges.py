@@ -36,7 +36,7 @@ RULES = (
         references=("PSS baseline", "CIS 5.2.11", "NSA pod security", "OWASP K01"),
         checks=everywhere("windowsOptions.hostProcess", lambda field: Is(field, (False,), absent=True)),
         good=pod(container="securityContext:\n  windowsOptions: {hostProcess: false}"),
-        bad=pod(container="securityContext:\n  windowsOptions: {hostProcess: true}"),
+        bad=pod(spec="hostNetwork: true", container="securityContext:\n  windowsOptions: {hostProcess: true}"),
         tags=frozenset({"baseline"}),
     ),
 )

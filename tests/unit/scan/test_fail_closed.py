@@ -123,7 +123,7 @@ def test_who_built_the_scanner_may_vouch_for_it(world: World, monkeypatch: pytes
 
 def test_a_scanner_that_hangs_is_ended_with_its_children(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     assert world.scan() == 0
-    world.behaves(f"sleep 60 & echo $! > {world.folder}/child; wait")
+    world.behaves(f"sleep 600 >/dev/null 2>&1 & echo $! > {world.folder}/child; wait")
     world.settings(timeout=2)
     assert world.scan() == 2
     assert "no result in 2 s" in capsys.readouterr().err
