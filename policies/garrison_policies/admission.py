@@ -142,7 +142,7 @@ def validation(rule: Rule, check: Check, family: Family, exceptions: Sequence[Po
     ways += [covered(one) for one in exceptions if one.rule == rule.id and one.kind in family.kinds]
     return {
         "expression": " || ".join(ways),
-        "message": f"{rule.id}: {rule.title}; {rule.remedy}",
+        "message": f"{rule.id}: required: {rule.title}; {rule.remedy}",
         "reason": "Forbidden",
     }
 

@@ -36,7 +36,7 @@ def look(rule: Rule, inventory: Inventory) -> Iterator[Finding]:
 def message(rule: Rule, part: object) -> str:
     """The requirement, with the name of the part that breaks it where it has one."""
     name = part.get("name") if isinstance(part, dict) else None
-    return f"{rule.title} ({name})" if isinstance(name, str) else rule.title
+    return f"required: {rule.title} ({name})" if isinstance(name, str) else f"required: {rule.title}"
 
 
 def finding(rule: Rule, item: Object, path: str, text: str) -> Finding:

@@ -25,6 +25,7 @@ BUILT_IN = (
     *("roles.rbac.authorization.k8s.io", "rolebindings.rbac.authorization.k8s.io"),
     *("clusterroles.rbac.authorization.k8s.io", "clusterrolebindings.rbac.authorization.k8s.io"),
     *("poddisruptionbudgets.policy", "horizontalpodautoscalers.autoscaling"),
+    *("endpoints", "endpointslices.discovery.k8s.io"),
 )
 # Read where the cluster serves them: kinds that rules or the estate know, or that hold a pod template.
 EXTENSIONS = (
@@ -34,7 +35,8 @@ EXTENSIONS = (
     *("peerauthentications.security.istio.io", "authorizationpolicies.security.istio.io"),
     *("destinationrules.networking.istio.io", "gateways.networking.istio.io", "virtualservices.networking.istio.io"),
     *("rollouts.argoproj.io", "deploymentconfigs.apps.openshift.io", "services.serving.knative.dev"),
-    "routes.route.openshift.io",
+    *("routes.route.openshift.io", "scaledobjects.keda.sh", "externalsecrets.external-secrets.io"),
+    *("vaultstaticsecrets.secrets.hashicorp.com", "vaultdynamicsecrets.secrets.hashicorp.com"),
 )
 RBAC = ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
 BOOTSTRAP = "kubernetes.io/bootstrapping"  # on what the API server restores at every start

@@ -74,14 +74,14 @@ def _decoded(content: bytes) -> str:
 
 def _unwrapped(body: Any) -> Iterator[Any]:
     """The objects of a list, however deep; anything else as it is. An item of a PodList may leave out what it is."""
-    kind = str(body.get("kind", "")) if isinstance(body, Mapping) else ""
-    inside = carries(kind)
+    inside = carries(body) if isinstance(body, Mapping) else ""
     if not inside or not isinstance(body.get(inside, []), list):
         yield body
         return
-    implied = {"apiVersion": body.get("apiVersion"), "kind": kind.removesuffix("List")} if kind != "List" else {}
+    kind = str(body["kind"]).removesuffix("List")
+    implied = {"apiVersion": body.get("apiVersion"), "kind": kind} if inside == "items" and kind else {}
     for item in body.get(inside, []):
-        if inside == "items" and isinstance(item, dict) and implied.get("kind"):
+        if isinstance(item, dict):
             yield from _unwrapped({**implied, **item})
         else:
             yield from _unwrapped(item)
@@ -93,9 +93,8 @@ def _add(loaded: Loaded, source: Source, body: Any, line: int) -> None:
         if source.walked and any(fnmatch.fnmatch(PurePath(source.file).name, pattern) for pattern in NEIGHBOURS):
             loaded.passed.append(source.file)
             return
-        _complain(
-            loaded, source, Object({}, source.file), line, "is not a Kubernetes object: it has no apiVersion or no kind"
-        )
+        text = "is not a Kubernetes object: it has no apiVersion or no kind"
+        _complain(loaded, source, Object({}, source.file), line, text)
         return
     item = Object(body, source.file)
     loaded.objects.append(item)

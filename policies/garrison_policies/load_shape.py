@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cache
+from typing import Any
 
 from garrison_policies.expr import MISSING, get
 from garrison_policies.objects import Object
@@ -13,9 +14,16 @@ from garrison_policies.subjects import WORKLOADS
 BUILT_IN = ("", "apps", "batch", "extensions")  # groups in which the names of WORKLOADS mean Kubernetes' own kinds
 
 
-def carries(kind: str) -> str:
-    """The field in which a kind carries other objects: lists do, and OpenShift's templates; empty for the rest."""
-    return "items" if kind.endswith("List") else {"Template": "objects"}.get(kind, "")
+def carries(body: Mapping[str, Any]) -> str:
+    """The field in which it carries other objects, empty for what is an object itself.
+
+    A list of the API has no name; a custom kind such as AllowList has one, whatever it calls its fields.
+    """
+    kind, metadata = str(body.get("kind", "")), body.get("metadata")
+    named = isinstance(metadata, Mapping) and "name" in metadata
+    if kind == "List" or (kind.endswith("List") and "items" in body and not named):
+        return "items"
+    return "objects" if kind == "Template" and "openshift" in str(body.get("apiVersion")) else ""
 
 
 def problems(item: Object) -> Iterator[tuple[str, str]]:
@@ -23,7 +31,7 @@ def problems(item: Object) -> Iterator[tuple[str, str]]:
     for key in ("metadata", "spec"):
         if not isinstance(item.body.get(key, {}), Mapping):
             yield key, f"{key} is not a mapping"
-    carried = carries(item.kind)
+    carried = carries(item.body)
     if carried and not isinstance(item.body.get(carried, []), list):
         yield carried, f"{carried} is not a list"
     if item.kind in WORKLOADS and item.group in BUILT_IN and item.template is None:

@@ -26,7 +26,8 @@ from garrison.scan.binary import Binary
 from garrison.scan.command import main
 from garrison.scan.model import ScanError
 from garrison.scan.settings import load
-from harness import assembly, build, oci, paths
+from harness import assembly, build, oci, paths, signing
+from harness.errors import HarnessError
 
 FIXED, VULNERABLE = "3.0.2-1", "3.0.1-1"
 
@@ -288,3 +289,21 @@ def test_a_key_is_never_replaced_and_needs_its_password(desk: Desk, signer: Sign
             signer.cosign, "x@sha256:" + "0" * 64, key=signer.private, password="wrong", folder=desk.folder / "signed"
         )
     assert not list((desk.folder / "signed").iterdir())
+
+
+def test_the_harness_deploys_only_what_it_signed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GARRISON_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(signing, "folder", lambda: tmp_path / "signatures")
+    image = assembly.image("orders")
+    with pytest.raises(HarnessError, match="orders@sha256:.* not deployed: it is not signed"):
+        signing.verify([image])
+    signing.sign([image])
+    signing.verify([image])
+    here = signature.place(tmp_path / "signatures", image.digest)
+    before = (here / "bundle.json").read_bytes()
+    signing.sign([image])
+    assert (here / "bundle.json").read_bytes() == before, "what is signed is left alone"
+    assert {path.stat().st_mode & 0o077 for path in (tmp_path / "state/signing").glob("*[!b]")} == {0}
+    monkeypatch.setenv("GARRISON_STATE", str(tmp_path / "another"))
+    with pytest.raises(HarnessError, match="none of the keys has signed it"):
+        signing.verify([image])

@@ -27,7 +27,7 @@ def test_good_passes_and_bad_fails_where_the_rule_says(rule: Rule) -> None:
 def test_a_finding_is_complete(rule: Rule) -> None:
     (one, *_) = findings([rule], objects(rule.bad))
     assert one.object is not None
-    assert one.message.startswith(rule.title) or rule.look
+    assert one.message.startswith(f"required: {rule.title}") or rule.look
     assert one.remedy == rule.remedy
     assert rule.references
     assert rule.admission or rule.why_not_admission or rule.look, "say why the door stays open"

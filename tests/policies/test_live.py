@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar
 
 import pytest
 
 from garrison.kube import KubectlError
 from garrison_policies import live
 from garrison_policies.command import main
+from garrison_policies.evaluate import evaluate
 from garrison_policies.load_files import CheckError
-from garrison_policies.objects import Inventory
+from garrison_policies.objects import Inventory, Object
 from garrison_policies.rules import RULES
+from policies.fixtures import objects
 
 Body = dict[str, Any]
 PRIVILEGED = {"containers": [{"name": "app", "image": "x", "securityContext": {"privileged": True}}]}
@@ -116,14 +118,30 @@ def test_secrets_are_never_read(cluster: Callable[..., None]) -> None:
 
 def plural(kind: str) -> str:
     word = kind.lower()
+    if word == "endpoints":
+        return word
     return f"{word}es" if word.endswith("s") else re.sub("([^aeiou])y$", r"\1ie", word) + "s"
 
 
-def test_every_kind_that_a_rule_names_is_read() -> None:
+class Asked(Inventory):
+    """Remembers which kinds it was asked for."""
+
+    kinds: ClassVar[set[str]] = set()
+
+    def of(self, *kinds: str) -> Iterator[Object]:
+        self.kinds.update(kinds)
+        return super().of(*kinds)
+
+
+def test_every_kind_that_a_rule_looks_at_is_read() -> None:
     """By the naming convention of resources: the lower-case plural of the kind."""
     read = {name.partition(".")[0] for name in (*live.BUILT_IN, *live.EXTENSIONS)}
-    kinds = {kind for rule in RULES for check in rule.checks for kind in check.subject.kinds} - {"Secret"}
-    assert {kind for kind in kinds if plural(kind) not in read} == set()
+    for rule in RULES:
+        examples = tuple(item for text in (rule.good, rule.bad) for item in objects(text))
+        list(evaluate([rule], Asked(examples)))
+    kinds = {kind for rule in RULES for check in rule.checks for kind in check.subject.kinds} | Asked.kinds
+    assert "NetworkPolicy" in Asked.kinds, "the control"
+    assert {kind for kind in kinds - {"Secret"} if plural(kind) not in read} == set()
 
 
 def test_folding_keeps_what_has_no_owner() -> None:

@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from garrison_policies.load import Loaded, load
 from garrison_policies.load_files import CheckError
@@ -103,9 +106,46 @@ def test_what_cannot_be_read_one_way_is_said_with_its_line(text: str, line: int,
     assert broken.line == line + 2
 
 
+JSON = st.recursive(
+    st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"])),
+    lambda inside: st.lists(inside, max_size=4) | st.dictionaries(st.text("abc", min_size=1), inside, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+@settings(max_examples=150, deadline=None)
+def test_what_is_written_is_what_is_read(value: object) -> None:
+    for text in (json.dumps({"it": value}), yaml.safe_dump({"it": value}, allow_unicode=True)):
+        assert [document.body for document in documents(text)] == [{"it": value}]
+
+
+@given(st.text(st.sampled_from("ab:-{}[]&*!|>'\"#%@,?<=~01 \n\t\0\u2028"), max_size=60))
+@settings(max_examples=300, deadline=None)
+def test_no_text_is_an_accident(text: str) -> None:
+    for document in documents(text):
+        assert document.problem or document.body is not None
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_encodings(tmp_path: Path, encoding: str) -> None:
     assert [item.name for item in written(tmp_path, POD.encode(encoding)).objects] == ["app"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("{apiVersion: v1, kind: List, items: []}", []),
+        ("{apiVersion: example.com/v1, kind: AllowList, metadata: {name: a}, items: [x]}", ["AllowList"]),
+        ("{apiVersion: example.com/v1, kind: AllowList, metadata: {name: a}}", ["AllowList"]),
+        ("{apiVersion: template.openshift.io/v1, kind: Template, objects: [" + POD + "]}", ["Pod"]),
+        ("{apiVersion: example.com/v1, kind: Template, metadata: {name: a}}", ["Template"]),
+    ],
+)
+def test_what_carries_objects_and_what_is_one(tmp_path: Path, text: str, kinds: list[str]) -> None:
+    found = written(tmp_path, text)
+    assert [item.kind for item in found.objects] == kinds
+    assert not found.findings
 
 
 def test_lists_are_what_is_in_them(tmp_path: Path) -> None:

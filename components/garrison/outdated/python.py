@@ -15,7 +15,7 @@ _LOOSE = re.compile(
     r"^(?P<name>[A-Za-z0-9][\w.-]*)(?P<extras>\[[^\]]*\])?==[^\s;\\]+(?P<hashes>(?: --hash=\S+)*)", re.MULTILINE
 )
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*)(?P<extras>\[[^\]]*\])?==(?P<version>[^\s;\\]+)")
-_COMPILE = ("--generate-hashes", "--no-annotate", "--no-header", "--no-emit-index-url", "--no-emit-find-links",
+_COMPILE = ("--generate-hashes", "--no-header", "--no-emit-index-url", "--no-emit-find-links",
             "--python-version", "3.11", "--upgrade", "--quiet")  # fmt: skip
 
 
@@ -39,11 +39,13 @@ def newest(file: Path, environ: Mapping[str, str], held: Collection[str] = ()) -
     loose = _LOOSE.sub(loosened, file.read_text())
     # uv knows nothing of pip's configuration; where only pip is configured, it is told.
     env = {"UV_DEFAULT_INDEX": environ["PIP_INDEX_URL"]} if "PIP_INDEX_URL" in environ else {}
+    lock = locked(file)
+    plain = [] if lock.exists() and "# via" in lock.read_text() else ["--no-annotate"]  # as the lock was written
     uv = Path(sys.executable).with_name("uv")
     with tempfile.TemporaryDirectory(prefix="garrison-outdated-") as folder:
         source = Path(folder, "requirements.in")
         source.write_text(loose)
-        text = ask([uv if uv.exists() else "uv", "pip", "compile", *_COMPILE, source], env=env)
+        text = ask([uv if uv.exists() else "uv", "pip", "compile", *_COMPILE, *plain, source], env=env)
     if pins(file.read_text()).keys() - pins(text).keys():
         raise UnknownError(f"{file}: the resolver left out what it asks for")
     return text

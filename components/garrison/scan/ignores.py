@@ -52,7 +52,7 @@ def read(table: Table, latest: datetime.date) -> Ignore:
     def day(value: Any) -> datetime.date:
         if type(value) is not datetime.date:
             raise ValueError("write a date without quotes: 2026-12-31")
-        if False:
+        if value > latest:
             raise ValueError(f"write {latest} or an earlier day, and renew it if it must be")
         return value
 

@@ -263,6 +263,14 @@ def test_the_resolver_is_asked_without_pins_but_with_what_is_held(machine: Machi
     assert "# a[x]\n# b_c==2.0  # why\n# -r other\n" in asked
 
 
+def test_a_lock_keeps_the_notes_it_has(machine: Machine) -> None:
+    machine.tool("uv", script='echo "# $*"; echo httpx==0.27.0')
+    file = machine.folder / "requirements.in"
+    assert "--no-annotate" in python.newest(file, {})
+    (machine.folder / "requirements.lock").write_text(LOCK + "    # via hand\n")
+    assert "--no-annotate" not in python.newest(file, {})
+
+
 def test_a_lock_that_is_none_is_refused(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     assert debian.pins(machine.folder / "base.debs") == {"libssl3": "3.0.1-1"}
     (machine.folder / "base.debs").write_text("libssl3 3.0.1-1\n")
