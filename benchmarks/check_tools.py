@@ -16,6 +16,16 @@ from harness.paths import cache
 
 HERE = Path(__file__).parent
 CHECKOV, KYVERNO = "3.3.30", "v1.19.1"
+KYVERNO_KINDS = (
+    "Pod",
+    "Deployment",
+    "DaemonSet",
+    "StatefulSet",
+    "ReplicaSet",
+    "ReplicationController",
+    "Job",
+    "CronJob",
+)
 KYVERNO_CLI = "github.com/kyverno/kyverno/cmd/cli/kubectl-kyverno"
 
 Key = tuple[str, str, str]  # file, kind, name
@@ -54,8 +64,6 @@ class Tool:
     name: str
     command: Callable[[list[str]], list[str]]
     read: Callable[[str], Verdicts]
-    seconds: float = 0.0
-    start: float = 0.0
     verdicts: Verdicts = field(default_factory=dict)
 
 
@@ -117,7 +125,9 @@ def kyverno() -> Tool | None:
 
     def command(paths: list[str]) -> list[str]:
         report = ["--policy-report", "--output-format", "json", "--remove-color"]
-        return [str(program), "apply", str(HERE / "kyverno" / "policies.yaml"), *report, "--resource", ",".join(paths)]
+        # it reads one folder and nothing below it, so it gets the files
+        files = [str(file) for path in map(Path, paths) for file in (path.rglob("*.y*ml") if path.is_dir() else [path])]
+        return [str(program), "apply", str(HERE / "kyverno" / "policies.yaml"), *report, "--resource", ",".join(files)]
 
     return Tool(f"kyverno {KYVERNO}", command, read_kyverno)
 

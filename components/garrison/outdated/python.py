@@ -45,7 +45,8 @@ def newest(file: Path, environ: Mapping[str, str], held: Collection[str] = ()) -
     with tempfile.TemporaryDirectory(prefix="garrison-outdated-") as folder:
         source = Path(folder, "requirements.in")
         source.write_text(loose)
-        text = ask([uv if uv.exists() else "uv", "pip", "compile", *_COMPILE, *plain, source], env=env)
+        told = ask([uv if uv.exists() else "uv", "pip", "compile", *_COMPILE, *plain, source], env=env)
+        text = told.replace(str(source), file.name)  # the notes name the file, not our copy of it
     if pins(file.read_text()).keys() - pins(text).keys():
         raise UnknownError(f"{file}: the resolver left out what it asks for")
     return text

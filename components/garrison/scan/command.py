@@ -29,6 +29,9 @@ def main(arguments: Sequence[str]) -> int:
     except ScanError as error:
         print(f"garrison scan: {error}", file=sys.stderr)
         return 2
+    except OSError as error:  # a file that cannot be read, a full disk: not scanned is not clean
+        print(f"garrison scan: {error.filename or 'this machine'}: {error.strerror}", file=sys.stderr)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -264,11 +264,13 @@ def test_the_resolver_is_asked_without_pins_but_with_what_is_held(machine: Machi
 
 
 def test_a_lock_keeps_the_notes_it_has(machine: Machine) -> None:
-    machine.tool("uv", script='echo "# $*"; echo httpx==0.27.0')
+    machine.tool("uv", script='echo "# $*"; echo httpx==0.27.0; for last; do :; done; echo "    # via -r $last"')
     file = machine.folder / "requirements.in"
     assert "--no-annotate" in python.newest(file, {})
     (machine.folder / "requirements.lock").write_text(LOCK + "    # via hand\n")
-    assert "--no-annotate" not in python.newest(file, {})
+    latest = python.newest(file, {})
+    assert "--no-annotate" not in latest
+    assert "# via -r requirements.in\n" in latest
 
 
 def test_a_lock_that_is_none_is_refused(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:

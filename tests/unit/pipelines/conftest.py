@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -23,19 +24,26 @@ def git(*arguments: str) -> None:
     subprocess.run(["git", *identity, *arguments], check=True, capture_output=True)
 
 
+@pytest.fixture(scope="session")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkout, made once; tests get copies."""
+    folder = tmp_path_factory.mktemp("committed")
+    (folder / "stacks").mkdir()
+    (folder / "stacks/images.lock").write_text(f'app = "{IMAGE}"\n')
+    for command in (("init", "--quiet"), ("add", "."), ("commit", "--quiet", "-m", "one")):
+        git("-C", str(folder), *command)
+    return folder
+
+
 @pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Subject:
+def checkout(committed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Subject:
     """The working folder of the test; its reports lie in build/reports."""
+    shutil.copytree(committed, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     root = Path(garrison.__file__).parents[2]  # for what is started from here
     monkeypatch.setenv("PYTHONPATH", f"{root}/components:{root}/policies")
     monkeypatch.delenv("REPORTS", raising=False)
     monkeypatch.delenv("NEEDS", raising=False)
-    Path("stacks").mkdir()
-    Path("stacks/images.lock").write_text(f'app = "{IMAGE}"\n')
-    git("init", "--quiet")
-    git("add", ".")
-    git("commit", "--quiet", "-m", "one")
     return subject.current()
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from harness import oci
 from unit.scan.world import OS_PACKAGES, VULNERABLE, World, report
 
 NOW = datetime.datetime.now(datetime.UTC)
@@ -219,7 +218,20 @@ def test_a_folder_in_which_nothing_is_recognised_is_not_clean(world: World, tmp_
     assert world.scan(folder) == 2
 
 
+def test_a_machine_that_fails_is_one_line_too(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert world.scan() == 0
+    capsys.readouterr()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "layout")
+
+    monkeypatch.setattr("garrison.scan.target._copy", full)
+    assert world.scan() == 2
+    assert capsys.readouterr() == ("", "garrison scan: layout: No space left on device\n")
+
+
 def test_what_is_nothing_is_refused(world: World, tmp_path: Path) -> None:
     assert world.scan(tmp_path / "nowhere") == 2
     assert world.scan(world.folder / "metadata.json") == 2
-    assert oci.repository("x") == "x"
