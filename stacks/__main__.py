@@ -12,6 +12,7 @@ from garrison.platform.component import Platform
 from garrison.program import ProgramError, load
 from garrison.settings import SettingsError, adjusted, read
 from garrison.vault import GeneratedSecret
+from garrison_policies import signed
 from garrison_policies.admission import SYSTEM_NAMESPACES, manifests
 from garrison_policies.exceptions import ExceptionsError, load_exceptions
 from garrison_policies.resources import Admission
@@ -30,7 +31,7 @@ def main() -> None:
         check_reachable()
     guard = Admission(
         manifests(
-            RULES,
+            [*RULES, *signed.load(settings.signed_images)],
             exceptions=load_exceptions(EXCEPTIONS),
             mode=settings.admission,
             system_namespaces=[*SYSTEM_NAMESPACES, *settings.system_namespaces],

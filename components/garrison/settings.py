@@ -20,6 +20,7 @@ from garrison.errors import Problem, did_you_mean
 
 T = TypeVar("T")
 CHARTS = "GARRISON_CHARTS"
+SIGNED_IMAGES = "GARRISON_SIGNED_IMAGES"
 ELSEWHERE = ("kubernetes:context", "kubernetes:kubeconfig")
 
 
@@ -58,6 +59,8 @@ class Settings:
     """Paths of the secret store to fill with random values if empty: for stacks that have no real ones."""
     admission: Literal["deny", "warn"] = "deny"
     """What the admission policies do with an object that breaks a rule: "deny" it, or let it in and "warn"."""
+    signed_images: Path | None = None
+    """A JSON list of the images whose signatures were verified; by default from GARRISON_SIGNED_IMAGES."""
     system_namespaces: tuple[str, ...] = ()
     """Namespaces the admission policies leave alone, beside Kubernetes' own kube-*: what the cluster itself runs."""
 
@@ -78,6 +81,8 @@ def parse(values: Mapping[str, str], environment: Mapping[str, str]) -> Settings
             problems.append(Problem(key, f"{values[key]!r} is not usable", str(error)))
     if environment.get(CHARTS):
         found.setdefault("charts", Path(environment[CHARTS]))
+    if environment.get(SIGNED_IMAGES):
+        found.setdefault("signed_images", Path(environment[SIGNED_IMAGES]))
     settings = Settings(**found)
     problems += _combined(settings, sound={*names.values()} - _failed(problems, names))
     if problems:
@@ -212,6 +217,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "charts": _folder,
     "generated_secrets": _each(_secret_path, '["psp/api-key"]'),
     "admission": _mode,
+    "signed_images": _file,
     "system_namespaces": _each(_name, '["local-path-storage"]'),
 }
 

@@ -26,6 +26,7 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UnknownValueError
 
+from garrison_policies import signed
 from garrison_policies.evaluate import judge, look
 from garrison_policies.excepted import apply
 from garrison_policies.exceptions import PolicyException, load_exceptions
@@ -44,11 +45,13 @@ LEVELS = {True: EnforcementLevel.MANDATORY, False: EnforcementLevel.ADVISORY}
 def policies(exceptions: Path = EXCEPTIONS) -> list[Policy]:
     """The policies of the pack: rules that stop a deployment, and advice, each for objects and for the stack."""
     allowed = load_exceptions(exceptions)
-    return [policy for stops in (True, False) for policy in _pair(stops, allowed)]
+    listed = os.environ.get(signed.VARIABLE)
+    rules = (*RULES, *signed.load(Path(listed) if listed else None))
+    return [policy for stops in (True, False) for policy in _pair(stops, rules, allowed)]
 
 
-def _pair(stops: bool, allowed: Sequence[PolicyException]) -> Iterator[Policy]:
-    chosen = [rule for rule in RULES if mandatory(rule) == stops]
+def _pair(stops: bool, rules: Sequence[Rule], allowed: Sequence[PolicyException]) -> Iterator[Policy]:
+    chosen = [rule for rule in rules if mandatory(rule) == stops]
     word = "required" if stops else "advised"
 
     def one(args: ResourceValidationArgs, report: ReportViolation) -> None:

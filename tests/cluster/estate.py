@@ -89,6 +89,8 @@ def program_without(line: str, folder: Path) -> Path:
     """A copy of the project whose estate.py lacks the one line that holds `line`."""
     shutil.copytree(paths.REPO / "stacks", folder / "stacks", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(paths.REPO / "Pulumi.yaml", folder)
+    (folder / "policies").mkdir()
+    shutil.copy(paths.REPO / "policies" / "exceptions.yaml", folder / "policies")
     program = folder / "stacks" / "estate.py"
     lines = program.read_text().splitlines(keepends=True)
     kept = [text for text in lines if line not in text]

@@ -99,6 +99,12 @@ def test_a_good_object_is_taken_and_a_bad_one_refused_by_name() -> None:
     assert refused(BAD)
 
 
+def test_an_image_of_ours_that_nobody_signed_is_refused() -> None:
+    signed = live.get("deployment", "orders", "-n", "shop")["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert taken(workload(image=signed))
+    assert refused(workload(image=signed.partition("@")[0] + "@sha256:" + "0" * 64), "image-signature")
+
+
 def test_no_webhook_is_in_the_path() -> None:
     webhooks = live.get("validatingwebhookconfigurations,mutatingwebhookconfigurations")["items"]
     ours = [item["metadata"]["name"] for item in webhooks if "garrison" in item["metadata"]["name"]]

@@ -16,11 +16,13 @@ import pytest
 from cluster.estate import NAMESPACES, ready
 from cluster.live import KUBECONFIG, apply, eventually, get, kubectl
 from garrison.prove.keep import NAME as KEPT
+from garrison.prove.opening import anywhere
 from garrison.prove.pods import LABEL
 from harness import paths
 
 KEYS = {"source", "target", "port", "operation", "kind", "expected", "observed", "layer", "ok"}
 COMMAND = [sys.executable, "-m", "garrison", "prove", f"--kubeconfig={KUBECONFIG}"]
+NOTHING = f"registry.example/nothing@sha256:{'0' * 64}"
 ONE_PAIR = ("--source=shop/catalog", "--target=insurance/cover")
 
 
@@ -56,7 +58,7 @@ def probes(**wanted: object) -> list[dict[str, Any]]:
 
 
 def leavings() -> str:
-    return kubectl("get", "pods,networkpolicies,configmaps,namespaces", "-A", "-l", LABEL, "-o", "name")
+    return kubectl("get", "pods,networkpolicies,configmaps,serviceaccounts,namespaces", "-A", "-l", LABEL, "-o", "name")
 
 
 def test_the_whole_run_is_as_declared_and_has_the_promised_shape() -> None:
@@ -118,7 +120,9 @@ def test_a_run_leaves_nothing() -> None:
 
 def test_a_hole_in_the_network_is_a_deviation_and_exit_code_1() -> None:
     assert prove(*ONE_PAIR, "--no-layers")[0] == 0
-    both = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [{}], "egress": [{}]}
+    # as wide as admission lets anybody write it
+    wide = {"ingress": [{"from": anywhere()}], "egress": [{"to": anywhere()}]}
+    both = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], **wide}
     for namespace in ("shop", "insurance"):
         meta = {"name": "hole", "namespace": namespace}
         apply({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta, "spec": both})
@@ -132,9 +136,9 @@ def test_a_hole_in_the_network_is_a_deviation_and_exit_code_1() -> None:
 
 
 def test_a_probe_that_cannot_be_run_is_exit_code_2_and_no_refusal() -> None:
-    code, out, err = prove(*ONE_PAIR, "--no-layers", "--image=garrison.example/nothing:0")
+    code, out, err = prove(*ONE_PAIR, "--no-layers", f"--image={NOTHING}")
     assert (code, out) == (2, "")
-    assert "nothing:0" in err.splitlines()[-1]
+    assert "registry.example/nothing" in err.splitlines()[-1]
     assert leavings() == ""
 
 

@@ -51,7 +51,7 @@ def test_named_files_and_verbs_exist(page: Path) -> None:
     text = page.read_text()
     verbs = set(re.findall(r"^([a-z]+):", (REPO / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"`make ([a-z]+)", text)) <= verbs
-    for name in re.findall(r"`((?:docs|components|stacks|services|tests|benchmarks)/[\w./-]+)`", text):
+    for name in re.findall(r"`((?:docs|components|policies|stacks|services|tests|benchmarks)/[\w./-]+)`", text):
         assert (REPO / name).exists(), f"{page.name} names {name}"
 
 

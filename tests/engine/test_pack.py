@@ -60,7 +60,7 @@ def closed(one: Declared) -> Declared:
 
 
 CREATED = {"app": "create", "closed": "create"}
-BAD = {"privileged": True, "allowPrivilegeEscalation": True}
+BAD: dict[str, Any] = {"privileged": True, "allowPrivilegeEscalation": True}
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_up_stops_before_the_cluster_hears_of_it(previewed: Any, namespace: str,
 def test_an_exception_opens_the_way_for_its_object_alone(previewed: Any, namespace: str, tmp_path: Path) -> None:
     allowed = tmp_path / "exceptions.yaml"
     allowed.write_text(EXCEPTION.format(namespace=namespace, expires="2099-12-31"))
-    excused = {"privileged": True}
+    excused: dict[str, Any] = {"privileged": True}
     with pytest.raises(Failed, match="privileged-container"):  # the sibling, with everything else the same
         previewed(pod(namespace, "app-two", **excused), exceptions=allowed)
     outcome = previewed_rules(previewed, pod(namespace, **excused), exceptions=allowed)

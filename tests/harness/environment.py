@@ -13,7 +13,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from harness import build, paths
+from harness import build, paths, signing
 from harness.parts import part
 from harness.plugin import launcher
 
@@ -38,6 +38,7 @@ def variables(cluster: str) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(roots),
         "GARRISON_CHARTS": str(part("charts").folder),
         "GARRISON_CLUSTER": cluster,
+        **signing.variables(),
     }
 
 

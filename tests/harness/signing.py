@@ -56,6 +56,12 @@ def verify(images: Iterable[oci.Image]) -> None:
     for image, why in reasons:
         if why:
             raise HarnessError(f"{image}: not deployed: {why}")
+    verified().write_text(json.dumps([image for image, _ in reasons]))
+
+
+def verified() -> Path:
+    """The list of the images that were verified: what a policy lets in."""
+    return paths.state() / "signing" / "verified.json"
 
 
 def variables() -> dict[str, str]:
@@ -66,7 +72,7 @@ def variables() -> dict[str, str]:
         if (path.parent / manifest.NAME).is_file():
             said = json.loads((path.parent / manifest.NAME).read_text())
             found |= {f"GARRISON_{name.upper()}": str(path), f"GARRISON_{name.upper()}_SHA256": said[name]}
-    return found
+    return found | ({"GARRISON_SIGNED_IMAGES": str(verified())} if verified().exists() else {})
 
 
 def public_key() -> Path:

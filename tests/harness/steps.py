@@ -19,12 +19,21 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from harness import build, engine, environment, limits, lock, paths, shell, stack
+from harness import build, engine, environment, limits, lock, paths, shell, signing, stack
 from harness.errors import HarnessError
 from harness.progress import clock, say
 
 T = TypeVar("T")
-_INPUTS = ("components", "policies", "services", "stacks", "tests/harness", "Pulumi.yaml", "requirements.lock")
+_INPUTS = (
+    "components",
+    "policies",
+    "services",
+    "stacks",
+    "tests/harness",
+    "Pulumi.yaml",
+    "scan.toml",
+    "requirements.lock",
+)
 
 
 def prepare(cluster: str, nodes: int = 1) -> None:
@@ -36,8 +45,11 @@ def prepare(cluster: str, nodes: int = 1) -> None:
         _timed("Docker engine", engine.ensure)
         limits.ensure()
         _timed("toolchain", build.obtain_all)
-        wanted = _timed("images", lambda: images.service_images() + platform_images.platform_images())
+        ours = _timed("images", images.service_images)
+        _timed("signatures", lambda: signing.sign(ours))
+        wanted = ours + _timed("platform images", platform_images.platform_images)
         _timed(f"cluster {cluster}", lambda: clusters.ensure(cluster, nodes=nodes))
+        signing.verify(ours)  # refuses before anything is loaded or deployed
         _timed("images in the cluster", lambda: clusters.load(cluster, wanted))
         environment.write(cluster)
 

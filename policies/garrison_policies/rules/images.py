@@ -1,7 +1,7 @@
 """Images: which one exactly, from where, and when it is fetched again.
 
-Whether an image is signed cannot be read from an object: the signature is verified where images are pinned (the stack's
-images.lock), and a digest cannot become another image afterwards. What the rules here ask for is that digest.
+Whether an image is signed cannot be read from an object: cosign verifies the signatures before a deployment, and
+`garrison_policies.signed` makes the rule that lets in exactly what was verified.
 """
 
 from __future__ import annotations

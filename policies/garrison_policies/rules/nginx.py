@@ -114,7 +114,9 @@ RULES = (
             metadata: {name: orders}
             spec:
               defaultBackend: &b {service: {name: orders, port: {number: 8080}}}
-              rules: [{host: orders.example, http: {paths: [{path: "/orders(/|$)(.*)", pathType: ImplementationSpecific, backend: *b}]}}]
+              rules:
+              - host: orders.example
+                http: {paths: [{path: "/orders(/|$)(.*)", pathType: ImplementationSpecific, backend: *b}]}
         """,
         bad="""
             apiVersion: networking.k8s.io/v1
@@ -122,7 +124,9 @@ RULES = (
             metadata: {name: orders}
             spec:
               defaultBackend: &b {service: {name: orders, port: {number: 8080}}}
-              rules: [{host: orders.example, http: {paths: [{path: /var/run/secrets/kubernetes.io, pathType: Prefix, backend: *b}]}}]
+              rules:
+              - host: orders.example
+                http: {paths: [{path: /var/run/secrets/kubernetes.io, pathType: Prefix, backend: *b}]}
         """,
     ),
 )

@@ -12,6 +12,8 @@ import pytest
 
 from harness import lock, paths
 
+ROOTS = [str(paths.REPO / name) for name in ("components", "policies", "tests")]
+
 
 def _run(*arguments: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
@@ -19,7 +21,7 @@ def _run(*arguments: str, **environment: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(paths.REPO / "tests"), **environment},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(ROOTS), **environment},
     )
 
 
