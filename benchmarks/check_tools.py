@@ -65,6 +65,7 @@ class Tool:
     command: Callable[[list[str]], list[str]]
     read: Callable[[str], Verdicts]
     verdicts: Verdicts = field(default_factory=dict)
+    own_names: bool = False  # every object has to have a name of its own
 
 
 def garrison() -> Tool:
@@ -129,7 +130,7 @@ def kyverno() -> Tool | None:
         files = [str(file) for path in map(Path, paths) for file in (path.rglob("*.y*ml") if path.is_dir() else [path])]
         return [str(program), "apply", str(HERE / "kyverno" / "policies.yaml"), *report, "--resource", ",".join(files)]
 
-    return Tool(f"kyverno {KYVERNO}", command, read_kyverno)
+    return Tool(f"kyverno {KYVERNO}", command, read_kyverno, own_names=True)
 
 
 def read_kyverno(text: str) -> Verdicts:

@@ -1,4 +1,4 @@
-"""The command `garrison`: render, graph and prove here, the other verbs in modules of their own.
+"""The command `garrison`: render and graph here, the other verbs in modules of their own.
 
 Bad input ends in one clear line and a non-zero exit code. A verb of `ELSEWHERE` is imported when it is
 asked for, so that `garrison check` starts without the probes and the other way round.
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from garrison import __version__, diagram, program, prove
+from garrison import __version__, diagram, program
 from garrison.derive import render
 from garrison.errors import IntentError
 from garrison.graph import Graph
@@ -25,6 +25,7 @@ DRAWINGS: dict[str, Callable[[Graph], str]] = {
 }
 # verb -> the module whose `main(arguments)` runs it and returns the exit code, and what it is for
 ELSEWHERE: dict[str, tuple[str, str]] = {
+    "prove": ("garrison.prove.command", "probe the live cluster: what is declared, and the rest"),
     "check": ("garrison_policies.command", "policy rules on files, on rendered manifests or on the live cluster"),
     "exceptions": (
         "garrison_policies.exceptions_command",
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             verb: int = importlib.import_module(ELSEWHERE[given[0]][0]).main(given[1:])
             return verb
         options = _parser().parse_args(given)
-        graph = _graph(options.app)
+        graph = program.graph_of(options.app)
         code: int = options.run(graph, options)
         return code
     except (IntentError, program.ProgramError) as error:
@@ -60,23 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _graph(path: Path) -> Graph:
-    """A program that declares an App, or a graph that `garrison graph --format json` wrote."""
-    if path.suffix != ".json":
-        return program.load(path).graph()
-    try:
-        return Graph.from_json(path.read_text())
-    except (OSError, ValueError) as error:
-        raise program.ProgramError(f"{path}: {error}") from None
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="garrison", description="Zero-trust Kubernetes from one declared call graph.")
     parser.add_argument("--version", action="version", version=f"garrison {__version__}")
     shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument(
-        "--app", type=Path, default=Path("stacks/estate.py"), help="the program or graph (default: %(default)s)"
-    )
+    shared.add_argument("--app", type=Path, default=program.DEFAULT, help="the program or graph (default: %(default)s)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     draw = commands.add_parser("graph", parents=[shared], help="show the declared graph as a table, picture or JSON")
@@ -86,11 +75,6 @@ def _parser() -> argparse.ArgumentParser:
     manifests = commands.add_parser("render", parents=[shared], help="write every Kubernetes manifest as YAML")
     manifests.set_defaults(run=_render)
 
-    proof = commands.add_parser(
-        "prove", parents=[shared], help="probe the live cluster: what is declared, and the rest"
-    )
-    prove.add_arguments(proof)
-    proof.set_defaults(run=prove.run)
     for name, (_, text) in ELSEWHERE.items():
         commands.add_parser(name, help=text)
     return parser

@@ -8,6 +8,9 @@ import tomllib
 from pathlib import Path
 
 from garrison.app import App
+from garrison.graph import Graph
+
+DEFAULT = Path("stacks/estate.py")  # where design and example have it
 
 
 class ProgramError(Exception):
@@ -33,6 +36,19 @@ def load(path: Path) -> App:
     if len(found) != 1:
         raise ProgramError(f"{path}: declares {len(found)} Apps; a program declares exactly one")
     return next(iter(found.values()))
+
+
+def graph_of(path: Path) -> Graph:
+    """The graph of a program that declares an App, or the one that `garrison graph --format json` wrote.
+
+    Raises ProgramError for what cannot be used, and IntentError for a declaration that does not hold together.
+    """
+    if path.suffix != ".json":
+        return load(path).graph()
+    try:
+        return Graph.from_json(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ProgramError(f"{path}: {error}") from None
 
 
 def images(path: Path) -> dict[str, str]:

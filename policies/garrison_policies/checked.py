@@ -53,12 +53,11 @@ def cluster() -> Checked:
 
 def read_graph(path: Path) -> Graph:
     """A program that declares an App, or a graph that `garrison graph --format json` wrote; raises CheckError."""
-    from garrison.graph import Graph
-    from garrison.program import ProgramError, load
+    from garrison.program import ProgramError, graph_of
 
     try:
-        return Graph.from_json(path.read_text()) if path.suffix == ".json" else load(path).graph()
-    except (ProgramError, OSError, ValueError) as error:
+        return graph_of(path)
+    except (ProgramError, ValueError) as error:
         raise CheckError(str(error)) from None
 
 
