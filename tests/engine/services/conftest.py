@@ -54,7 +54,7 @@ class Bank:
         """What the secret store does at the end of a lease."""
         with self.admin() as admin:
             admin.execute(f'ALTER ROLE "{user}" NOLOGIN')
-            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [user])
+            admin.execute("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = %s", [user])
             admin.execute(f'DROP ROLE "{user}"')
 
     def charge(

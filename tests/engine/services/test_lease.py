@@ -37,13 +37,15 @@ def test_ten_rotations_under_load_lose_nothing(bank: Bank) -> None:
     bank.charge()
     with ThreadPoolExecutor(4) as threads:
         workers = [threads.submit(load, worker) for worker in range(4)]
-        for _ in range(10):
-            before, old, user = len(codes), user, bank.lease()
-            while len(codes) < before + 8:  # every worker has met the new lease
-                stop.wait(0.01)
-            bank.revoke(old)
-            assert users(bank) <= {user}
-        stop.set()
+        try:
+            for _ in range(10):
+                before, old, user = len(codes), user, bank.lease()
+                while len(codes) < before + 8:  # every worker has met the new lease
+                    stop.wait(0.01)
+                bank.revoke(old)
+                assert users(bank) <= {user}
+        finally:  # or the workers would go on for ever
+            stop.set()
         for done in workers:
             done.result()
     assert set(codes) == {201}

@@ -25,6 +25,8 @@ from harness.plugin.api import Api
 from harness.plugin.errors import PluginError
 
 _SECONDS: Final = 90.0
+# util-linux's: a killed test run takes its servers with it.
+WITH_US: Final = ("setpriv", "--pdeathsig", "TERM")
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def _free_port() -> int:
 @contextmanager
 def _running(folder: Path, name: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     with (folder / f"{name}.log").open("wb") as log:
-        command = [str(binary(name)), *arguments]
+        command = [*WITH_US, str(binary(name)), *arguments]
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
     try:
         yield process
