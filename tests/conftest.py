@@ -12,7 +12,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-RINGS = ("cluster", "plugin", "engine", "images", "policies", "contract", "golden", "unit")
+RINGS = ("cluster", "plugin", "servers", "engine", "images", "policies", "contract", "golden", "unit")
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc] # xdist comes without types

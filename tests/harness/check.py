@@ -14,7 +14,7 @@ from harness.progress import clock, say
 _SOURCES = ("components", "policies", "services", "stacks", "tests", "benchmarks")
 _TESTS = ("tests/unit", "tests/golden", "tests/contract", "tests/policies", "tests/engine")
 # What the engine tests need; the rest of the toolchain is for the cluster.
-_PARTS = ("etcd", "kubernetes", "pulumi", "pulumi-language", "helm", "charts", "fixtures", "trivy", "cosign")
+_PARTS = ("etcd", "kubernetes", "pulumi", "pulumi-language", "helm", "charts", "fixtures")
 
 
 def run() -> int:

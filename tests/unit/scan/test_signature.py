@@ -1,4 +1,4 @@
-"""What counts as signed, with a stand-in for cosign that says yes; the real one is in tests/engine/test_scan.py."""
+"""What counts as signed, with a stand-in for cosign that says yes; the real one is in tests/servers/test_scan.py."""
 
 from __future__ import annotations
 

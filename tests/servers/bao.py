@@ -20,10 +20,10 @@ from pathlib import Path
 import hvac
 import requests
 
-from engine.authority import Authority
 from garrison.platform.store_config import ADMIN, BREAK_GLASS, Files, Request, initial_requests, server_config
 from garrison.vault import StoreConnection
 from harness import build
+from servers.authority import Authority
 
 PASSWORD = secrets.token_urlsafe()
 

@@ -1,6 +1,6 @@
 """`garrison scan` with the real Trivy and the real cosign: what is seeded is found, and only that.
 
-The database is made by Trivy's own tooling from written advisories (engine/advisories.py), the images by the
+The database is made by Trivy's own tooling from written advisories (servers/advisories.py), the images by the
 harness's own image writer. Nothing here may reach a network: the last test takes it away altogether.
 """
 
@@ -20,7 +20,6 @@ import pytest
 from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from engine import advisories
 from garrison.scan import binary, signature
 from garrison.scan.binary import Binary
 from garrison.scan.command import main
@@ -28,6 +27,7 @@ from garrison.scan.model import ScanError
 from garrison.scan.settings import load
 from harness import assembly, build, oci, paths, signing
 from harness.errors import HarnessError
+from servers import advisories
 
 FIXED, VULNERABLE = "3.0.2-1", "3.0.1-1"
 

@@ -17,10 +17,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from engine.authority import Authority
 from garrison.derive import database
 from harness import postgres
 from harness.postgres import NOBODY
+from servers.authority import Authority
 
 OWNER = NOBODY if os.geteuid() == 0 else os.geteuid()
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.services.conftest import Bank, headers, money
+from servers.services.conftest import Bank, headers, money
 
 BALANCES = "SELECT account_id, sum(amount)::bigint FROM ledger.entry GROUP BY 1 ORDER BY 1"
 

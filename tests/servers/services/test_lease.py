@@ -11,9 +11,9 @@ import psycopg
 import pytest
 
 from common.log import JsonLines
-from engine.services.conftest import PSP_KEY, Bank, headers, money
 from payments.app import Book, application
 from payments.psp import Provider
+from servers.services.conftest import PSP_KEY, Bank, headers, money
 from unit.services.serving import served
 
 

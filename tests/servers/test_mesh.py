@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.authority import Authority
 from garrison.derive import mesh
 from garrison.graph import Graph, Ref
 from harness.build import binary
+from servers.authority import Authority
 from unit.estates import shop_app
 
 ORDERS = "spiffe://estate.example/ns/shop/sa/orders"

@@ -22,8 +22,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from engine import advisories
 from harness import build, oci, paths
+from servers import advisories
 
 FIXED, VULNERABLE = "3.0.2-1", "3.0.1-1"
 PROGRAM = """
