@@ -12,15 +12,16 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+OWN_CLUSTER = "tests/cluster/test_recovery.py"
 RINGS = ("cluster", "plugin", "servers", "engine", "images", "policies", "contract", "golden", "unit")
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc] # xdist comes without types
-    """A worker gets a whole file, or the whole cluster ring: there is one cluster."""
+    """A worker gets a whole file, or all files that share the one cluster."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "cluster" if file.startswith("tests/cluster/") else file
+        return "cluster" if file.startswith("tests/cluster/") and file != OWN_CLUSTER else file
 
 
 @pytest.hookimpl(optionalhook=True)  # there is no such hook with -p no:xdist

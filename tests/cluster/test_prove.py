@@ -22,7 +22,7 @@ from harness import paths
 
 KEYS = {"source", "target", "port", "operation", "kind", "expected", "observed", "layer", "ok"}
 COMMAND = [sys.executable, "-m", "garrison", "prove", f"--kubeconfig={KUBECONFIG}"]
-NOTHING = f"registry.example/nothing@sha256:{'0' * 64}"
+NOTHING = f"localhost:1/nothing@sha256:{'0' * 64}"
 ONE_PAIR = ("--source=shop/catalog", "--target=insurance/cover")
 
 
@@ -138,7 +138,7 @@ def test_a_hole_in_the_network_is_a_deviation_and_exit_code_1() -> None:
 def test_a_probe_that_cannot_be_run_is_exit_code_2_and_no_refusal() -> None:
     code, out, err = prove(*ONE_PAIR, "--no-layers", f"--image={NOTHING}")
     assert (code, out) == (2, "")
-    assert "registry.example/nothing" in err.splitlines()[-1]
+    assert "localhost:1/nothing" in err.splitlines()[-1]
     assert leavings() == ""
 
 
@@ -212,14 +212,26 @@ SAMPLE = (  # one of each type; `garrison prove --drill` does them all
 )
 
 
+def owners() -> dict[str, set[str]]:
+    """The field managers of every object that a drill touches."""
+    kinds = "networkpolicies,configmaps,resourcequotas,validatingadmissionpolicybindings"
+    items = get(kinds, "-A", "-l", "app.kubernetes.io/managed-by=garrison", "--show-managed-fields")["items"]
+    found = {
+        f"{i['kind']} {i['metadata']['name']}": {m["manager"] for m in i["metadata"]["managedFields"]} for i in items
+    }
+    assert found
+    return found
+
+
 def test_missing_protections_turn_the_probes_red_and_are_put_back() -> None:
-    before = specs("networkpolicies"), specs("configmaps"), specs("resourcequotas")
+    before, owned = (specs("networkpolicies"), specs("configmaps"), specs("resourcequotas")), owners()
     code, out, err = prove("--drill", *SAMPLE, "--format=json")
     assert code == 0, out + err
     found = json.loads(out)["probes"]
     assert {probe["observed"] for probe in found} == {"noticed"}
     assert len(found) == len(SAMPLE) + 1  # the first matches two
     assert (specs("networkpolicies"), specs("configmaps"), specs("resourcequotas")) == before
+    assert owners() == owned, "what was put back belongs to whom it belonged, or the next deployment meets a conflict"
     assert leavings() == ""
 
 

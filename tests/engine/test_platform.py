@@ -179,4 +179,5 @@ def test_the_settings_of_this_project_are_read_and_no_others(folder: Path, monke
     project = pulumi.get_project()
     config = {f"{project}:charts": str(folder), f"{project}:storageClass": "fast", "other:thing": "x"}
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps(config))
+    monkeypatch.delenv("GARRISON_SIGNED_IMAGES", raising=False)
     assert read() == Settings(charts=folder, storage_class="fast")

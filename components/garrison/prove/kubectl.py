@@ -13,6 +13,7 @@ from garrison.prove.model import ProveError
 
 MANAGER = "garrison-probe"
 PATIENCE = 120.0
+WHOLE = ("--output=json", "--show-managed-fields")  # who applied an object is what a drill must put back, too
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,12 @@ class Kubectl:
         """Live objects of a kind, in one namespace or in all."""
         where = ["--namespace", namespace] if namespace else ["--all-namespaces"]
         which = ["--selector", selector] if selector else []
-        found: list[Manifest] = json.loads(self.run("get", kind, *where, *which, "--output=json"))["items"]
+        found: list[Manifest] = json.loads(self.run("get", kind, *where, *which, *WHOLE))["items"]
         return found
 
     def get(self, kind: str, name: str, namespace: str = "") -> Manifest:
         where = ["--namespace", namespace] if namespace else []
-        found: Manifest = json.loads(self.run("get", kind, name, *where, "--output=json"))
+        found: Manifest = json.loads(self.run("get", kind, name, *where, *WHOLE))
         return found
 
     def apply(self, manifests: Iterable[Manifest], *, manager: str = MANAGER) -> None:
