@@ -42,16 +42,20 @@ def serve(engine: str) -> tuple[grpc.Server, int]:
 
 
 def main() -> int:
-    """Serve until the engine goes away. Ctrl-C reaches us through the engine's Cancel."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Serve until the engine says so, or goes away.
+
+    The engine ends a plugin with SIGINT and kills it after five seconds. Ctrl-C does not come that way: plugins are in
+    process groups of their own, and hear of it through the engine's Cancel.
+    """
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
     parent = os.getppid()
     engines = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
     server, port = serve(engines[-1] if engines else "")
     print(port, flush=True)
     while os.getppid() == parent and not stop.is_set():
-        time.sleep(0.2)
+        stop.wait(0.2)
     server.stop(grace=None)
     os._exit(0)  # threads that still wait for a cluster must not keep the process
 
