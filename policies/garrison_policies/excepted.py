@@ -8,20 +8,10 @@ from dataclasses import dataclass, replace
 
 from garrison_policies.evaluate import finding
 from garrison_policies.exceptions import PolicyException
+from garrison_policies.exempt import makes
 from garrison_policies.objects import Inventory, Object
 from garrison_policies.own import EXPIRED
 from garrison_policies.rule import Finding
-
-# Which controller makes which kind of which; anyone may write an owner reference to anything else.
-MAKES = {
-    "Deployment": ("ReplicaSet",),
-    "ReplicaSet": ("Pod",),
-    "ReplicationController": ("Pod",),
-    "StatefulSet": ("Pod",),
-    "DaemonSet": ("Pod",),
-    "CronJob": ("Job",),
-    "Job": ("Pod",),
-}
 
 
 @dataclass(frozen=True)
@@ -71,7 +61,7 @@ def lineage(item: Object, by_uid: dict[str, Object]) -> Iterator[Object]:
     yield item
     for reference in item.metadata.get("ownerReferences", ()):
         owner = by_uid.get(str(reference.get("uid"))) if reference.get("controller") is True else None
-        if owner is not None and item.kind in MAKES.get(owner.kind, ()) and owner.namespace == item.namespace:
+        if owner is not None and makes(owner.kind, item.kind) and owner.namespace == item.namespace:
             yield from lineage(owner, by_uid)
 
 

@@ -38,6 +38,11 @@ MAKERS = (
 GENERATED = "-[a-z0-9]+$"
 
 
+def makes(owner: str, kind: str) -> bool:
+    """Whether a controller makes objects of `kind` for an `owner`; references to other owners anyone may write."""
+    return any((row.owner, row.kind) == (owner, kind) for row in MAKERS)
+
+
 def covered(exception: PolicyException) -> str:
     """CEL that is true for the object of an exception and for what its controllers make, until it expires."""
     ways = [_itself(exception), *_made(exception.kind, f"^{_quoted(exception.name)}$", exception.namespace)]
