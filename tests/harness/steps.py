@@ -24,6 +24,7 @@ from harness.errors import HarnessError
 from harness.progress import clock, say
 
 T = TypeVar("T")
+ENDING = 60.0  # seconds for a daemon to end its containers
 _INPUTS = (
     "components",
     "policies",
@@ -99,9 +100,17 @@ def _stop_engine() -> None:
         return
     number = int(file.read_text())
     with contextlib.suppress(OSError):  # it may be gone, and its number another process's
-        if Path(f"/proc/{number}/comm").read_text().strip() == "dockerd":
+        if _is_dockerd(number):
             os.kill(number, signal.SIGTERM)
+            deadline = time.monotonic() + ENDING
+            while _is_dockerd(number) and time.monotonic() < deadline:  # the next one refuses to start beside it
+                time.sleep(0.1)
     file.unlink()
+
+
+def _is_dockerd(number: int) -> bool:
+    """Whether that process is a Docker daemon; OSError where there is no such process."""
+    return Path(f"/proc/{number}/comm").read_text().strip() == "dockerd"
 
 
 def fingerprint(nodes: int, root: Path = paths.REPO) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from harness import environment, paths, stack, steps
+from harness import engine, environment, paths, stack, steps
 
 
 @pytest.fixture
@@ -68,3 +70,16 @@ def test_only_the_locks_of_dead_engines_are_dropped(tmp_path: Path, monkeypatch:
         (locks / "alive.json").write_text(json.dumps({"pid": alive.pid}))
         stack._drop_stale_locks("c")
         assert [file.name for file in locks.iterdir()] == ["alive.json"]
+
+
+def test_down_waits_until_the_daemon_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next `make up` may follow at once, and a second daemon does not start beside one that is ending."""
+    daemon = shutil.copy("/bin/sleep", tmp_path / "dockerd")
+    process = subprocess.Popen([str(daemon), "60"])
+    threading.Thread(target=process.wait).start()  # somebody takes note of its end, as init does
+    (tmp_path / "docker.pid").write_text(str(process.pid))
+    monkeypatch.setattr(engine, "pid_file", lambda: tmp_path / "docker.pid")
+    monkeypatch.setattr(engine, "running", lambda: False)
+    steps._stop_engine()
+    assert not Path(f"/proc/{process.pid}").exists()
+    assert not (tmp_path / "docker.pid").exists()
