@@ -111,6 +111,9 @@ def http(status: str, body: str) -> Answer:
     def answer(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.sendall(f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\n\r\n{body}".encode())
+        connection.settimeout(1)
+        while connection.recv(65536):  # to close with something unread would reset the connection under the answer
+            pass
 
     return answer
 
