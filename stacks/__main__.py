@@ -6,6 +6,7 @@ from pathlib import Path
 import pulumi
 
 from garrison import IntentError, deploy
+from garrison.defaults import SYSTEM_NAMESPACES
 from garrison.kube import KubectlError, check_reachable
 from garrison.platform.charts import ChartError
 from garrison.platform.component import Platform
@@ -13,7 +14,7 @@ from garrison.program import ProgramError, load
 from garrison.settings import SettingsError, adjusted, read
 from garrison.vault import GeneratedSecret
 from garrison_policies import signed
-from garrison_policies.admission import SYSTEM_NAMESPACES, manifests
+from garrison_policies.admission import manifests
 from garrison_policies.exceptions import ExceptionsError, load_exceptions
 from garrison_policies.resources import Admission
 from garrison_policies.rules import RULES

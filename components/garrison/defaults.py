@@ -16,7 +16,9 @@ PART_OF: Final = "app.kubernetes.io/part-of"
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 MANAGER: Final = "garrison"
 PLATFORM_NAMESPACES: Final = ("cert-manager", "openbao")
-RESERVED_NAMESPACES: Final = ("default", "kube-system", "kube-public", "kube-node-lease", *PLATFORM_NAMESPACES)
+# What the control plane itself runs in; kubeadm, kind and the managed clouds all use these.
+SYSTEM_NAMESPACES: Final = ("kube-system", "kube-public", "kube-node-lease")
+RESERVED_NAMESPACES: Final = ("default", *SYSTEM_NAMESPACES, *PLATFORM_NAMESPACES)
 NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"  # set by the API server itself, so it cannot be claimed
 TRUST_LABEL: Final = "garrison.dev/trust-bundle"  # trust-manager copies the CA bundle to namespaces with it
 STORE_LABEL: Final = "garrison.dev/secret-store"  # pods that may reach the secret store

@@ -18,10 +18,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from garrison.defaults import MANAGED_BY, MANAGER
+from garrison.defaults import MANAGED_BY, MANAGER, NAMESPACE_LABEL, SYSTEM_NAMESPACES
 from garrison_policies.exceptions import PolicyException
 from garrison_policies.exempt import covered
-from garrison_policies.expr import literal
+from garrison_policies.expr import at, literal
+from garrison_policies.objects import TEMPLATES
 from garrison_policies.rule import Check, Rule
 from garrison_policies.subjects import WORKLOADS
 
@@ -29,12 +30,10 @@ Mode = Literal["deny", "warn"]
 ACTIONS: dict[Mode, list[str]] = {"deny": ["Deny", "Audit"], "warn": ["Warn", "Audit"]}
 API = "admissionregistration.k8s.io/v1"
 RBAC = "rbac.authorization.k8s.io"
-# What the control plane itself runs in; kubeadm, kind and the managed clouds all use these.
-SYSTEM_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease")
 
-POD_TEMPLATE = (
-    "object.kind == 'Pod' ? object : object.kind == 'CronJob' ? object.spec.jobTemplate.spec.template : "
-    "object.kind == 'PodTemplate' ? object.template : object.spec.template"
+_ELSEWHERE = {kind: path for kind, path in TEMPLATES.items() if path != "spec.template"}
+POD_TEMPLATE = " : ".join(
+    [*(f"object.kind == '{kind}' ? {at('object', path)}" for kind, path in _ELSEWHERE.items()), "object.spec.template"]
 )
 LEAVING = {"name": "not-leaving", "expression": "!has(object.metadata.deletionTimestamp)"}
 SPEC_CHANGED = {
@@ -149,7 +148,7 @@ def validation(rule: Rule, check: Check, family: Family, exceptions: Sequence[Po
 
 def _policy(family: Family, validations: list[dict[str, str]], system: Sequence[str]) -> dict[str, Any]:
     variables = [{"name": "pod", "expression": POD_TEMPLATE}] if family.kinds == WORKLOADS else []
-    away = [{"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": sorted(system)}]
+    away = [{"key": NAMESPACE_LABEL, "operator": "NotIn", "values": sorted(system)}]
     constraints = {
         "matchPolicy": "Equivalent",  # other versions of the same kind are converted, not overlooked
         "namespaceSelector": {"matchExpressions": away},

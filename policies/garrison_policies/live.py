@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
+from garrison.defaults import SYSTEM_NAMESPACES
 from garrison.kube import KubectlError, kubectl
-from garrison_policies.admission import SYSTEM_NAMESPACES
 from garrison_policies.excepted import index, lineage
 from garrison_policies.load_files import CheckError
 from garrison_policies.objects import Inventory, Object, without_nulls

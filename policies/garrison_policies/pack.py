@@ -29,7 +29,7 @@ from pulumi_policy.proxy import UnknownValueError
 from garrison_policies import signed
 from garrison_policies.evaluate import judge, look
 from garrison_policies.excepted import apply
-from garrison_policies.exceptions import PolicyException, load_exceptions
+from garrison_policies.exceptions import PolicyException, load_exceptions, open_findings
 from garrison_policies.objects import Inventory, Object, without_nulls
 from garrison_policies.own import EXPIRED
 from garrison_policies.rule import Finding, Rule, Severity
@@ -58,9 +58,8 @@ def _pair(stops: bool, rules: Sequence[Rule], allowed: Sequence[PolicyException]
         item = kubernetes_object(args.resource_type, args.props, args.name)
         if item is not None:
             found = [finding for rule in chosen for finding in judge(rule, item)]
-            for left in apply(found, allowed, Inventory((item,)), today()).open:
-                if left.rule != EXPIRED.id:  # said once, of the stack
-                    report(text(left), None)
+            for left in open_findings(found, allowed):  # that one has expired is said once, of the stack
+                report(text(left), None)
 
     def whole(args: StackValidationArgs, report: ReportViolation) -> None:
         urns, found = judged(args, chosen, estate=stops)

@@ -54,7 +54,7 @@ def _start() -> None:
         shell.run(["systemctl", "start", "docker"], what="starting the Docker engine")
         return
     # Left by a daemon that was killed, its number may belong to another process by now: dockerd would refuse to start.
-    if not _is_daemon(_pid(_DAEMON_PID)):
+    if not is_daemon(pid(_DAEMON_PID)):
         _DAEMON_PID.unlink(missing_ok=True)
     with log.open("ab") as output:
         # A session of its own: it must survive this command and the shell it runs in.
@@ -77,7 +77,7 @@ def _start() -> None:
         time.sleep(0.2)
 
 
-def _pid(file: Path) -> int:
+def pid(file: Path) -> int:
     """The number in a pid file; 0 when there is none."""
     try:
         return int(file.read_text())
@@ -85,10 +85,10 @@ def _pid(file: Path) -> int:
         return 0
 
 
-def _is_daemon(pid: int) -> bool:
+def is_daemon(number: int) -> bool:
     """Whether that process is a Docker daemon, and not another that got its number."""
     try:
-        return Path(f"/proc/{pid}/comm").read_text().strip() == "dockerd"
+        return Path(f"/proc/{number}/comm").read_text().strip() == "dockerd"
     except OSError:
         return False
 

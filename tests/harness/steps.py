@@ -98,19 +98,14 @@ def _stop_engine() -> None:
     file = engine.pid_file()
     if not file.exists() or (engine.running() and shell.run(["docker", "ps", "-q"], what="listing containers")):
         return
-    number = int(file.read_text())
-    with contextlib.suppress(OSError):  # it may be gone, and its number another process's
-        if _is_dockerd(number):
+    number = engine.pid(file)
+    if engine.is_daemon(number):  # it may be gone, and its number another process's
+        with contextlib.suppress(ProcessLookupError):
             os.kill(number, signal.SIGTERM)
-            deadline = time.monotonic() + ENDING
-            while _is_dockerd(number) and time.monotonic() < deadline:  # the next one refuses to start beside it
-                time.sleep(0.1)
+        deadline = time.monotonic() + ENDING
+        while engine.is_daemon(number) and time.monotonic() < deadline:  # the next one refuses to start beside it
+            time.sleep(0.1)
     file.unlink()
-
-
-def _is_dockerd(number: int) -> bool:
-    """Whether that process is a Docker daemon; OSError where there is no such process."""
-    return Path(f"/proc/{number}/comm").read_text().strip() == "dockerd"
 
 
 def fingerprint(nodes: int, root: Path = paths.REPO) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from garrison.defaults import SYSTEM_NAMESPACES
 from garrison_policies.expr import All, Either, Is, Not, Present
 from garrison_policies.rule import Check, Rule, Severity, Subject
 from garrison_policies.subjects import WORKLOADS
@@ -72,7 +73,7 @@ RULES = (
             Check(
                 subject=_TEMPLATED,
                 at="metadata.namespace",
-                require=Not(Is("metadata.namespace", ("kube-system", "kube-public", "kube-node-lease"))),
+                require=Not(Is("metadata.namespace", SYSTEM_NAMESPACES)),
             ),
         ),
         good=_WORKLOAD % ", namespace: shop",

@@ -33,7 +33,7 @@ def test_a_remote_engine_is_not_replaced_by_a_local_one(no_engine: None, monkeyp
 @pytest.mark.parametrize("left", ["own", "999999999", "no number", ""])
 def test_a_pid_file_left_behind_names_no_daemon(left: str, tmp_path: Path) -> None:
     (tmp_path / "docker.pid").write_text(str(os.getpid()) if left == "own" else left)
-    assert not engine._is_daemon(engine._pid(tmp_path / "docker.pid"))
+    assert not engine.is_daemon(engine.pid(tmp_path / "docker.pid"))
 
 
 def test_a_missing_package_is_asked_for_by_name(no_engine: None) -> None:
