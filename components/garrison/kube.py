@@ -16,18 +16,28 @@ class ToolMissingError(KubectlError):
     """There is no kubectl: waiting does not help."""
 
 
-def kubectl(arguments: Sequence[str], *, stdin: str | None = None) -> str:
-    """Run kubectl against the cluster of KUBECONFIG; returns its output or raises KubectlError."""
+def attempt(arguments: Sequence[str], *, stdin: str | None = None, timeout: float = TIMEOUT) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error, for callers to whom a failure is an answer.
+
+    Raises KubectlError where there is no answer: no kubectl, or nothing within `timeout` seconds.
+    """
     command = ["kubectl", *arguments]
-    try:
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=TIMEOUT)
+    try:  # without input of its own it must not read ours
+        done = subprocess.run(command, input=stdin or "", capture_output=True, text=True, check=False, timeout=timeout)
     except FileNotFoundError:
         raise ToolMissingError("kubectl is not in PATH: install it, or source the env.sh of your cluster") from None
     except subprocess.TimeoutExpired:
-        raise KubectlError(f"kubectl {arguments[0]}: no answer within {TIMEOUT} s; is the cluster running?") from None
-    if done.returncode != 0:
-        raise KubectlError(f"kubectl {arguments[0]}: {_last_line(done.stderr)}")
-    return done.stdout
+        what = " ".join([word for word in arguments if not word.startswith("-")][:3])
+        raise KubectlError(f"kubectl {what}: no answer within {timeout:.0f} s; is the cluster running?") from None
+    return done.returncode, done.stdout, done.stderr
+
+
+def kubectl(arguments: Sequence[str], *, stdin: str | None = None) -> str:
+    """Run kubectl against the cluster of KUBECONFIG; returns its output or raises KubectlError."""
+    code, out, err = attempt(arguments, stdin=stdin)
+    if code:
+        raise KubectlError(f"kubectl {arguments[0]}: {last_line(err) or f'exit code {code}'}")
+    return out
 
 
 def check_reachable() -> None:
@@ -42,6 +52,6 @@ def check_reachable() -> None:
         ) from None
 
 
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else "failed without a word"
+def last_line(text: str) -> str:
+    """Where a tool says what was wrong; empty when it said nothing."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")

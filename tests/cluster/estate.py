@@ -87,16 +87,28 @@ def pulumi(*arguments: str, folder: Path = paths.REPO) -> str:
 
 def program_without(line: str, folder: Path) -> Path:
     """A copy of the project whose estate.py lacks the one line that holds `line`."""
-    shutil.copytree(paths.REPO / "stacks", folder / "stacks", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(paths.REPO / "Pulumi.yaml", folder)
-    (folder / "policies").mkdir()
-    shutil.copy(paths.REPO / "policies" / "exceptions.yaml", folder / "policies")
-    program = folder / "stacks" / "estate.py"
+    program = _project(folder)
     lines = program.read_text().splitlines(keepends=True)
     kept = [text for text in lines if line not in text]
     assert len(kept) == len(lines) - 1, f"{line!r} stands in {len(lines) - len(kept)} lines"
     program.write_text("".join(kept))
     return folder
+
+
+def program_with(line: str, folder: Path) -> Path:
+    """A copy of the project whose estate.py ends with one line more."""
+    program = _project(folder)
+    program.write_text(f"{program.read_text()}{line}\n")
+    return folder
+
+
+def _project(folder: Path) -> Path:
+    """A copy of what `pulumi` needs of this checkout; returns its estate.py."""
+    shutil.copytree(paths.REPO / "stacks", folder / "stacks", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(paths.REPO / "Pulumi.yaml", folder)
+    (folder / "policies").mkdir()
+    shutil.copy(paths.REPO / "policies" / "exceptions.yaml", folder / "policies")
+    return folder / "stacks" / "estate.py"
 
 
 def planned(folder: Path) -> dict[str, str]:

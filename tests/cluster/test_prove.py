@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -14,33 +12,15 @@ from typing import Any
 import pytest
 
 from cluster.estate import NAMESPACES, ready
-from cluster.live import KUBECONFIG, apply, eventually, get, kubectl
+from cluster.live import apply, eventually, get, kubectl
+from cluster.proving import prove, start
 from garrison.prove.keep import NAME as KEPT
 from garrison.prove.opening import anywhere
 from garrison.prove.pods import LABEL
-from harness import paths
 
 KEYS = {"source", "target", "port", "operation", "kind", "expected", "observed", "layer", "ok"}
-COMMAND = [sys.executable, "-m", "garrison", "prove", f"--kubeconfig={KUBECONFIG}"]
 NOTHING = f"localhost:1/nothing@sha256:{'0' * 64}"
 ONE_PAIR = ("--source=shop/catalog", "--target=insurance/cover")
-
-
-def start(*arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*COMMAND, *arguments],
-        cwd=paths.REPO,
-        env={**os.environ, "PYTHONPATH": "components"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def prove(*arguments: str) -> tuple[int, str, str]:
-    process = start(*arguments)
-    out, err = process.communicate(timeout=900)
-    return process.returncode, out, err
 
 
 @cache
@@ -203,7 +183,10 @@ def specs(kind: str) -> dict[str, Any]:
 SAMPLE = (  # one of each type; `garrison prove --drill` does them all
     "NetworkPolicy bank/default-deny *",
     "NetworkPolicy insurance/cover opened",
+    "NetworkPolicy bank/ledger deleted",
+    "NetworkPolicy shop/orders deleted",
     "proxy configurations without authorisation",
+    "proxy configurations without client certificate",
     "database bank/ledger without its access rules",
     "secret store sys/policies/acl/bank-payments opened",
     "secret store auth/kubernetes/role/bank-payments for*",

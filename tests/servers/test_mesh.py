@@ -11,13 +11,15 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from garrison.derive import mesh
 from garrison.graph import Graph, Ref
+from garrison.prove import opening
+from garrison.prove.cuts import KINDS
 from harness.build import binary
 from servers.authority import Authority
 from unit.estates import shop_app
@@ -60,10 +62,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start_envoy(graph: Graph, name: str, folder: Path, places: dict[str, str]) -> subprocess.Popen[bytes]:
-    service = graph.by_ref[Ref("shop", name)]
+def start_envoy(
+    graph: Graph, name: str, folder: Path, places: dict[str, str], cut: str = ""
+) -> subprocess.Popen[bytes]:
     folder.mkdir(parents=True)
-    for file, text in mesh.config(graph, service).items():
+    config = mesh.config(graph, graph.by_ref[Ref("shop", name)])
+    for file, text in (opening.without(cut, config) if cut else config).items():
         for old, new in {"/etc/envoy": str(folder), **places}.items():
             text = text.replace(old, new)
         (folder / file).write_text(text)
@@ -117,6 +121,23 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
             process.terminate()
             process.wait(10)
         server.shutdown()
+
+
+@pytest.fixture(params=opening.CUTS)
+def weakened(request: pytest.FixtureRequest, bench: Bench) -> Iterator[tuple[str, Bench]]:
+    """The callee once more, without one of its protections; the application is the first one's health port."""
+    cut: str = request.param
+    inbound, folder = free_port(), bench.folder / cut.replace(" ", "-")
+    moved = {"8443": str(inbound), "15021": str(free_port()), "0.0.0.0": "127.0.0.1"}
+    moved |= {'"port_value":8080': f'"port_value":{bench.health}'}
+    moved |= {path: str(bench.folder / "id" / "catalog") for path in ("/run/identity", "/run/trust")}
+    process = start_envoy(shop_app().graph(), "catalog", folder, moved, cut)
+    try:
+        wait_for(inbound, process, folder / "log")
+        yield cut, replace(bench, inbound=inbound)
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 def context(folder: Path | None, newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> ssl.SSLContext:
@@ -213,6 +234,35 @@ def test_no_certificate_old_tls_and_plaintext_are_refused(bench: Bench) -> None:
         ask(bench, "GET", "/items/1", context(bench.folder / "id" / "orders", ssl.TLSVersion.TLSv1_2))
     with pytest.raises((ConnectionError, http.client.HTTPException)):
         ask(bench, "GET", "/items/1", None)
+
+
+def furthest(bench: Bench, method: str, path: str, tls: ssl.SSLContext) -> str:
+    """How far a request gets: to the handshake, to the authorisation, or to the application."""
+    try:
+        status, body = ask(bench, method, path, tls)
+    except (ssl.SSLError, ConnectionError, http.client.RemoteDisconnected):
+        return "handshake"
+    return "authorisation" if status == 403 and "RBAC" in body else "application"
+
+
+def test_each_cut_of_the_drill_lets_its_telling_probe_further_and_no_other(weakened: tuple[str, Bench]) -> None:
+    cut, bench = weakened
+    stranger = context(bench.root.issue(bench.folder / "id" / "far", uri="spiffe://far.example/ns/shop/sa/orders"))
+    reached = {
+        "undeclared operation": furthest(bench, "POST", "/items/1", own(bench)),
+        "no certificate": furthest(bench, "GET", "/items/1", context(None)),
+        "wrong trust domain": furthest(bench, "GET", "/items/1", stranger),
+        "TLS 1.2": furthest(bench, "GET", "/items/1", context(bench.folder / "id" / "orders", ssl.TLSVersion.TLSv1_2)),
+    }
+    whole = dict.fromkeys(reached, "handshake") | {"undeclared operation": "authorisation"}
+    further = {
+        "authorisation": {"undeclared operation": "application"},
+        "client certificate": {"no certificate": "authorisation", "wrong trust domain": "authorisation"},
+        "trust domain": {"wrong trust domain": "authorisation"},
+        "TLS version": {"TLS 1.2": "application"},
+    }[cut]
+    assert reached == whole | further
+    assert KINDS[cut] in further
 
 
 def test_the_health_port_serves_two_paths_only(bench: Bench) -> None:

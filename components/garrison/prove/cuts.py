@@ -26,8 +26,8 @@ KINDS = {  # the probe that must notice each cut of a proxy's configuration
     "TLS version": "TLS 1.2",
 }
 DEFAULT_DENY = "default-deny"
-TELLING = (  # one kind for each way through the network
-    "declared operation",
+TELLING = (  # one kind for each way through the network; all connect anew: a policy spares connections that exist
+    "declared operation, direct",
     "no certificate",
     "undeclared destination",
     "database port",

@@ -63,10 +63,15 @@ class Drill:
             if not any(fnmatch.fnmatchcase(cut.what, pattern) for cut in known):
                 raise ProveError(f"no protection matches {pattern!r}; there is, for example, 'NetworkPolicy *'")
         chosen = [cut for cut in known if any(fnmatch.fnmatchcase(cut.what, pattern) for pattern in patterns)]
-        return [self._one(cut, probes, f"{i} of {len(chosen)}") for i, cut in enumerate(chosen, 1)]
+        findings: list[Finding] = []
+        for i, cut in enumerate(chosen, 1):
+            self.session.say(f"drill {i} of {len(chosen)}: {cut.what}")
+            findings.append(self._one(cut, probes))
+            if not findings[-1].ok:
+                self.session.say(f"drill {i} of {len(chosen)}: {findings[-1].verdict}")
+        return findings
 
-    def _one(self, cut: Cut, probes: Sequence[Probe], progress: str) -> Finding:
-        self.session.say(f"drill {progress}: {cut.what}")
+    def _one(self, cut: Cut, probes: Sequence[Probe]) -> Finding:
         mine = [probe for probe in probes if cut.affected(probe)]
         with self.session.open_network() if cut.open_network else nullcontext():
             before = [result for result in settled(mine, self._run, patience=RECOVERY_SECONDS) if not result.ok]

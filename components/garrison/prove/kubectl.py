@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from garrison import kube
 from garrison.manifest import Manifest
 from garrison.prove.model import ProveError
 
@@ -27,22 +27,16 @@ class Kubectl:
         """Standard output; ProveError with kubectl's own last words when it fails."""
         code, out, err = self.attempt(*args, stdin=stdin, timeout=timeout)
         if code:
-            raise ProveError(f"kubectl {' '.join(args[:3])}: {_last_line(err) or f'exit code {code}'}")
+            raise ProveError(f"kubectl {' '.join(args[:3])}: {kube.last_line(err) or f'exit code {code}'}")
         return out
 
     def attempt(self, *args: str, stdin: str | None = None, timeout: float = PATIENCE) -> tuple[int, str, str]:
         """Exit code, standard output and standard error, for callers to whom a failure is an answer."""
         options = [f"--{k}={v}" for k, v in (("context", self.context), ("kubeconfig", self.kubeconfig)) if v]
-        command = ["kubectl", *options, *args]
         try:
-            done = subprocess.run(
-                command, input=stdin or "", capture_output=True, text=True, timeout=timeout, check=False
-            )
-        except FileNotFoundError as error:
-            raise ProveError("kubectl is not in PATH: install it, or source the cluster's env.sh") from error
-        except subprocess.TimeoutExpired as error:
-            raise ProveError(f"kubectl {' '.join(args[:3])}: no answer within {timeout:.0f} s") from error
-        return done.returncode, done.stdout, done.stderr
+            return kube.attempt([*options, *args], stdin=stdin, timeout=timeout)
+        except kube.KubectlError as error:
+            raise ProveError(str(error)) from error
 
     def items(self, kind: str, *, namespace: str = "", selector: str = "") -> list[Manifest]:
         """Live objects of a kind, in one namespace or in all."""
@@ -71,7 +65,3 @@ def as_list(manifests: Iterable[Manifest]) -> str:
     """Manifests as one JSON list for kubectl's standard input; empty for none."""
     items: list[Any] = list(manifests)
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items}) if items else ""
-
-
-def _last_line(text: str) -> str:
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")

@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
-from garrison.graph import Operation
+from garrison.graph import Operation, Ref, Use
 from garrison.prove import classify
-from garrison.prove.model import Connect, LogIn, Request, Seen
+from garrison.prove.model import Connect, Lease, LogIn, Request, Seen
+from prober import postgres, store
 from prober.batch import observe, run
+from prober.net import AttemptError
 from prober.scram import Scram
 from unit.prove.conftest import CALLEE, CALLER, Authority, http, serving
 
@@ -208,6 +210,33 @@ def test_a_database_without_tls_is_seen() -> None:
 
     with serving(no) as port:
         assert observe(log_in(port, tls={"maximum": "1.3"}), TIMEOUT)["error"] == "the server offers no TLS"
+
+
+@pytest.mark.parametrize(
+    ("expired", "seen"),
+    [
+        (False, Seen("refused", "network", "rejected by ICMP")),
+        (True, Seen("error", None, "crash: a fresh lease was not accepted: none: icmp")),
+    ],
+)
+def test_a_fresh_lease_that_is_stopped_is_a_finding_unless_it_is_the_control(
+    expired: bool, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(_: Any, __: float, ___: str, method: str, path: str, ____: object) -> tuple[int, dict[str, Any]]:
+        asked.append(f"{method} {path}")
+        return 200, {"auth": {"client_token": "t"}, "lease_id": "l", "data": {"username": "u", "password": "p"}}
+
+    def stopped(*_: object) -> dict[str, Any]:
+        raise AttemptError("none", "icmp")
+
+    asked: list[str] = []
+    monkeypatch.setattr(store, "request", answer)
+    monkeypatch.setattr(postgres, "attempt", stopped)
+    who = {"role": "r", "jwt": "j"}
+    spec = {"action": "lease", **who, "path": "database/creds/c", "admin": who, "database": {}, "expired": expired}
+    lease = Lease(Use(Ref("bank", "payments"), Ref("bank", "ledger"), "writer"), expired=expired)
+    assert classify.read(lease, observe(spec, 1.0)) == seen
+    assert asked[-1] == "PUT sys/leases/revoke-prefix/l", "the lease is ended all the same"
 
 
 def test_scram_gives_the_proof_of_the_standards_own_example() -> None:

@@ -1,0 +1,29 @@
+"""`garrison prove` of this checkout, as a user runs it, on the cluster under test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from cluster.live import KUBECONFIG
+from harness import paths
+
+COMMAND = [sys.executable, "-m", "garrison", "prove", f"--kubeconfig={KUBECONFIG}"]
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=paths.REPO,
+        env={**os.environ, "PYTHONPATH": "components"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def prove(*arguments: str) -> tuple[int, str, str]:
+    process = start(*arguments)
+    out, err = process.communicate(timeout=900)
+    return process.returncode, out, err
