@@ -185,8 +185,8 @@ SAMPLE = (  # one of each type; `garrison prove --drill` does them all
     "NetworkPolicy insurance/cover opened",
     "NetworkPolicy bank/ledger deleted",
     "NetworkPolicy shop/orders deleted",
-    "proxy configurations without authorisation",
     "proxy configurations without client certificate",
+    "proxy configurations without callee's name",
     "database bank/ledger without its access rules",
     "secret store sys/policies/acl/bank-payments opened",
     "secret store auth/kubernetes/role/bank-payments for*",
@@ -212,7 +212,7 @@ def test_missing_protections_turn_the_probes_red_and_are_put_back() -> None:
     assert code == 0, out + err
     found = json.loads(out)["probes"]
     assert {probe["observed"] for probe in found} == {"noticed"}
-    assert len(found) == len(SAMPLE) + 1  # the first matches two
+    assert len(found) == len(SAMPLE) + 2  # two of them match two
     assert (specs("networkpolicies"), specs("configmaps"), specs("resourcequotas")) == before
     assert owners() == owned, "what was put back belongs to whom it belonged, or the next deployment meets a conflict"
     assert leavings() == ""

@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -87,6 +88,20 @@ def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     raise AssertionError(f"nothing listens on {port}: {log.read_text()}")
 
 
+def in_front_of(name: str, folder: Path, outbound: int, callee: int) -> dict[str, str]:
+    """Where the caller's sidecar listens and finds the callee: the sidecars of all pods share one loopback here."""
+    return {
+        "15021": str(free_port()),
+        "15102": str(outbound),
+        "15101": str(free_port()),
+        '"0.0.0.0"': '"127.0.0.1"',
+        **{path: str(folder / "id" / name) for path in ("/run/identity", "/run/trust")},
+        '"address":"catalog.shop.svc.cluster.local","port_value":8443': f'"address":"localhost","port_value":{callee}',
+        '"name":"inbound"': '"name":"in"',
+        '"127.0.0.1","port_value":8443': f'"127.0.0.1","port_value":{free_port()}',
+    }
+
+
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     folder = tmp_path_factory.mktemp("mesh")
@@ -97,20 +112,11 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     graph = shop_app().graph()
     inbound, health, outbound = free_port(), free_port(), free_port()
-    # the sidecars of two pods share one loopback here, so every port gets a number of its own
     app = str(server.server_address[1])
     moved = {"8443": str(inbound), "15021": str(health), '"port_value":8080': f'"port_value":{app}'}
     moved |= {"0.0.0.0": "127.0.0.1"}
     callee = moved | {p: str(folder / "id" / "catalog") for p in ("/run/identity", "/run/trust")}
-    caller = {"15021": str(free_port()), "15102": str(outbound), "15101": str(free_port()), '"0.0.0.0"': '"127.0.0.1"'}
-    caller |= {p: str(folder / "id" / "orders") for p in ("/run/identity", "/run/trust")}
-    caller |= {
-        '"address":"catalog.shop.svc.cluster.local","port_value":8443': f'"address":"localhost","port_value":{inbound}'
-    }
-    caller |= {
-        '"name":"inbound"': '"name":"in"',
-        '"127.0.0.1","port_value":8443': f'"127.0.0.1","port_value":{free_port()}',
-    }
+    caller = in_front_of("orders", folder, outbound, inbound)
     processes = [start_envoy(graph, n, folder / n, m) for n, m in (("catalog", callee), ("orders", caller))]
     try:
         wait_for(inbound, processes[0], folder / "catalog" / "log")
@@ -123,21 +129,33 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         server.shutdown()
 
 
-@pytest.fixture(params=opening.CUTS)
-def weakened(request: pytest.FixtureRequest, bench: Bench) -> Iterator[tuple[str, Bench]]:
-    """The callee once more, without one of its protections; the application is the first one's health port."""
-    cut: str = request.param
-    inbound, folder = free_port(), bench.folder / cut.replace(" ", "-")
+@contextmanager
+def another_callee(bench: Bench, folder: Path, name: str, cut: str = "") -> Iterator[int]:
+    """One more sidecar of `catalog` with this identity; its application is the first one's health port."""
+    inbound = free_port()
     moved = {"8443": str(inbound), "15021": str(free_port()), "0.0.0.0": "127.0.0.1"}
     moved |= {'"port_value":8080': f'"port_value":{bench.health}'}
-    moved |= {path: str(bench.folder / "id" / "catalog") for path in ("/run/identity", "/run/trust")}
-    process = start_envoy(shop_app().graph(), "catalog", folder, moved, cut)
+    moved |= {path: str(bench.folder / "id" / name) for path in ("/run/identity", "/run/trust")}
+    with running("catalog", folder, moved, cut, inbound):
+        yield inbound
+
+
+@contextmanager
+def running(name: str, folder: Path, places: dict[str, str], cut: str, port: int) -> Iterator[None]:
+    process = start_envoy(shop_app().graph(), name, folder, places, cut)
     try:
-        wait_for(inbound, process, folder / "log")
-        yield cut, replace(bench, inbound=inbound)
+        wait_for(port, process, folder / "log")
+        yield
     finally:
         process.terminate()
         process.wait(10)
+
+
+@pytest.fixture(params=KINDS)
+def weakened(request: pytest.FixtureRequest, bench: Bench, tmp_path: Path) -> Iterator[tuple[str, Bench]]:
+    """The callee once more, without one of its protections."""
+    with another_callee(bench, tmp_path / "weakened", "catalog", request.param) as inbound:
+        yield request.param, replace(bench, inbound=inbound)
 
 
 def context(folder: Path | None, newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> ssl.SSLContext:
@@ -263,6 +281,23 @@ def test_each_cut_of_the_drill_lets_its_telling_probe_further_and_no_other(weake
     }[cut]
     assert reached == whole | further
     assert KINDS[cut] in further
+
+
+@pytest.mark.parametrize(("cut", "status"), [("", 503), ("callee's name", 404)])
+def test_a_caller_talks_to_an_impostor_only_without_the_callees_name(
+    bench: Bench, tmp_path: Path, cut: str, status: int
+) -> None:
+    outbound = free_port()
+    with another_callee(bench, tmp_path / "impostor", "orders") as impostor:
+        places = in_front_of("orders", bench.folder, outbound, impostor)
+        with running("orders", tmp_path / "caller", places, cut, outbound):
+            made = http.client.HTTPConnection("127.0.0.1", outbound, timeout=10)
+            made.request("GET", "/items/7")
+            answer = made.getresponse()
+            body = answer.read().decode()
+    assert answer.status == status, body
+    log = (tmp_path / "caller" / "log").read_text()  # written to the end: the sidecar has stopped
+    assert ("CERTIFICATE_VERIFY_FAILED" in log) == (not cut)
 
 
 def test_the_health_port_serves_two_paths_only(bench: Bench) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 
@@ -11,6 +11,7 @@ from garrison.derive.mesh import config_ref
 from garrison.derive.secrets import StoreObject, store_objects
 from garrison.graph import Graph, Ref
 from garrison.manifest import Manifest
+from garrison.prove.calls import impostor
 from garrison.prove.expected import namespaces
 from garrison.prove.keep import name
 from garrison.prove.kubectl import Kubectl
@@ -19,7 +20,7 @@ from garrison.prove.opening import anywhere, without
 
 Affected = Callable[[Probe], bool]
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
-KINDS = {  # the probe that must notice each cut of a proxy's configuration
+KINDS = {  # the probe that must notice each cut of what a proxy demands of callers
     "authorisation": "undeclared operation",
     "client certificate": "no certificate",
     "trust domain": "wrong trust domain",
@@ -51,6 +52,7 @@ class Cut:
     store: StoreObject | None = None
     weaker_store: StoreObject | None = None
     restart: tuple[Ref, ...] = ()
+    misled: tuple[Party, ...] = ()  # callers whose misled copies are made anew: they read the configuration, too
     open_network: bool = False
     everyone: tuple[Party, ...] = field(default=())
     """Targets at each of which the cut must be noticed; with none, one notice is enough."""
@@ -108,14 +110,34 @@ def _reviewed(account: Ref) -> Affected:
 def _proxies(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
     """All services at once, and each must be noticed: the probes of one do not depend on another's proxy."""
     refs = tuple(service.ref for service in graph.services)
-    originals = tuple(kubectl.get("configmap", config_ref(ref).name, ref.namespace) for ref in refs)
+    originals = _proxy_configs(refs, kubectl)
     for cut, kind in KINDS.items() if refs else ():
-        weaker = tuple({**live, "data": without(cut, live["data"])} for live in originals)
-        everyone = tuple(Party("service", ref.namespace, ref.name) for ref in refs)
+        everyone = tuple(map(_service, refs))
         layer: Layer = "authorization" if cut == "authorisation" else "identity"
-        what = f"proxy configurations without {cut}"
+        what, weaker = _without(cut, originals)
         affected = _of_kind(kind)
         yield Cut(what, layer, affected, originals, weaker, restart=refs, open_network=True, everyone=everyone)
+    mistaken = [call for call in graph.calls if impostor(graph, call.caller, call.callee)]
+    if mistaken:
+        callers, callees = (tuple(sorted({getattr(c, end) for c in mistaken})) for end in ("caller", "callee"))
+        originals = _proxy_configs(callers, kubectl)
+        what, weaker = _without("callee's name", originals)
+        misled, everyone = tuple(map(_service, callers)), tuple(map(_service, callees))
+        affected = _of_kind("impostor")
+        yield Cut(what, "identity", affected, originals, weaker, misled=misled, open_network=True, everyone=everyone)
+
+
+def _proxy_configs(refs: Iterable[Ref], kubectl: Kubectl) -> tuple[Manifest, ...]:
+    return tuple(kubectl.get("configmap", config_ref(ref).name, ref.namespace) for ref in refs)
+
+
+def _without(cut: str, originals: Iterable[Manifest]) -> tuple[str, tuple[Manifest, ...]]:
+    weaker = tuple({**live, "data": without(cut, live["data"])} for live in originals)
+    return f"proxy configurations without {cut}", weaker
+
+
+def _service(ref: Ref) -> Party:
+    return Party("service", ref.namespace, ref.name)
 
 
 def _of_kind(kind: str) -> Affected:
@@ -161,6 +183,7 @@ def _store(graph: Graph) -> Iterator[Cut]:
         elif item.path.startswith("auth/kubernetes/role/"):
             anyone = {"bound_service_account_names": ["*"], "bound_service_account_namespaces": ["*"]}
             yield _store_cut(item, StoreObject(item.path, {**item.body, **anyone}), "for every service account")
+            yield _store_cut(item, StoreObject(item.path, {**item.body, "audience": ""}), "for every audience")
             yield _store_cut(item, None, "deleted")
 
 

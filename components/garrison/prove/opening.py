@@ -16,7 +16,7 @@ from garrison.manifest import Manifest
 from garrison.prove.pods import LABEL
 
 RBAC_FILTER = "envoy.filters.http.rbac"
-DOWNSTREAM = "DownstreamTlsContext"
+DOWNSTREAM, UPSTREAM = "DownstreamTlsContext", "UpstreamTlsContext"
 
 
 def network(namespaces: Iterable[str], run: str) -> Iterator[Manifest]:
@@ -73,8 +73,8 @@ def _named(item: Any, name: str) -> bool:
     return isinstance(item, dict) and item.get("name") == name
 
 
-def _inbound(change: Callable[[dict[str, Any]], None]) -> Callable[[Any], Any]:
-    """A change of every TLS context that faces callers."""
+def _facing(which: str, change: Callable[[dict[str, Any]], None]) -> Callable[[Any], Any]:
+    """A change of every TLS context that faces callers, or callees."""
 
     def walk(node: Any) -> Any:
         if isinstance(node, list):
@@ -82,7 +82,7 @@ def _inbound(change: Callable[[dict[str, Any]], None]) -> Callable[[Any], Any]:
         if not isinstance(node, dict):
             return node
         copy = {key: walk(value) for key, value in node.items()}
-        if str(copy.get("@type", "")).endswith(DOWNSTREAM):
+        if str(copy.get("@type", "")).endswith(which):
             change(copy)
         return copy
 
@@ -92,10 +92,10 @@ def _inbound(change: Callable[[dict[str, Any]], None]) -> Callable[[Any], Any]:
 def _optional_certificate(context: dict[str, Any]) -> None:
     """Both demands for one: Envoy's validator wants a certificate also where it has names to match."""
     context["require_client_certificate"] = False
-    _any_domain(context)
+    _any_name(context)
 
 
-def _any_domain(context: dict[str, Any]) -> None:
+def _any_name(context: dict[str, Any]) -> None:
     validation = context["common_tls_context"].get("combined_validation_context", {})
     validation.get("default_validation_context", {}).pop("match_typed_subject_alt_names", None)
 
@@ -106,7 +106,8 @@ def _old_tls(context: dict[str, Any]) -> None:
 
 CUTS: Mapping[str, Callable[[Any], Any]] = {
     "authorisation": _no_authorisation,
-    "client certificate": _inbound(_optional_certificate),
-    "trust domain": _inbound(_any_domain),
-    "TLS version": _inbound(_old_tls),
+    "client certificate": _facing(DOWNSTREAM, _optional_certificate),
+    "trust domain": _facing(DOWNSTREAM, _any_name),
+    "TLS version": _facing(DOWNSTREAM, _old_tls),
+    "callee's name": _facing(UPSTREAM, _any_name),
 }

@@ -95,6 +95,15 @@ class Session:
             }
             yield pods.mislead(self._clone(party, self.pod_of(party, "-misled").name, ""), names)
 
+    def mislead_anew(self, callers: Collection[Party]) -> None:
+        """Replace these callers' misled copies: their proxies read configuration and addresses when they start."""
+        fresh = [*self._misled(callers)]
+        for pod in fresh:
+            self.kubectl.delete("pod", pod["metadata"]["name"], f"--namespace={pod['metadata']['namespace']}")
+        self.kubectl.apply(fresh)
+        if fresh:
+            self._wait("pods", f"--selector={LABEL}={self.run}", "--all-namespaces", condition="ContainersReady")
+
     def _pod(self, party: Party) -> Manifest:
         where = self.pod_of(party)
         if party.role == "service":

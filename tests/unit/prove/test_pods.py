@@ -13,6 +13,7 @@ from garrison.derive import render
 from garrison.graph import Graph, Ref
 from garrison.manifest import Manifest
 from garrison.prove import forge, opening, pods
+from garrison.prove.cuts import KINDS
 from garrison.prove.model import FREE, Party, ProveError
 
 ORDERS = Ref("shop", "orders")
@@ -141,7 +142,7 @@ def test_each_cut_takes_out_what_the_mesh_layer_put_in(graph: Graph) -> None:
     assert params == {"tls_minimum_protocol_version": "TLSv1_2"}
 
 
-@pytest.mark.parametrize("cut", opening.CUTS)
+@pytest.mark.parametrize("cut", KINDS)
 def test_a_cut_changes_what_callers_meet_and_nothing_else(cut: str, graph: Graph) -> None:
     data: dict[str, str] = find(graph, "ConfigMap", "orders-proxy", "shop")["data"]
     before, after = json.loads(data["envoy.json"]), json.loads(opening.without(cut, data)["envoy.json"])
@@ -149,6 +150,14 @@ def test_a_cut_changes_what_callers_meet_and_nothing_else(cut: str, graph: Graph
     assert before["static_resources"]["clusters"] == after["static_resources"]["clusters"]
     rest = [item for item in before["static_resources"]["listeners"] if item["name"] != "inbound"]
     assert rest == [item for item in after["static_resources"]["listeners"] if item["name"] != "inbound"]
+
+
+def test_the_cut_of_the_callees_name_changes_what_callees_meet_and_nothing_else(graph: Graph) -> None:
+    data: dict[str, str] = find(graph, "ConfigMap", "orders-proxy", "shop")["data"]
+    before, after = json.loads(data["envoy.json"]), json.loads(opening.without("callee's name", data)["envoy.json"])
+    assert "spiffe://estate.example/ns/shop/sa/catalog" in json.dumps(before["static_resources"]["clusters"])
+    assert "match_typed_subject_alt_names" not in json.dumps(after["static_resources"]["clusters"])
+    assert before["static_resources"]["listeners"] == after["static_resources"]["listeners"]
 
 
 def test_forged_certificates_are_a_foreign_domain_by_our_authority_and_our_name_by_none(graph: Graph) -> None:
