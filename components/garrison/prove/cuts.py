@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 
@@ -11,8 +11,7 @@ from garrison.derive.mesh import config_ref
 from garrison.derive.secrets import StoreObject, store_objects
 from garrison.graph import Graph, Ref
 from garrison.manifest import Manifest
-from garrison.prove.calls import impostor
-from garrison.prove.expected import namespaces
+from garrison.prove.expected import expected, namespaces
 from garrison.prove.keep import name
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.model import API, Layer, Party, Probe, Review
@@ -20,11 +19,13 @@ from garrison.prove.opening import anywhere, without
 
 Affected = Callable[[Probe], bool]
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
-KINDS = {  # the probe that must notice each cut of what a proxy demands of callers
+IMPOSTOR = "impostor"
+KINDS = {  # the probe that must notice each cut of a proxy's configuration
     "authorisation": "undeclared operation",
     "client certificate": "no certificate",
     "trust domain": "wrong trust domain",
     "TLS version": "TLS 1.2",
+    "callee's name": IMPOSTOR,  # what callers demand; the others are demanded of them
 }
 DEFAULT_DENY = "default-deny"
 TELLING = (  # one kind for each way through the network; all connect anew: a policy spares connections that exist
@@ -59,20 +60,24 @@ class Cut:
 
 
 def cuts(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
-    """In the order of the layers, from the live objects."""
-    yield from _network(graph, kubectl)
+    """In the order of the layers, from the live objects; each concerns a probe of the graph."""
+    probes = expected(graph)
+    yield from _network(graph, kubectl, probes)
     yield from _rights(graph, kubectl)
-    yield from _proxies(graph, kubectl)
+    yield from _proxies(kubectl, probes)
     yield from _databases(graph, kubectl)
     yield from _store(graph)
     yield from _admission(graph, kubectl)
 
 
-def _network(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
+def _network(graph: Graph, kubectl: Kubectl, probes: Collection[Probe]) -> Iterator[Cut]:
     for namespace in namespaces(graph):
         for live in kubectl.items("networkpolicies", namespace=namespace, selector=f"{d.MANAGED_BY}={d.MANAGER}"):
-            affected = _through(Ref(namespace, live["metadata"]["name"]))
-            yield Cut(f"{name(live)} deleted", "network", affected, (live,))
+            ref = Ref(namespace, live["metadata"]["name"])
+            affected = _through(ref)
+            if ref.name == DEFAULT_DENY or any(p.expected == "allowed" and affected(p) for p in probes):
+                yield Cut(f"{name(live)} deleted", "network", affected, (live,))
+            # else nobody is let through by it: without it the default still refuses everything
             wide = deepcopy(live)
             wide["spec"] |= {"ingress": [{"from": anywhere()}], "egress": [{"to": anywhere()}]}
             yield Cut(f"{name(live)} opened", "network", affected, (live,), (wide,))
@@ -107,37 +112,31 @@ def _reviewed(account: Ref) -> Affected:
     return affected
 
 
-def _proxies(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
+def _proxies(kubectl: Kubectl, probes: Collection[Probe]) -> Iterator[Cut]:
     """All services at once, and each must be noticed: the probes of one do not depend on another's proxy."""
-    refs = tuple(service.ref for service in graph.services)
-    originals = _proxy_configs(refs, kubectl)
-    for cut, kind in KINDS.items() if refs else ():
-        everyone = tuple(map(_service, refs))
-        layer: Layer = "authorization" if cut == "authorisation" else "identity"
-        what, weaker = _without(cut, originals)
+    for cut, kind in KINDS.items():
         affected = _of_kind(kind)
-        yield Cut(what, layer, affected, originals, weaker, restart=refs, open_network=True, everyone=everyone)
-    mistaken = [call for call in graph.calls if impostor(graph, call.caller, call.callee)]
-    if mistaken:
-        callers, callees = (tuple(sorted({getattr(c, end) for c in mistaken})) for end in ("caller", "callee"))
-        originals = _proxy_configs(callers, kubectl)
-        what, weaker = _without("callee's name", originals)
-        misled, everyone = tuple(map(_service, callers)), tuple(map(_service, callees))
-        affected = _of_kind("impostor")
-        yield Cut(what, "identity", affected, originals, weaker, misled=misled, open_network=True, everyone=everyone)
-
-
-def _proxy_configs(refs: Iterable[Ref], kubectl: Kubectl) -> tuple[Manifest, ...]:
-    return tuple(kubectl.get("configmap", config_ref(ref).name, ref.namespace) for ref in refs)
-
-
-def _without(cut: str, originals: Iterable[Manifest]) -> tuple[str, tuple[Manifest, ...]]:
-    weaker = tuple({**live, "data": without(cut, live["data"])} for live in originals)
-    return f"proxy configurations without {cut}", weaker
-
-
-def _service(ref: Ref) -> Party:
-    return Party("service", ref.namespace, ref.name)
+        mine = [probe for probe in probes if affected(probe)]
+        everyone = tuple(sorted({probe.target for probe in mine}))
+        misled = tuple(sorted({probe.source for probe in mine})) if kind == IMPOSTOR else ()
+        restart = () if misled else tuple(party.ref for party in everyone)
+        refs = [party.ref for party in misled or everyone]
+        originals = tuple(kubectl.get("configmap", config_ref(ref).name, ref.namespace) for ref in refs)
+        weaker = tuple({**live, "data": without(cut, live["data"])} for live in originals)
+        what = f"proxy configurations without {cut}"
+        layer: Layer = "authorization" if cut == "authorisation" else "identity"
+        if mine:
+            yield Cut(
+                what,
+                layer,
+                affected,
+                originals,
+                weaker,
+                restart=restart,
+                misled=misled,
+                open_network=True,
+                everyone=everyone,
+            )
 
 
 def _of_kind(kind: str) -> Affected:
