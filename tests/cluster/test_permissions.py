@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cluster.estate import order, planned, program_with, pulumi, ready
-from cluster.live import apply, get, kubectl
+from cluster.live import apply, eventually, get, kubectl
 from cluster.proving import prove
 from harness import paths
 from harness.errors import HarnessError
@@ -38,6 +38,17 @@ def inside(*paths: str) -> list[str]:
     return kubectl(*run, *paths).split()
 
 
+def rolled_out() -> None:
+    """The new pods are ready and the old ones gone: `kubectl exec` may choose one that is on its way out."""
+    ready()
+    eventually(lambda: not leaving("bank"), "the old pods are gone", 120)
+
+
+def leaving(namespace: str) -> list[str]:
+    pods = get("pods", "-n", namespace)["items"]
+    return [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" in pod["metadata"]]
+
+
 @pytest.fixture(scope="module")
 def permitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The estate with one right more; afterwards as it was."""
@@ -54,12 +65,12 @@ def permitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"fee": "off"}})
     try:
         pulumi("up", "--yes", "--skip-preview", folder=folder)
-        ready()
+        rolled_out()
         yield folder
     finally:
         pulumi("up", "--yes", "--skip-preview")
         kubectl("delete", "configmap", "payments-flags", "-n", "bank")
-        ready()
+        rolled_out()
 
 
 def test_without_the_line_there_is_no_token() -> None:
@@ -94,7 +105,7 @@ def test_the_probes_find_exactly_this_right_and_the_drill_its_loss(permitted: Pa
 
 def test_the_right_goes_with_its_line(permitted: Path) -> None:
     pulumi("up", "--yes", "--skip-preview")
-    ready()
+    rolled_out()
     assert get("roles,rolebindings", "-n", "bank")["items"] == []
     with pytest.raises(HarnessError, match="No such file"):
         inside(FLAGS)
