@@ -318,7 +318,8 @@ def test_a_scanner_that_is_made_to_see_less_is_contradicted(project: Project) ->
     said = json.loads(file.read_text())
     said["output"]["app"]["packages"] += 40
     file.write_text(json.dumps(said))
-    assert project.gate() == ["scan/images: saw 3 packages, the bills of materials of the build list 43"]
+    image = said["output"]["app"]["image"]
+    assert project.gate() == [f"scan/images: saw 3 packages in {image}, its bill of materials lists 43"]
 
 
 def test_an_image_that_is_not_the_locks_closes_the_gate(project: Project) -> None:

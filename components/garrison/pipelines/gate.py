@@ -123,16 +123,16 @@ def _agreement(read: Mapping[str, Report]) -> Iterator[str]:
     if scan is None or bills is None or scan.exit != 0:
         return
     try:
-        seen, targets = int(scan.output["packages"]), set(scan.output["targets"])
-        listed = sum(int(bill["packages"]) for bill in bills.output.values())
-        named = {str(bill["image"]) for bill in bills.output.values()}
+        seen = {str(target): int(packages) for target, packages in scan.output["targets"].items()}
+        listed = {str(bill["image"]): int(bill["packages"]) for bill in bills.output.values()}
     except (KeyError, TypeError, ValueError, AttributeError):
         yield "scan/images: its output, or that of build/bills, names no packages and targets; nothing can be compared"
         return
-    for image in sorted(named - targets):
-        yield f"scan/images: did not look at {image}"
-    if seen < listed:
-        yield f"scan/images: saw {seen} packages, the bills of materials of the build list {listed}"
+    for image, packages in sorted(listed.items()):
+        if image not in seen:
+            yield f"scan/images: did not look at {image}"
+        elif seen[image] < packages:
+            yield f"scan/images: saw {seen[image]} packages in {image}, its bill of materials lists {packages}"
 
 
 def results(needs: str) -> Iterator[str]:

@@ -62,8 +62,7 @@ def _scan(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     judged = verdict.judge(
         findings,
         settings,
-        targets=(each.name for each in targets),
-        packages=sum(report.packages for report in reports),
+        targets={each.name: report.packages for each, report in zip(targets, reports, strict=True)},
         today=now.date(),
     )
     print(FORMS[options.format](judged), end="")

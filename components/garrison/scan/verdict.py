@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 
 from garrison.scan.ignores import Ignore
@@ -16,8 +16,7 @@ from garrison.scan.settings import Settings
 class Verdict:
     """What was scanned and what came of it. Expired ignores fail even where they would cover nothing."""
 
-    targets: tuple[str, ...]
-    packages: int
+    targets: Mapping[str, int]  # and how many packages were looked at in each
     failing: tuple[Finding, ...]
     below: tuple[Finding, ...]
     ignored: tuple[tuple[Finding, Ignore], ...]
@@ -31,9 +30,9 @@ class Verdict:
 
 
 def judge(
-    findings: Iterable[Finding], settings: Settings, *, targets: Iterable[str], packages: int, today: datetime.date
+    findings: Iterable[Finding], settings: Settings, *, targets: Mapping[str, int], today: datetime.date
 ) -> Verdict:
-    """The verdict on `findings` from `targets`, in which `packages` packages were looked at."""
+    """The verdict on `findings` from `targets`, in each of which so many packages were looked at."""
     valid = [ignore for ignore in settings.ignores if not ignore.expired(today)]
     failing, below, ignored = [], [], []
     for finding in sorted(findings):
@@ -46,8 +45,7 @@ def judge(
             below.append(finding)
     used = {ignore for _, ignore in ignored}
     return Verdict(
-        targets=tuple(targets),
-        packages=packages,
+        targets=targets,
         failing=tuple(failing),
         below=tuple(below),
         ignored=tuple(ignored),
@@ -76,7 +74,7 @@ def _lines(verdict: Verdict) -> Iterator[str]:
     counts = (
         f"{len(verdict.failing)} failing, {len(verdict.below)} below the thresholds, {len(verdict.ignored)} ignored"
     )
-    scanned = f"{len(verdict.targets)} scanned, {verdict.packages} packages"
+    scanned = f"{len(verdict.targets)} scanned, {sum(verdict.targets.values())} packages"
     yield f"{'clean' if verdict.clean else 'not clean'}: {counts}; {scanned}"
 
 
@@ -88,8 +86,7 @@ def as_json(verdict: Verdict) -> str:
 
     said = {
         "clean": verdict.clean,
-        "targets": verdict.targets,
-        "packages": verdict.packages,
+        "targets": dict(verdict.targets),
         "failing": [row(finding) for finding in verdict.failing],
         "below": [row(finding) for finding in verdict.below],
         "ignored": [

@@ -20,7 +20,7 @@ from unit.pipelines.conftest import IMAGE, NOW, git
 
 Say = Callable[..., Report]
 HOUR = datetime.timedelta(hours=1)
-CLEAN = {"clean": True, "targets": [IMAGE], "packages": 3, "failing": [], "expired": []}
+CLEAN = {"clean": True, "targets": {IMAGE: 3}, "failing": [], "expired": []}
 CVE = {"kind": "vulnerability", "id": "CVE-1", "where": "openssl", "installed": "1", "fixed": "2", "target": IMAGE}
 
 
@@ -134,8 +134,12 @@ def test_one_step_cannot_write_anothers_report(checkout: Subject, say: Say) -> N
 @pytest.mark.parametrize(
     ("scan", "bills", "why"),
     [
-        ({**CLEAN, "packages": 2}, {"app": {"image": IMAGE, "packages": 3}}, "saw 2 packages"),
-        ({**CLEAN, "targets": []}, {"app": {"image": IMAGE, "packages": 3}}, f"did not look at {IMAGE}"),
+        (
+            {**CLEAN, "targets": {IMAGE: 2, "else": 9}},
+            {"app": {"image": IMAGE, "packages": 3}},
+            f"saw 2 packages in {IMAGE}",
+        ),
+        ({**CLEAN, "targets": {}}, {"app": {"image": IMAGE, "packages": 3}}, f"did not look at {IMAGE}"),
         ({"clean": True}, {"app": {"image": IMAGE, "packages": 3}}, "nothing can be compared"),
         (CLEAN, ["app"], "nothing can be compared"),
         (CLEAN, None, "nothing can be compared"),
