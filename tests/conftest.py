@@ -6,11 +6,15 @@ rest, file by file. In one process (pytest called by hand) the order is the same
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+
+# What a shell starts in the background ignores Ctrl-C, and so does all that it starts; some tests interrupt programs.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 OWN_CLUSTER = "tests/cluster/test_recovery.py"
 RINGS = ("cluster", "plugin", "servers", "engine", "images", "policies", "contract", "golden", "unit")
