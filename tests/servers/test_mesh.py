@@ -20,7 +20,8 @@ import pytest
 from garrison.derive import mesh
 from garrison.graph import Graph, Ref
 from garrison.prove import opening
-from garrison.prove.cuts import IMPOSTOR, KINDS
+from garrison.prove.calls import IMPOSTOR
+from garrison.prove.cuts import KINDS
 from harness.build import binary
 from servers.authority import Authority
 from unit.estates import shop_app

@@ -10,6 +10,8 @@ from garrison.graph import Graph, Operation, Ref
 from garrison.prove.model import OUTSIDE, Connect, Layer, Party, Phase, Probe, Request
 from garrison.prove.samples import declared, sample, served, undeclared
 
+IMPOSTOR = "impostor"  # the one kind that tells of what callers demand of callees
+
 
 @dataclass(frozen=True)
 class Way:
@@ -51,7 +53,7 @@ def _misled(graph: Graph, source: Party, target: Party) -> Iterator[Probe]:
     operations = declared(graph, source.ref, target.ref)
     if operations and impostor(graph, source.ref, target.ref):
         request = Request(sample(operations[0]), tls=False, through_proxy=True, misled=True)
-        way = Way("impostor", d.MTLS_PORT, request, "identity")
+        way = Way(IMPOSTOR, d.MTLS_PORT, request, "identity")
         yield _probe(source, target, way, "identity", "network open")
 
 

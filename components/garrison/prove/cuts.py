@@ -11,6 +11,7 @@ from garrison.derive.mesh import config_ref
 from garrison.derive.secrets import StoreObject, store_objects
 from garrison.graph import Graph, Ref
 from garrison.manifest import Manifest
+from garrison.prove.calls import IMPOSTOR
 from garrison.prove.expected import expected, namespaces
 from garrison.prove.keep import name
 from garrison.prove.kubectl import Kubectl
@@ -19,7 +20,6 @@ from garrison.prove.opening import anywhere, without
 
 Affected = Callable[[Probe], bool]
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
-IMPOSTOR = "impostor"
 KINDS = {  # the probe that must notice each cut of a proxy's configuration
     "authorisation": "undeclared operation",
     "client certificate": "no certificate",
@@ -64,7 +64,7 @@ def cuts(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
     probes = expected(graph)
     yield from _network(graph, kubectl, probes)
     yield from _rights(graph, kubectl)
-    yield from _proxies(kubectl, probes)
+    yield from _proxies(graph, kubectl, probes)
     yield from _databases(graph, kubectl)
     yield from _store(graph)
     yield from _admission(graph, kubectl)
@@ -112,16 +112,17 @@ def _reviewed(account: Ref) -> Affected:
     return affected
 
 
-def _proxies(kubectl: Kubectl, probes: Collection[Probe]) -> Iterator[Cut]:
+def _proxies(graph: Graph, kubectl: Kubectl, probes: Collection[Probe]) -> Iterator[Cut]:
     """All services at once, and each must be noticed: the probes of one do not depend on another's proxy."""
+    refs = [service.ref for service in graph.services]
+    configs = {ref: kubectl.get("configmap", config_ref(ref).name, ref.namespace) for ref in refs}
     for cut, kind in KINDS.items():
         affected = _of_kind(kind)
         mine = [probe for probe in probes if affected(probe)]
         everyone = tuple(sorted({probe.target for probe in mine}))
         misled = tuple(sorted({probe.source for probe in mine})) if kind == IMPOSTOR else ()
         restart = () if misled else tuple(party.ref for party in everyone)
-        refs = [party.ref for party in misled or everyone]
-        originals = tuple(kubectl.get("configmap", config_ref(ref).name, ref.namespace) for ref in refs)
+        originals = tuple(configs[party.ref] for party in misled or everyone)
         weaker = tuple({**live, "data": without(cut, live["data"])} for live in originals)
         what = f"proxy configurations without {cut}"
         layer: Layer = "authorization" if cut == "authorisation" else "identity"

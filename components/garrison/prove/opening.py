@@ -48,7 +48,7 @@ def _policy(namespace: str, name: str, run: str, spec: dict[str, Any]) -> Manife
 
 def identity(config: Mapping[str, str]) -> dict[str, str]:
     """A proxy's configuration without any demand on its callers."""
-    for cut in ("authorisation", "client certificate", "trust domain"):
+    for cut in ("authorisation", "client certificate"):  # the latter takes the names with it
         config = without(cut, config)
     return dict(config)
 

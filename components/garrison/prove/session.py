@@ -67,7 +67,7 @@ class Session:
             found = self.kubectl.items("secrets", namespace=self.namespace)
             self.forged = forge.read(found, sorted(foreign))
         if count:
-            self._wait("pods", f"--selector={LABEL}={self.run}", "--all-namespaces", condition="ContainersReady")
+            self._wait_for_pods()
 
     def _pods(self, used: Collection[Party], opened: Collection[Party]) -> Iterator[Manifest]:
         for party in sources(self.graph):
@@ -102,7 +102,7 @@ class Session:
             self.kubectl.delete("pod", pod["metadata"]["name"], f"--namespace={pod['metadata']['namespace']}")
         self.kubectl.apply(fresh)
         if fresh:
-            self._wait("pods", f"--selector={LABEL}={self.run}", "--all-namespaces", condition="ContainersReady")
+            self._wait_for_pods()
 
     def _pod(self, party: Party) -> Manifest:
         where = self.pod_of(party)
@@ -117,6 +117,9 @@ class Session:
         live = self.finder.find("deployments", party.ref)
         port = self.graph.by_ref[party.ref].port
         return pods.clone(live, name=name, run=self.run, image=self.image, port=port, config=config)
+
+    def _wait_for_pods(self) -> None:
+        self._wait("pods", f"--selector={LABEL}={self.run}", "--all-namespaces", condition="ContainersReady")
 
     def _wait(self, *what: str, condition: str) -> None:
         """Until the condition holds; a pod that can never start ends the wait early."""

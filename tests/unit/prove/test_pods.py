@@ -13,7 +13,8 @@ from garrison.derive import render
 from garrison.graph import Graph, Ref
 from garrison.manifest import Manifest
 from garrison.prove import forge, opening, pods
-from garrison.prove.cuts import IMPOSTOR, KINDS
+from garrison.prove.calls import IMPOSTOR
+from garrison.prove.cuts import KINDS
 from garrison.prove.model import FREE, Party, ProveError
 
 ORDERS = Ref("shop", "orders")
