@@ -28,8 +28,8 @@ from check_tools import CHECKS, KYVERNO_KINDS, Tool, Verdicts, checkov, garrison
 from lowering import estate
 
 from garrison import render
-from garrison_policies.load import load
-from garrison_policies.objects import Object
+from garrison_policies.language.objects import Object
+from garrison_policies.read.load import load
 from harness.paths import REPO
 
 CORPORA = REPO.parent / "shared" / "corpora"

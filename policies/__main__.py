@@ -4,7 +4,7 @@ import signal
 
 from pulumi_policy import PolicyPack
 
-from garrison_policies.pack import policies
+from garrison_policies.places.preview import policies
 
 # The engine ends a pack with SIGINT and waits five seconds for it. Whatever runs in the background of a shell inherits
 # that signal as ignored.

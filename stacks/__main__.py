@@ -6,17 +6,17 @@ from pathlib import Path
 import pulumi
 
 from garrison import IntentError, deploy
+from garrison.declare.program import ProgramError, load
 from garrison.defaults import SYSTEM_NAMESPACES
+from garrison.deployment.platform.charts import ChartError
+from garrison.deployment.platform.component import Platform
+from garrison.deployment.settings import SettingsError, adjusted, read
+from garrison.deployment.vault import GeneratedSecret
 from garrison.kube import KubectlError, check_reachable
-from garrison.platform.charts import ChartError
-from garrison.platform.component import Platform
-from garrison.program import ProgramError, load
-from garrison.settings import SettingsError, adjusted, read
-from garrison.vault import GeneratedSecret
-from garrison_policies import signed
-from garrison_policies.admission import manifests
-from garrison_policies.exceptions import ExceptionsError, load_exceptions
-from garrison_policies.resources import Admission
+from garrison_policies.exceptions.file import ExceptionsError, load_exceptions
+from garrison_policies.places import signed
+from garrison_policies.places.admission import manifests
+from garrison_policies.places.resources import Admission
 from garrison_policies.rules import RULES
 
 EXCEPTIONS = Path(__file__).parents[1] / "policies" / "exceptions.yaml"

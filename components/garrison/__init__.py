@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from garrison.app import App, Database, Namespace, Service
+from garrison.declare.app import App, Database, Namespace, Service
+from garrison.declare.program import images
 from garrison.derive import render
 from garrison.errors import IntentError, Problem
-from garrison.graph import Graph, Resources
-from garrison.program import images
+from garrison.model.graph import Graph
+from garrison.version import VERSION
+from garrison.words import Resources
 
 if TYPE_CHECKING:
-    from garrison.resources import deploy
+    from garrison.deployment.emit import deploy
 
 __all__ = [
     "App",
@@ -26,13 +28,13 @@ __all__ = [
     "images",
     "render",
 ]
-__version__ = "0.1.0"
+__version__ = VERSION
 
 
 def __getattr__(name: str) -> Any:
     """`deploy` is imported when it is asked for, so that everything else works where Pulumi is not installed."""
     if name == "deploy":
-        from garrison.resources import deploy
+        from garrison.deployment.emit import deploy
 
         return deploy
     raise AttributeError(f"module 'garrison' has no attribute {name!r}")

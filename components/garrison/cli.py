@@ -12,10 +12,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from garrison import __version__, diagram, program
+from garrison.declare import program
 from garrison.derive import render
 from garrison.errors import IntentError
-from garrison.graph import Graph
+from garrison.explain import diagram
+from garrison.model.graph import Graph
+from garrison.version import VERSION
 
 DRAWINGS: dict[str, Callable[[Graph], str]] = {
     "table": diagram.table,
@@ -26,17 +28,20 @@ DRAWINGS: dict[str, Callable[[Graph], str]] = {
 # verb -> the module whose `main(arguments)` runs it and returns the exit code, and what it is for
 ELSEWHERE: dict[str, tuple[str, str]] = {
     "prove": ("garrison.prove.command", "probe the live cluster: what is declared, and the rest"),
-    "check": ("garrison_policies.command", "policy rules on files, on rendered manifests or on the live cluster"),
+    "check": (
+        "garrison_policies.commands.check",
+        "policy rules on files, on rendered manifests or on the live cluster",
+    ),
     "exceptions": (
-        "garrison_policies.exceptions_command",
+        "garrison_policies.commands.exceptions",
         "the exceptions to policy rules, with days left",
     ),
     "scan": (
-        "garrison.scan.command",
+        "garrison_supply.scan.command",
         "vulnerabilities, secrets, misconfiguration, licences, signatures",
     ),
-    "outdated": ("garrison.outdated.command", "what is behind: dependencies, base packages, charts and tools"),
-    "ci": ("garrison.pipelines.command", "check workflows of CI systems"),
+    "outdated": ("garrison_supply.outdated.command", "what is behind: dependencies, base packages, charts and tools"),
+    "ci": ("garrison_supply.pipelines.command", "check workflows of CI systems"),
 }
 
 
@@ -63,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="garrison", description="Zero-trust Kubernetes from one declared call graph.")
-    parser.add_argument("--version", action="version", version=f"garrison {__version__}")
+    parser.add_argument("--version", action="version", version=f"garrison {VERSION}")
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--app", type=Path, default=program.DEFAULT, help="the program or graph (default: %(default)s)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from garrison.graph import Resources
+from garrison.words import Resources
 
 # --- names and labels -----------------------------------------------------------------------------------------------
 NAME: Final = "app.kubernetes.io/name"

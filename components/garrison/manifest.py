@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from garrison.defaults import MANAGED_BY, MANAGER, NAME, PART_OF
-from garrison.graph import Ref, Resources
+from garrison.words import Ref, Resources
 
 Manifest = dict[str, Any]
 

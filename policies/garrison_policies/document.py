@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from textwrap import dedent
 
 from garrison_policies import rules
-from garrison_policies.admission import enforced
-from garrison_policies.rule import Rule
+from garrison_policies.language.rule import Rule
+from garrison_policies.places.admission import enforced
 
 _HEAD = """\
 # Policies

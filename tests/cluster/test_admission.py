@@ -13,8 +13,8 @@ import pytest
 
 from cluster import live
 from cluster.estate import PLATFORM, ready
-from garrison_policies import admission
-from garrison_policies.exceptions import PolicyException
+from garrison_policies.exceptions.file import PolicyException
+from garrison_policies.places import admission
 from garrison_policies.rules import RULES
 
 Obj = dict[str, Any]

@@ -8,7 +8,7 @@ import sys
 
 from cluster.estate import ready
 from cluster.live import CLUSTER, apply, kubectl
-from garrison.prove import keep
+from garrison.prove.drill import keep
 from garrison.prove.kubectl import Kubectl
 from harness import environment, paths
 

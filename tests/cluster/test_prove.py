@@ -14,9 +14,9 @@ import pytest
 from cluster.estate import NAMESPACES, ready
 from cluster.live import apply, eventually, get, kubectl
 from cluster.proving import prove, start
-from garrison.prove.keep import NAME as KEPT
-from garrison.prove.opening import anywhere
-from garrison.prove.pods import LABEL
+from garrison.prove.drill.keep import NAME as KEPT
+from garrison.prove.look.opening import anywhere
+from garrison.prove.look.pods import LABEL
 
 KEYS = {"source", "target", "port", "operation", "kind", "expected", "observed", "layer", "ok"}
 NOTHING = f"localhost:1/nothing@sha256:{'0' * 64}"

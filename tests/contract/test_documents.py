@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from garrison import App, diagram, render
-from garrison.program import load
+from garrison import App, render
+from garrison.declare.program import load
+from garrison.explain import diagram
 
 REPO = Path(__file__).parents[2]
 PAGES = sorted([*REPO.glob("*.md"), *(REPO / "docs").glob("*.md")])

@@ -21,7 +21,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_every_module(wheel: Path) -> None:
-    packages = {"garrison": REPO / "components", "garrison_policies": REPO / "policies"}
+    packages = {
+        "garrison": REPO / "components",
+        "garrison_supply": REPO / "components",
+        "garrison_policies": REPO / "policies",
+    }
     expected = {str(path.relative_to(root)) for name, root in packages.items() for path in (root / name).rglob("*.py")}
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".py")}
     assert packed == expected

@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from engine.test_resources import Recorder, kubernetes, run
+from garrison.deployment.platform import certificates, charts, network, openbao
+from garrison.deployment.platform.component import Platform
+from garrison.deployment.settings import Settings, SettingsError, read
 from garrison.manifest import Manifest
-from garrison.platform import certificates, charts, network, openbao
-from garrison.platform.component import Platform
-from garrison.settings import Settings, SettingsError, read
 from harness import build
 
 IMAGE = "quay.io/openbao/openbao:2.7.2"

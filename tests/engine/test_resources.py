@@ -11,9 +11,9 @@ from pulumi.runtime import Mocks
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
 
 from garrison import deploy, render
+from garrison.deployment.vault import StoreConnection
 from garrison.derive.secrets import store_objects
 from garrison.manifest import Manifest
-from garrison.vault import StoreConnection
 from unit.estates import shop_app
 
 STORE = StoreConnection(namespace="openbao", audience="openbao", address=None, ca_file=None)

@@ -7,8 +7,8 @@ import json
 
 import pytest
 
+from garrison.deployment.platform.seal import SealKeyProvider
 from garrison.kube import KubectlError, ToolMissingError, check_reachable, kubectl
-from garrison.platform.seal import SealKeyProvider
 from harness import build
 from harness.plugin.testing.apiserver import ControlPlane
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import yaml
 
-from garrison import App, diagram, render
-from garrison.app import MayStatement
-from garrison.graph import Ref
+from garrison import App, render
+from garrison.declare.app import MayStatement
+from garrison.explain import diagram
+from garrison.words import Ref
 from unit.estates import DIGEST, empty_app
 
 HERE = Path(__file__).parent

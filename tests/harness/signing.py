@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from garrison.scan import binary, signature
-from garrison.scan.binary import Binary
-from garrison.scan.model import ScanError
-from garrison.scan.settings import load
+from garrison_supply.scan import binary, signature
+from garrison_supply.scan.binary import Binary
+from garrison_supply.scan.model import ScanError
+from garrison_supply.scan.settings import load
 from harness import assembly, build, manifest, oci, paths
 from harness.errors import HarnessError
 from harness.parts import part

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import yaml
 
-from garrison_policies.evaluate import evaluate
-from garrison_policies.objects import Inventory, Object, without_nulls
-from garrison_policies.rule import Finding, Rule
+from garrison_policies.language.evaluate import evaluate
+from garrison_policies.language.objects import Inventory, Object, without_nulls
+from garrison_policies.language.rule import Finding, Rule
 from harness import build
 from harness.paths import REPO
 

@@ -8,9 +8,9 @@ from typing import Any
 import cel
 import pytest
 
-from garrison_policies import admission
-from garrison_policies.exceptions import PolicyException
-from garrison_policies.exempt import covered
+from garrison_policies.exceptions.exempt import covered
+from garrison_policies.exceptions.file import PolicyException
+from garrison_policies.places import admission
 from garrison_policies.rules import RULES
 
 LAST_DAY = datetime.date(2030, 6, 30)

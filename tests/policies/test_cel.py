@@ -9,8 +9,8 @@ import cel
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from garrison_policies.objects import Object
-from garrison_policies.rule import Check, Rule
+from garrison_policies.language.objects import Object
+from garrison_policies.language.rule import Check, Rule
 from garrison_policies.rules import RULES
 from policies.anypod import pods
 from policies.fixtures import corpora, objects, pod_security

@@ -13,7 +13,7 @@ import yaml
 
 from garrison import render
 from garrison.cli import main as garrison
-from garrison_policies.command import LEVELS, main
+from garrison_policies.commands.check import LEVELS, main
 from garrison_policies.rules import RULES
 from unit.estates import shop_app
 
@@ -167,9 +167,15 @@ def test_every_rule_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_it_starts_without_what_it_does_not_need() -> None:
     """The start is fast because of what is not imported; a timed assertion would only be flaky."""
-    code = "import sys; from garrison_policies.command import main; main(['good.yaml']); print(*sys.modules)"
+    code = "import sys; from garrison_policies.commands.check import main; main(['good.yaml']); print(*sys.modules)"
     where = {"PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=where)
     loaded = set(done.stdout.splitlines()[-1].split())
     assert "garrison_policies.rules" in loaded
-    assert not loaded & {"pulumi", "hvac", "garrison.prove", "garrison_policies.estate", "garrison_policies.live"}
+    assert not loaded & {
+        "pulumi",
+        "hvac",
+        "garrison.prove",
+        "garrison_policies.places.estate",
+        "garrison_policies.places.live",
+    }

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from garrison_policies.rule import Finding
+from garrison_policies.language.rule import Finding
 from garrison_policies.rules import RULES
 from policies.fixtures import CORPORA, findings, objects
 

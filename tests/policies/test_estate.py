@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 
 from garrison import App, render
-from garrison_policies.estate import compare
-from garrison_policies.estate_difference import differences
-from garrison_policies.objects import Inventory, Object
-from garrison_policies.rule import Finding
+from garrison_policies.language.objects import Inventory, Object
+from garrison_policies.language.rule import Finding
+from garrison_policies.places.difference import differences
+from garrison_policies.places.estate import compare
 from unit.estates import apps, shop_app
 
 Manifest = dict[str, Any]

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from garrison_policies.evaluate import finding
-from garrison_policies.excepted import Outcome, apply
-from garrison_policies.exceptions import (
+from garrison_policies.exceptions.apply import Outcome, apply
+from garrison_policies.exceptions.file import (
     ExceptionsError,
     PolicyException,
     load_exceptions,
@@ -19,8 +18,9 @@ from garrison_policies.exceptions import (
     parse_exceptions,
     validated,
 )
-from garrison_policies.objects import Inventory, Object
-from garrison_policies.own import EXTRA, MISSING
+from garrison_policies.language.evaluate import finding
+from garrison_policies.language.objects import Inventory, Object
+from garrison_policies.language.own import EXTRA, MISSING
 
 TODAY = datetime.date(2026, 6, 1)
 RULE = MISSING.id
@@ -66,7 +66,7 @@ def test_exceptions_in_code(tmp_path: Path) -> None:
     path = tmp_path / "exceptions.py"
     program = f"""
 import datetime
-from garrison_policies.exceptions import PolicyException
+from garrison_policies.exceptions.file import PolicyException
 WEB = PolicyException(rule={RULE!r}, kind="Deployment", namespace="shop", name="web", owner="ops",
                       reason="until the move", expires=datetime.date(2026, 6, 1))
 OTHERS = [PolicyException(rule={RULE!r}, kind="Deployment", namespace="shop", name="other", owner=OWNER,

@@ -7,7 +7,19 @@ from typing import Any
 import cel
 import pytest
 
-from garrison_policies.expr import Between, Entries, Every, Is, Matches, Not, OnlyKeys, Predicate, Present, Some, Whole
+from garrison_policies.language.expr import (
+    Between,
+    Entries,
+    Every,
+    Is,
+    Matches,
+    Not,
+    OnlyKeys,
+    Predicate,
+    Present,
+    Some,
+    Whole,
+)
 
 KEY = ("metadata", "labels", "example.org/team")
 LABELLED = {"metadata": {"labels": {"example.org/team": "shop"}}}

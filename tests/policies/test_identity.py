@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from garrison_policies.objects import Object
+from garrison_policies.language.objects import Object
 from garrison_policies.rules import RULES
 from policies.fixtures import findings
 

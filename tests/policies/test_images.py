@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from garrison_policies.objects import Object
-from garrison_policies.rule import Rule
+from garrison_policies.language.objects import Object
+from garrison_policies.language.rule import Rule
 from garrison_policies.rules import images
 from policies.fixtures import findings
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from garrison_policies.objects import Object, without_nulls
-from garrison_policies.rule import Rule
+from garrison_policies.language.objects import Object, without_nulls
+from garrison_policies.language.rule import Rule
 from garrison_policies.rules import RULES
 from policies.fixtures import findings, objects, pod_security
 

@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 import pytest
 
 from garrison.kube import KubectlError
-from garrison_policies import live
-from garrison_policies.command import main
-from garrison_policies.evaluate import evaluate
-from garrison_policies.load_files import CheckError
-from garrison_policies.objects import Inventory, Object
+from garrison_policies.commands.check import main
+from garrison_policies.language.evaluate import evaluate
+from garrison_policies.language.objects import Inventory, Object
+from garrison_policies.places import live
+from garrison_policies.read.files import CheckError
 from garrison_policies.rules import RULES
 from policies.fixtures import objects
 

@@ -12,10 +12,10 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from garrison_policies.load import Loaded, load
-from garrison_policies.load_files import CheckError
-from garrison_policies.load_values import MAX_ALIASED, MAX_DEPTH
-from garrison_policies.load_yaml import documents
+from garrison_policies.read.documents import documents
+from garrison_policies.read.files import CheckError
+from garrison_policies.read.load import Loaded, load
+from garrison_policies.read.values import MAX_ALIASED, MAX_DEPTH
 
 POD = "{apiVersion: v1, kind: Pod, metadata: {name: app}, spec: {containers: [{name: app, image: x}]}}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from garrison_policies.objects import Object
+from garrison_policies.language.objects import Object
 from garrison_policies.rules import RULES
 from policies.fixtures import findings
 

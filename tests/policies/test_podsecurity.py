@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from garrison_policies.rule import Finding, Rule
+from garrison_policies.language.rule import Finding, Rule
 from garrison_policies.rules import RULES
 from garrison_policies.rules.capabilities import BASELINE as BASELINE_CAPABILITIES
 from garrison_policies.rules.confinement import SAFE_SYSCTLS, SELINUX_TYPES

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from garrison_policies import own
-from garrison_policies.evaluate import finding
-from garrison_policies.exceptions import PolicyException
-from garrison_policies.objects import Object
-from garrison_policies.report import Report, as_json, as_table, ordered, printable
-from garrison_policies.report_sarif import as_sarif
+from garrison_policies.exceptions.file import PolicyException
+from garrison_policies.language import own
+from garrison_policies.language.evaluate import finding
+from garrison_policies.language.objects import Object
+from garrison_policies.report.sarif import as_sarif
+from garrison_policies.report.table import Report, as_json, as_table, ordered, printable
 
 TODAY = datetime.date(2026, 6, 1)
 WEB = Object(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from garrison_policies import selectors
-from garrison_policies.selectors import Labelled, Selectors, selects
+from garrison_policies.language import selectors
+from garrison_policies.language.selectors import Labelled, Selectors, selects
 
 KEYS, VALUES, PLACES = st.sampled_from("abc"), st.sampled_from("xyz"), st.sampled_from(("shop", "bank"))
 LABELS = st.dictionaries(KEYS, VALUES)

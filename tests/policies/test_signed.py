@@ -8,9 +8,9 @@ from pathlib import Path
 import cel
 import pytest
 
-from garrison_policies import signed
-from garrison_policies.exceptions import ExceptionsError
-from garrison_policies.rule import Rule
+from garrison_policies.exceptions.file import ExceptionsError
+from garrison_policies.language.rule import Rule
+from garrison_policies.places import signed
 from policies.fixtures import findings, objects
 
 ORDERS = "registry.example/shop/orders@sha256:" + "a" * 64

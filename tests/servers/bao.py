@@ -20,8 +20,15 @@ from pathlib import Path
 import hvac
 import requests
 
-from garrison.platform.store_config import ADMIN, BREAK_GLASS, Files, Request, initial_requests, server_config
-from garrison.vault import StoreConnection
+from garrison.deployment.platform.store_config import (
+    ADMIN,
+    BREAK_GLASS,
+    Files,
+    Request,
+    initial_requests,
+    server_config,
+)
+from garrison.deployment.vault import StoreConnection
 from harness import build
 from servers.authority import Authority
 

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import urllib3
 
-from garrison_policies import admission
-from garrison_policies.evaluate import judge
-from garrison_policies.objects import Object, without_nulls
+from garrison_policies.language.evaluate import judge
+from garrison_policies.language.objects import Object, without_nulls
+from garrison_policies.places import admission
 from garrison_policies.rules import RULES
 from harness.plugin.errors import KindMissing
 from harness.plugin.testing.apiserver import ControlPlane

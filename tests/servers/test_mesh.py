@@ -18,10 +18,11 @@ from pathlib import Path
 import pytest
 
 from garrison.derive import mesh
-from garrison.graph import Graph, Ref
-from garrison.prove import opening
-from garrison.prove.calls import IMPOSTOR
-from garrison.prove.cuts import KINDS
+from garrison.model.graph import Graph
+from garrison.prove.drill.cuts import KINDS
+from garrison.prove.expect.calls import IMPOSTOR
+from garrison.prove.look import opening
+from garrison.words import Ref
 from harness.build import binary
 from servers.authority import Authority
 from unit.estates import shop_app

@@ -20,11 +20,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from garrison.scan import binary, signature
-from garrison.scan.binary import Binary
-from garrison.scan.command import main
-from garrison.scan.model import ScanError
-from garrison.scan.settings import load
+from garrison_supply.scan import binary, signature
+from garrison_supply.scan.binary import Binary
+from garrison_supply.scan.command import main
+from garrison_supply.scan.model import ScanError
+from garrison_supply.scan.settings import load
 from harness import assembly, build, oci, paths, signing
 from harness.errors import HarnessError
 from servers import advisories

@@ -16,11 +16,11 @@ import psycopg
 import pytest
 from hvac.exceptions import Forbidden
 
+from garrison.deployment.platform.store_config import ADMIN, BREAK_GLASS
+from garrison.deployment.vault import StoreConnection, StoreError, connection
+from garrison.deployment.vault.connection import patiently
+from garrison.deployment.vault.resources import GeneratedProvider, StoreProvider
 from garrison.derive.secrets import StoreObject, store_objects
-from garrison.platform.store_config import ADMIN, BREAK_GLASS
-from garrison.vault import StoreConnection, StoreError, connection
-from garrison.vault.connection import patiently
-from garrison.vault.resources import GeneratedProvider, StoreProvider
 from servers.authority import Authority
 from servers.bao import Bao, serving
 from servers.test_database import Server, programs, server  # noqa: F401 fixtures: the estate's own database

@@ -12,8 +12,8 @@ from hypothesis import given
 from garrison import App, Graph, render
 from garrison.derive import LAYERS, mesh
 from garrison.derive.secrets import store_objects
-from garrison.graph import Ref
 from garrison.manifest import compact, identity
+from garrison.words import Ref
 from unit.estates import apps, shop_app
 
 

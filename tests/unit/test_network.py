@@ -8,10 +8,10 @@ from dataclasses import replace
 from hypothesis import given
 
 from garrison import App, Graph, render
-from garrison.app import CallStatement
+from garrison.declare.app import CallStatement
 from garrison.derive.network import at_api_server
-from garrison.graph import Ref
 from garrison.manifest import identity
+from garrison.words import Ref
 from unit.estates import apps
 from unit.netmodel import Pod, allowed, pods
 

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from garrison import App, Graph, IntentError, diagram, render
-from garrison.app import MayStatement
+from garrison import App, Graph, IntentError, render
+from garrison.declare.app import MayStatement
 from garrison.derive import network, rbac
-from garrison.graph import Ref
+from garrison.explain import diagram
 from garrison.manifest import identity
-from garrison.permissions import CLUSTER_CA, VERBS, derived_config_maps, objections
+from garrison.model.permissions import CLUSTER_CA, VERBS, derived_config_maps, objections
+from garrison.words import Ref
 from unit.estates import apps, shop_app
 from unit.rbacmodel import Asked, allowed
 

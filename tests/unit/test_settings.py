@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from garrison import render
-from garrison.app import MayStatement
-from garrison.graph import Ref
-from garrison.settings import Settings, SettingsError, adjusted, issuer_name, parse
+from garrison.declare.app import MayStatement
+from garrison.deployment.settings import Settings, SettingsError, adjusted, issuer_name, parse
+from garrison.words import Ref
 from unit.estates import shop_app
 
 

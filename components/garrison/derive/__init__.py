@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from garrison.derive import database, identity, mesh, namespace, network, rbac, secrets, workload
-from garrison.graph import Graph
 from garrison.manifest import Manifest
+from garrison.model.graph import Graph
 
 Layer = Callable[[Graph], Iterator[Manifest]]
 

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from garrison import defaults as d
-from garrison.derive.identity import secret_name
-from garrison.graph import Database, Graph, Ref
+from garrison.derive.names import secret_name
 from garrison.manifest import Manifest, container, digest, labels, manifest, selector
+from garrison.model.graph import Database, Graph
+from garrison.words import Ref
 
 Json = dict[str, Any]
 BIN = "/usr/lib/postgresql/15/bin"

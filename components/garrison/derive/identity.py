@@ -9,14 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from garrison import defaults as d
-from garrison.graph import Graph, Ref
+from garrison.derive.names import secret_name
 from garrison.manifest import Manifest, manifest
+from garrison.model.graph import Graph
+from garrison.words import Ref
 
 API = "cert-manager.io/v1"
-
-
-def secret_name(ref: Ref) -> str:
-    return f"{ref.name}-identity"
 
 
 def manifests(graph: Graph) -> Iterator[Manifest]:

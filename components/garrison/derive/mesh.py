@@ -13,8 +13,9 @@ from typing import Any
 
 from garrison import defaults as d
 from garrison.derive import envoy
-from garrison.graph import Call, Graph, Operation, Ref, Service
 from garrison.manifest import Manifest, compact, manifest
+from garrison.model.graph import Call, Graph, Operation, Service
+from garrison.words import Ref
 
 Json = dict[str, Any]
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from garrison import defaults as d
-from garrison.graph import Graph, Ref
 from garrison.manifest import Manifest, labels, manifest
+from garrison.model.graph import Graph
+from garrison.words import Ref
 
 
 def manifests(graph: Graph) -> Iterator[Manifest]:

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from garrison import defaults as d
-from garrison.graph import Database, Graph, Ref, Service
 from garrison.manifest import Manifest, manifest, selector
+from garrison.model.graph import Database, Graph, Service
+from garrison.words import Ref
 
 API = "networking.k8s.io/v1"
 BOTH = ["Ingress", "Egress"]

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from garrison import defaults as d
-from garrison.graph import Graph, Permission, Ref
 from garrison.manifest import Manifest, manifest
-from garrison.permissions import CLUSTER_CA
+from garrison.model.graph import Graph, Permission
+from garrison.model.permissions import CLUSTER_CA
+from garrison.words import Ref
 
 Json = dict[str, Any]
 GROUP = "rbac.authorization.k8s.io"

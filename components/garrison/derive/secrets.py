@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from garrison import defaults as d
-from garrison.graph import Database, Graph, Ref, Use
 from garrison.manifest import Manifest, compact, container, manifest, variable
+from garrison.model.graph import Database, Graph, Use
+from garrison.words import Ref
 
 Json = dict[str, Any]
 

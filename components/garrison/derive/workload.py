@@ -10,9 +10,10 @@ from typing import Any
 
 from garrison import defaults as d
 from garrison.derive import mesh, rbac, secrets
-from garrison.derive.identity import secret_name
-from garrison.graph import Graph, Ref, Service
+from garrison.derive.names import secret_name
 from garrison.manifest import Manifest, container, digest, labels, manifest, selector, variable
+from garrison.model.graph import Graph, Service
+from garrison.words import Ref
 
 Json = dict[str, Any]
 

@@ -1,18 +1,135 @@
-"""The command line of `garrison prove`."""
+"""The command line of `garrison prove`: options, one run, its report and its exit code."""
 
 from __future__ import annotations
 
 import argparse
+import fnmatch
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from garrison import program, prove
+from garrison.declare import program
+from garrison.model.graph import Graph
+from garrison.prove.drill import findings as drilled
+from garrison.prove.drill.drill import Drill
+from garrison.prove.drill.findings import Finding
+from garrison.prove.expect.expected import expected
+from garrison.prove.judge import report
+from garrison.prove.judge.picture import as_svg
+from garrison.prove.kubectl import Kubectl
+from garrison.prove.look.alone import alone, cluster_id
+from garrison.prove.look.execute import Runner
+from garrison.prove.look.phases import prove
+from garrison.prove.look.session import Session, cleaned
+from garrison.prove.look.world import ADMIN
+from garrison.prove.model import Party, Probe, ProveError, Result
+from garrison.words import Ref
+
+COULD_NOT_RUN = 2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `garrison prove`."""
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="default: %(default)s")
+    parser.add_argument("--picture", type=Path, metavar="FILE.svg", help="also draw the matrix")
+    parser.add_argument("--source", metavar="PATTERN", help="only probes from there, such as 'shop/*' or outside")
+    parser.add_argument("--target", metavar="PATTERN", help="only probes to there, such as bank/payments")
+    layers = "also show that each layer is enough alone (default: yes)"
+    parser.add_argument("--layers", action=argparse.BooleanOptionalAction, default=True, help=layers)
+    drill = "on a cluster for tests: take away each protection (or those that match) in turn; probes must notice"
+    parser.add_argument("--drill", nargs="*", metavar="PATTERN", help=drill)
+    parser.add_argument("--timeout", type=_seconds, default=2.0, metavar="SECONDS", help="for each connection")
+    parser.add_argument("--image", help="the probe tool's image (default: the lock's entry `prober`)")
+    parser.add_argument("--context", help="kubeconfig context")
+    parser.add_argument("--kubeconfig", help="kubeconfig file (default: as kubectl finds it)")
+    admin = "the secret store's administrator, a service account (default: %(default)s)"
+    parser.add_argument("--store-admin", type=Ref.parse, default=ADMIN, metavar="NAMESPACE/NAME", help=admin)
+
+
+def run(graph: Graph, options: argparse.Namespace) -> int:
+    """Probe and report; 0 as declared, 1 a deviation, 2 a probe could not be run."""
+    try:
+        return _run(graph, options)
+    except ProveError as error:
+        print(f"garrison prove: {error}", file=sys.stderr)
+        return COULD_NOT_RUN
+
+
+def _run(graph: Graph, options: argparse.Namespace) -> int:
+    probes = select(expected(graph, layers=options.layers), options.source, options.target)
+    image: str = options.image or dict(graph.images).get("prober", "")
+    _check(graph, image, options.picture)
+    started = time.monotonic()
+    kubectl = Kubectl(options.context, options.kubeconfig)
+    with alone(cluster_id(kubectl)), cleaned(Session(kubectl, graph, image, _say)) as session:
+        runner = Runner(session, options.timeout)
+        drill = Drill(session, runner, options.store_admin)
+        with drill.mended():
+            session.start(probes)
+        if options.drill is not None:
+            findings = drill.run(probes, options.drill or ["*"])
+            return _drilled(findings, options.format, session.run, time.monotonic() - started)
+        results = prove(session, runner, probes, options.store_admin)
+    _show(graph, options, results, session.run, time.monotonic() - started)
+    return report.exit_code(results)
+
+
+def _check(graph: Graph, image: str, picture: Path | None) -> None:
+    """What can be known to fail fails before anything is made on the cluster."""
+    if not graph.services:
+        raise ProveError("the program declares no service: there is nothing to prove")
+    if not image:
+        raise ProveError("no image of the probe tool: give --image, or an entry `prober` in the image lock")
+    if picture and not picture.parent.is_dir():
+        raise ProveError(f"--picture {picture}: there is no folder {picture.parent}")
+
+
+def select(probes: Sequence[Probe], source: str | None, target: str | None) -> list[Probe]:
+    """The probes whose ends match the patterns; a word that matches nothing is a mistake, not an empty proof."""
+    for word, ends in ((source, {p.source for p in probes}), (target, {p.target for p in probes})):
+        if word and not any(_matches(end, word) for end in ends):
+            raise ProveError(f"{word!r} matches nothing; there is {', '.join(sorted(map(str, ends)))}")
+    found = [p for p in probes if _matches(p.source, source) and _matches(p.target, target)]
+    if not found:
+        raise ProveError("no probe has that source and that target")
+    return found
+
+
+def _matches(party: Party, pattern: str | None) -> bool:
+    return pattern is None or fnmatch.fnmatchcase(str(party), pattern) or party.name == pattern
+
+
+def _drilled(findings: list[Finding], form: str, run_id: str, seconds: float) -> int:
+    show = drilled.as_json if form == "json" else drilled.as_table
+    print(show(findings, run=run_id, seconds=seconds), end="")
+    return 0 if all(finding.ok for finding in findings) else 1
+
+
+def _show(graph: Graph, options: argparse.Namespace, results: list[Result], run_id: str, seconds: float) -> None:
+    if options.picture:
+        options.picture.write_text(as_svg(results, f"{graph.name}: who may call whom, as seen by the probes"))
+    if options.format == "json":
+        print(report.as_json(results, run=run_id, seconds=seconds), end="")
+    else:
+        print(report.as_table(results, seconds=seconds, colour=sys.stdout.isatty()), end="")
+
+
+def _say(message: str) -> None:
+    print(f"garrison prove: {message}", file=sys.stderr, flush=True)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0.1 <= value <= 60:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0.1 and 60")
+    return value
 
 
 def main(arguments: Sequence[str]) -> int:
     """Probe the cluster; 0 as declared, 1 a deviation, 2 a probe could not be run."""
-    parser = argparse.ArgumentParser(prog="garrison prove", description=prove.__doc__)
+    parser = argparse.ArgumentParser(prog="garrison prove", description=__doc__)
     parser.add_argument("--app", type=Path, default=program.DEFAULT, help="the program or graph (default: %(default)s)")
-    prove.add_arguments(parser)
+    add_arguments(parser)
     options = parser.parse_args(arguments)
-    return prove.run(program.graph_of(options.app), options)
+    return run(program.graph_of(options.app), options)

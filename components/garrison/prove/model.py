@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from garrison.graph import Operation, Ref, Use
+from garrison.model.graph import Operation, Use
+from garrison.words import Ref
 
 Verdict = Literal["allowed", "refused", "error"]  # error: the probe could not be run, which proves nothing
 Layer = Literal["network", "workload", "identity", "authorization", "store", "database", "rbac", "admission"]

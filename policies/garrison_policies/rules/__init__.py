@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from garrison_policies.rule import Rule
+from garrison_policies.language.rule import Rule
 from garrison_policies.rules import (
     availability,
     bindings,

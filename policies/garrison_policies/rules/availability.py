@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from garrison_policies.expr import get
-from garrison_policies.objects import Inventory, Object
-from garrison_policies.rule import Hit, Rule, Severity
+from garrison.findings import Severity
+from garrison_policies.language.expr import get
+from garrison_policies.language.objects import Inventory, Object
+from garrison_policies.language.rule import Hit, Rule
+from garrison_policies.language.selectors import selects
+from garrison_policies.language.workloads import autoscalers, fewest, namespace, pod_labels, replicas, scalable
 from garrison_policies.rules.manifests import deployment
-from garrison_policies.selectors import selects
-from garrison_policies.workloads import autoscalers, fewest, namespace, pod_labels, replicas, scalable
 
 ENOUGH = 2  # one may go away, for an upgrade of its node or by an accident, and one answers
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from garrison_policies.expr import All, Either, Every, Is, Not, Whole
-from garrison_policies.rule import Check, Rule, Severity
-from garrison_policies.subjects import BINDINGS, BOUND
+from garrison.findings import Severity
+from garrison_policies.language.expr import All, Either, Every, Is, Not, Whole
+from garrison_policies.language.rule import Check, Rule
+from garrison_policies.language.subjects import BINDINGS, BOUND
 
 # Everybody who asks, everybody who has any credential, all workloads of the cluster, and the group RBAC does not hold.
 EVERYBODY = (

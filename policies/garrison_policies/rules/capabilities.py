@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from garrison_policies.expr import All, Either, Every, Is, Matches, Not, Predicate, Some
-from garrison_policies.rule import Check, Rule, Severity
+from garrison.findings import Severity
+from garrison_policies.language.expr import All, Either, Every, Is, Matches, Not, Predicate, Some
+from garrison_policies.language.rule import Check, Rule
+from garrison_policies.language.subjects import CONTAINERS
 from garrison_policies.rules.conditions import WINDOWS
 from garrison_policies.rules.examples import pod
-from garrison_policies.subjects import CONTAINERS
 
 _ADD, _DROP = "securityContext.capabilities.add", "securityContext.capabilities.drop"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from garrison_policies.expr import All, Either, Is, Not, Predicate, Present, Whole
-from garrison_policies.rule import Check
-from garrison_policies.subjects import CONTAINERS, POD
+from garrison_policies.language.expr import All, Either, Is, Not, Predicate, Present, Whole
+from garrison_policies.language.rule import Check
+from garrison_policies.language.subjects import CONTAINERS, POD
 
 # Linux settings are refused by the API on a Windows pod; Pod Security has not asked for them there since 1.25.
 WINDOWS = Whole(Is("spec.os.name", ("windows",)))

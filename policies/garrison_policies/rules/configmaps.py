@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from garrison_policies.expr import All, Either, Entries, Matches, Not, Path, Predicate, at, get, present
-from garrison_policies.rule import Check, Rule, Severity
+from garrison.findings import Severity
+from garrison_policies.language.expr import All, Either, Entries, Matches, Not, Path, Predicate, at, get, present
+from garrison_policies.language.rule import Check, Rule
+from garrison_policies.language.subjects import CONFIG_MAPS
 from garrison_policies.rules.credentials import ABOUT, HARMLESS, NAME, VALUE
-from garrison_policies.subjects import CONFIG_MAPS
 
 # A line of a properties, environment, YAML or JSON file that sets a credential to something: not to nothing, nor to a
 # variable, a template, a path or a block. Words such as `secret` alone are left out: they mostly name a Secret.

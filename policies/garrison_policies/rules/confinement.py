@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from garrison_policies.expr import All, Either, Entries, Every, Is, Matches, Not, Predicate, Present, Some, Whole
-from garrison_policies.rule import Check, Rule, Severity
+from garrison.findings import Severity
+from garrison_policies.language.expr import (
+    All,
+    Either,
+    Entries,
+    Every,
+    Is,
+    Matches,
+    Not,
+    Predicate,
+    Present,
+    Some,
+    Whole,
+)
+from garrison_policies.language.rule import Check, Rule
+from garrison_policies.language.subjects import CONTAINERS, POD
 from garrison_policies.rules.conditions import USER_NAMESPACE, WINDOWS, everywhere
 from garrison_policies.rules.examples import pod
-from garrison_policies.subjects import CONTAINERS, POD
 
 BASELINE = frozenset({"baseline"})
 SELINUX_TYPES = ("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")  # the last since 1.31

@@ -6,7 +6,7 @@ only speaks about one (where it is, how long it lives). Numbers stay secrets: pe
 
 from __future__ import annotations
 
-from garrison_policies.expr import All, Either, Is, Matches, Not, Path, Predicate, Present
+from garrison_policies.language.expr import All, Either, Is, Matches, Not, Path, Predicate, Present
 
 NAME = (
     r"(?i)(passw(or)?d|passphrase|(^|[_.-])(pass|pwd|pat)([_.-]|$)|[_-]?pwd$|secret|token|credential"

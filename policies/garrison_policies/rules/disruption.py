@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from garrison_policies.expr import MISSING, Either, Is, Matches, Not, Present, get
-from garrison_policies.objects import Inventory, Object
-from garrison_policies.rule import Check, Hit, Rule, Severity, Subject
-from garrison_policies.rules.manifests import deployment, manifests
-from garrison_policies.selectors import Json, Selectors, is_empty
-from garrison_policies.workloads import (
+from garrison.findings import Severity
+from garrison_policies.language.expr import MISSING, Either, Is, Matches, Not, Present, get
+from garrison_policies.language.objects import Inventory, Object
+from garrison_policies.language.rule import Check, Hit, Rule, Subject
+from garrison_policies.language.selectors import Json, Selectors, is_empty
+from garrison_policies.language.workloads import (
     autoscalers,
     namespace,
     pod_labels,
@@ -19,6 +19,7 @@ from garrison_policies.workloads import (
     replicas,
     scalable,
 )
+from garrison_policies.rules.manifests import deployment, manifests
 
 BUDGETS = Subject(kinds=("PodDisruptionBudget",))
 

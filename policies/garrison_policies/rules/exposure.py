@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from garrison_policies.expr import MISSING, get
-from garrison_policies.objects import Inventory, Object
-from garrison_policies.rule import Hit, Rule, Severity
+from garrison.findings import Severity
+from garrison_policies.language.expr import MISSING, get
+from garrison_policies.language.objects import Inventory, Object
+from garrison_policies.language.rule import Hit, Rule
+from garrison_policies.language.selectors import Labelled, by_labels
+from garrison_policies.language.workloads import namespace, pods_by_label
 from garrison_policies.rules.manifests import deployment, manifests
-from garrison_policies.selectors import Labelled, by_labels
-from garrison_policies.workloads import namespace, pods_by_label
 
 OUTSIDE = ("NodePort", "LoadBalancer")
 ROUTES = ("Ingress", "HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute")

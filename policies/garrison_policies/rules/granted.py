@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from garrison_policies.expr import Predicate, get
-from garrison_policies.objects import Inventory, Object
-from garrison_policies.rule import Hit, Look, Rule, Severity
+from garrison.findings import Severity
+from garrison_policies.language.expr import Predicate, get
+from garrison_policies.language.objects import Inventory, Object
+from garrison_policies.language.rule import Hit, Look, Rule
+from garrison_policies.language.selectors import selects
+from garrison_policies.language.workloads import namespace
 from garrison_policies.rules.manifests import manifests
 from garrison_policies.rules.rights import CREATES_PODS, ESCALATES, EVERYTHING, EXECUTES, READS_SECRETS
-from garrison_policies.selectors import selects
-from garrison_policies.workloads import namespace
 
 Named = tuple[str, str, str]  # kind, namespace (none for a ClusterRole) and name of a role
 

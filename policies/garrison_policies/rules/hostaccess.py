@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from garrison_policies.expr import All, Every, Is, Matches, Not, Present
-from garrison_policies.rule import Check, Rule, Severity
+from garrison.findings import Severity
+from garrison_policies.language.expr import All, Every, Is, Matches, Not, Present
+from garrison_policies.language.rule import Check, Rule
+from garrison_policies.language.subjects import CONTAINERS, POD, VOLUMES
 from garrison_policies.rules.examples import pod
-from garrison_policies.subjects import CONTAINERS, POD, VOLUMES
 
 BASELINE = frozenset({"baseline"})
 _HANDLERS = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle.postStart", "lifecycle.preStop")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from garrison_policies.expr import All, Between, Either, Is, Not, Predicate, Present
-from garrison_policies.rule import Check, Rule, Severity
+from garrison.findings import Severity
+from garrison_policies.language.expr import All, Between, Either, Is, Not, Predicate, Present
+from garrison_policies.language.rule import Check, Rule
+from garrison_policies.language.subjects import CONTAINERS, POD, SERVICE_ACCOUNTS
 from garrison_policies.rules.conditions import USER_NAMESPACE, WINDOWS, inherited
 from garrison_policies.rules.examples import pod
-from garrison_policies.subjects import CONTAINERS, POD, SERVICE_ACCOUNTS
 
 _MOUNT = "automountServiceAccountToken"
 _ACCOUNT = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: %s, namespace: shop}\n"

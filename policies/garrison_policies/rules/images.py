@@ -1,17 +1,18 @@
 """Images: which one exactly, from where, and when it is fetched again.
 
 Whether an image is signed cannot be read from an object: cosign verifies the signatures before a deployment, and
-`garrison_policies.signed` makes the rule that lets in exactly what was verified.
+`garrison_policies.places.signed` makes the rule that lets in exactly what was verified.
 """
 
 from __future__ import annotations
 
 import re
 
-from garrison_policies.expr import All, Either, Is, Matches, Not, Path, Predicate, Present
-from garrison_policies.rule import Check, Rule, Severity
+from garrison.findings import Severity
+from garrison_policies.language.expr import All, Either, Is, Matches, Not, Path, Predicate, Present
+from garrison_policies.language.rule import Check, Rule
+from garrison_policies.language.subjects import CONTAINERS, VOLUMES
 from garrison_policies.rules.examples import IMAGE, pod
-from garrison_policies.subjects import CONTAINERS, VOLUMES
 
 _DIGEST = r"@sha(256|512):[0-9a-f]+$"
 _TAG = r"^([^@]*/)?[^/:@]+:[^/:@]+(@.*)?$"

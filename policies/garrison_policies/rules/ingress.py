@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from garrison_policies.expr import All, Is, Matches, Not, Path, Predicate, Present, get, literal, regex
-from garrison_policies.rule import Check, Rule, Severity, Subject
+from garrison.findings import Severity
+from garrison_policies.language.expr import All, Is, Matches, Not, Path, Predicate, Present, get, literal, regex
+from garrison_policies.language.rule import Check, Rule, Subject
+from garrison_policies.language.subjects import INGRESSES
 from garrison_policies.rules.network import empty
-from garrison_policies.subjects import INGRESSES
 
 _WILDCARD = r"^[*]\.[A-Za-z0-9.-]+$"
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from garrison_policies.expr import get
-from garrison_policies.objects import Inventory, Object
-from garrison_policies.rule import Hit, Rule, Severity
+from garrison.findings import Severity
+from garrison_policies.language.expr import get
+from garrison_policies.language.objects import Inventory, Object
+from garrison_policies.language.rule import Hit, Rule
+from garrison_policies.language.selectors import Json, Selectors, is_empty
+from garrison_policies.language.workloads import namespace, pods_by_label, running
 from garrison_policies.rules.manifests import deployment, manifests
 from garrison_policies.rules.network import ISOLATES
-from garrison_policies.selectors import Json, Selectors, is_empty
-from garrison_policies.workloads import namespace, pods_by_label, running
 
 
 def selector(policy: Object) -> Json:

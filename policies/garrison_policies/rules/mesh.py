@@ -6,10 +6,11 @@ label. For other people's manifests these are opinions, so the API server does n
 
 from __future__ import annotations
 
-from garrison_policies.expr import All, Either, Entries, Is, Not, Predicate, Present
-from garrison_policies.rule import Check, Rule, Severity, Subject
+from garrison.findings import Severity
+from garrison_policies.language.expr import All, Either, Entries, Is, Not, Predicate, Present
+from garrison_policies.language.rule import Check, Rule, Subject
+from garrison_policies.language.subjects import NAMESPACES, POD
 from garrison_policies.rules.manifests import manifests
-from garrison_policies.subjects import NAMESPACES, POD
 
 _ANNOTATIONS = "metadata.annotations"
 _WHY_NOT = "a mesh is a choice of the cluster's owner, and the mesh's own webhooks enforce it"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from garrison_policies.expr import Is
-from garrison_policies.rule import Check, Rule, Severity
-from garrison_policies.subjects import NAMESPACES
+from garrison.findings import Severity
+from garrison_policies.language.expr import Is
+from garrison_policies.language.rule import Check, Rule
+from garrison_policies.language.subjects import NAMESPACES
 
 _ENFORCE = ("metadata", "labels", "pod-security.kubernetes.io/enforce")
 

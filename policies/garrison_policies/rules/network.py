@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from garrison_policies.expr import (
+from garrison.findings import Severity
+from garrison_policies.language.expr import (
     All,
     Between,
     Either,
@@ -17,8 +18,8 @@ from garrison_policies.expr import (
     Some,
     Whole,
 )
-from garrison_policies.rule import Check, Rule, Severity, Subject
-from garrison_policies.subjects import NETWORK_POLICIES
+from garrison_policies.language.rule import Check, Rule, Subject
+from garrison_policies.language.subjects import NETWORK_POLICIES
 
 NOTHING = Not(Present(""))  # no element satisfies it
 

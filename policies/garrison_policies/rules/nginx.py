@@ -8,9 +8,10 @@ CVE-2025-1098; with CVE-2025-1974, IngressNightmare). Later controllers refuse t
 
 from __future__ import annotations
 
-from garrison_policies.expr import Entries, Every, Is, Matches, Not
-from garrison_policies.rule import Check, Rule, Severity, Subject
-from garrison_policies.subjects import CONFIG_MAPS, INGRESSES
+from garrison.findings import Severity
+from garrison_policies.language.expr import Entries, Every, Is, Matches, Not
+from garrison_policies.language.rule import Check, Rule, Subject
+from garrison_policies.language.subjects import CONFIG_MAPS, INGRESSES
 
 _PREFIX = r"^nginx\.(ingress\.kubernetes\.io|org)/"
 # What ingress-nginx' own inspector and its recommended word list refuse: ends of directives, and those that matter.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from garrison.defaults import SYSTEM_NAMESPACES
-from garrison_policies.expr import All, Either, Is, Not, Present
-from garrison_policies.rule import Check, Rule, Severity, Subject
-from garrison_policies.subjects import WORKLOADS
+from garrison.findings import Severity
+from garrison_policies.language.expr import All, Either, Is, Not, Present
+from garrison_policies.language.rule import Check, Rule, Subject
+from garrison_policies.language.subjects import WORKLOADS
 
 _TEMPLATED = Subject(kinds=(*WORKLOADS, "DeploymentConfig", "Rollout"))
 _NAMESPACED = Subject(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from garrison_policies.expr import All, Between, Either, Every, Is, Not
-from garrison_policies.rule import Check, Rule, Severity
+from garrison.findings import Severity
+from garrison_policies.language.expr import All, Between, Either, Every, Is, Not
+from garrison_policies.language.rule import Check, Rule
+from garrison_policies.language.subjects import CONTAINERS, SERVICES
 from garrison_policies.rules.examples import pod
-from garrison_policies.subjects import CONTAINERS, SERVICES
 
 _TCP = Is("protocol", ("TCP",), absent=True)
 _SSH_SERVICE = Either(Is("port", (22,)), Is("targetPort", (22,)))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from garrison_policies.expr import Is
-from garrison_policies.rule import Check, Rule, Severity
+from garrison.findings import Severity
+from garrison_policies.language.expr import Is
+from garrison_policies.language.rule import Check, Rule
+from garrison_policies.language.subjects import CONTAINERS
 from garrison_policies.rules.conditions import everywhere
 from garrison_policies.rules.examples import pod
-from garrison_policies.subjects import CONTAINERS
 
 RULES = (
     Rule(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from garrison_policies.expr import Either, Is, Present, Whole
-from garrison_policies.rule import Check, Rule, Severity
+from garrison.findings import Severity
+from garrison_policies.language.expr import Either, Is, Present, Whole
+from garrison_policies.language.rule import Check, Rule
+from garrison_policies.language.subjects import APP_CONTAINERS, CONTAINERS, RUN_CONTAINERS
 from garrison_policies.rules.conditions import WINDOWS
 from garrison_policies.rules.examples import pod
-from garrison_policies.subjects import APP_CONTAINERS, CONTAINERS, RUN_CONTAINERS
 
 _AMOUNTS = tuple(f"resources.{side}.{what}" for side in ("requests", "limits") for what in ("cpu", "memory"))
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from garrison_policies.expr import Either, Is, Not, OnlyKeys, Predicate, Present
-from garrison_policies.rule import Check, Rule, Severity
+from garrison.findings import Severity
+from garrison_policies.language.expr import Either, Is, Not, OnlyKeys, Predicate, Present
+from garrison_policies.language.rule import Check, Rule
+from garrison_policies.language.subjects import CONTAINERS, POD, VOLUMES
 from garrison_policies.rules.conditions import USER_NAMESPACE, WINDOWS, everywhere, inherited
 from garrison_policies.rules.confinement import profile
 from garrison_policies.rules.examples import pod
-from garrison_policies.subjects import CONTAINERS, POD, VOLUMES
 
 RESTRICTED = frozenset({"restricted"})
 _VOLUMES = (

@@ -6,10 +6,11 @@ nothing until it is bound: what admission does not refuse weighs less here than 
 
 from __future__ import annotations
 
-from garrison_policies.expr import All, Either, Is, Matches, Not, Predicate, Some
-from garrison_policies.rule import Check, Rule, Severity
+from garrison.findings import Severity
+from garrison_policies.language.expr import All, Either, Is, Matches, Not, Predicate, Some
+from garrison_policies.language.rule import Check, Rule
+from garrison_policies.language.subjects import ROLE_RULES
 from garrison_policies.rules.network import empty
-from garrison_policies.subjects import ROLE_RULES
 
 RBAC = "rbac.authorization.k8s.io"
 

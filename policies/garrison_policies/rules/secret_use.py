@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from garrison_policies.expr import MISSING, elements, get
-from garrison_policies.objects import Inventory, Object
-from garrison_policies.rule import Hit, Rule, Severity
+from garrison.findings import Severity
+from garrison_policies.language.expr import MISSING, elements, get
+from garrison_policies.language.objects import Inventory, Object
+from garrison_policies.language.rule import Hit, Rule
 from garrison_policies.rules.examples import pod
 
 Secret = tuple[str, str]  # namespace and name

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from garrison_policies.expr import All, Entries, Every, Is, Not, Present
-from garrison_policies.rule import Check, Rule, Severity, Subject
+from garrison.findings import Severity
+from garrison_policies.language.expr import All, Entries, Every, Is, Not, Present
+from garrison_policies.language.rule import Check, Rule, Subject
+from garrison_policies.language.subjects import CONTAINERS
 from garrison_policies.rules.credentials import argument, named_value
 from garrison_policies.rules.examples import pod
-from garrison_policies.subjects import CONTAINERS
 
 _GUESS = "it is a guess by name and shape: a wrong one is looked at in review, at the door it would stop a deployment"
 _TASTE = "many charts bring their credentials as Secrets; whoever has moved them out can refuse the rest"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from garrison_policies.expr import Is
-from garrison_policies.rule import Check, Rule, Severity
+from garrison.findings import Severity
+from garrison_policies.language.expr import Is
+from garrison_policies.language.rule import Check, Rule
+from garrison_policies.language.subjects import SERVICES
 from garrison_policies.rules.network import empty
-from garrison_policies.subjects import SERVICES
 
 
 def _service(spec: str) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from garrison.outdated import debian, go, python
-from garrison.outdated.command import main
+from garrison_supply.outdated import debian, go, python
+from garrison_supply.outdated.command import main
 
 LOCK = "httpx==0.27.0 \\\n    --hash=sha256:aa\nidna==3.9 \\\n    --hash=sha256:bb\n"
 NEWER = "httpx==0.28.1 \\\n    --hash=sha256:cc\nidna==3.9 \\\n    --hash=sha256:bb\n"

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import garrison
-from garrison.pipelines import report, subject
-from garrison.pipelines.report import Report
-from garrison.pipelines.subject import Subject
+from garrison_supply.pipelines import report, subject
+from garrison_supply.pipelines.report import Report
+from garrison_supply.pipelines.subject import Subject
 
 IMAGE = "registry.example/app@sha256:" + "a" * 64
 NOW = datetime.datetime(2026, 3, 1, 12, tzinfo=datetime.UTC)

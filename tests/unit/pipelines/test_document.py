@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from garrison.pipelines import load
-from garrison.pipelines.document import Reference, parse, read
-from garrison.pipelines.errors import PipelineError, UnreadableError
-from garrison.pipelines.github import Workflow
-from garrison.pipelines.gitlab import Pipeline
+from garrison_supply.pipelines import load
+from garrison_supply.pipelines.document import Reference, parse, read
+from garrison_supply.pipelines.errors import PipelineError, UnreadableError
+from garrison_supply.pipelines.github import Workflow
+from garrison_supply.pipelines.gitlab import Pipeline
 
 
 def test_words_and_commits_stay_words() -> None:

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from garrison.pipelines import gate, report
-from garrison.pipelines.command import main
-from garrison.pipelines.errors import PipelineError
-from garrison.pipelines.gate import Gate
-from garrison.pipelines.report import Report
-from garrison.pipelines.subject import Subject
+from garrison_supply.pipelines import gate, report
+from garrison_supply.pipelines.command import main
+from garrison_supply.pipelines.errors import PipelineError
+from garrison_supply.pipelines.gate import Gate
+from garrison_supply.pipelines.report import Report
+from garrison_supply.pipelines.subject import Subject
 from unit.pipelines.conftest import IMAGE, NOW, git
 
 Say = Callable[..., Report]

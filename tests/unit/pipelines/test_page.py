@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from garrison.pipelines.gitlab import Pipeline
-from garrison.pipelines.rule import File
-from garrison.pipelines.rules import RULES
+from garrison_supply.pipelines.gitlab import Pipeline
+from garrison_supply.pipelines.rule import File
+from garrison_supply.pipelines.rules import RULES
 
 REPO = Path(__file__).parents[3]
 PAGE = REPO / "docs/ci.md"

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 import garrison
-from garrison.pipelines import changes, comment
-from garrison.pipelines.command import main
-from garrison.pipelines.errors import PipelineError
-from garrison.pipelines.report import Report
-from garrison.pipelines.subject import Subject
+from garrison_supply.pipelines import changes, comment
+from garrison_supply.pipelines.command import main
+from garrison_supply.pipelines.errors import PipelineError
+from garrison_supply.pipelines.report import Report
+from garrison_supply.pipelines.subject import Subject
 from unit.estates import IMAGES
 from unit.pipelines.conftest import git
 
@@ -121,7 +121,7 @@ def test_the_job_that_may_write_needs_nothing_installed(say: Say, checkout: Subj
 import sys
 for name in ("yaml", "pulumi", "pulumi_kubernetes", "hvac"):
     sys.modules[name] = None
-from garrison.pipelines.comment import main
+from garrison_supply.pipelines.comment import main
 sys.argv[1:] = ["build/reports"]
 sys.exit(main())
 """

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from garrison.pipelines import report
-from garrison.pipelines.command import main
-from garrison.pipelines.report import Report
-from garrison.pipelines.subject import Subject
+from garrison_supply.pipelines import report
+from garrison_supply.pipelines.command import main
+from garrison_supply.pipelines.report import Report
+from garrison_supply.pipelines.subject import Subject
 
 PYTHON = [sys.executable, "-c"]
 

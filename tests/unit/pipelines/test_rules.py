@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from garrison.pipelines.document import parse
-from garrison.pipelines.load import view
-from garrison.pipelines.rule import Finding, Rule, judge
-from garrison.pipelines.rules import RULES
+from garrison_supply.pipelines.document import parse
+from garrison_supply.pipelines.load import view
+from garrison_supply.pipelines.rule import Finding, Rule, judge
+from garrison_supply.pipelines.rules import RULES
 
 
 def found(text: str, *, trusted: frozenset[str] = frozenset()) -> list[Finding]:

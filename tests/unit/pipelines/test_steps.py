@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from garrison.pipelines import report
-from garrison.pipelines.report import Report
-from garrison.pipelines.subject import Subject
+from garrison_supply.pipelines import report
+from garrison_supply.pipelines.report import Report
+from garrison_supply.pipelines.subject import Subject
 
 REPO = Path(__file__).parents[3]
 STEPS = sorted((REPO / "ci/steps").iterdir())

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from garrison.pipelines.document import parse
-from garrison.pipelines.lint import lint
-from garrison.pipelines.load import view
-from garrison.pipelines.rule import judge
-from garrison.pipelines.rules import RULES
+from garrison_supply.pipelines.document import parse
+from garrison_supply.pipelines.lint import lint
+from garrison_supply.pipelines.load import view
+from garrison_supply.pipelines.rule import judge
+from garrison_supply.pipelines.rules import RULES
 
 CI = Path(__file__).parents[3] / "ci"
 TEMPLATES = sorted([*CI.glob("github/*.yml"), *CI.glob("gitlab/*.yml")])

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 
 from garrison import App
 from garrison.derive import render
-from garrison.graph import Graph
 from garrison.manifest import Manifest
-from garrison.prove.cuts import KINDS, Cut, cuts
-from garrison.prove.expected import expected
+from garrison.model.graph import Graph
+from garrison.prove.drill.cuts import KINDS, Cut, cuts
+from garrison.prove.expect.expected import expected
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.model import Request
 from unit.estates import apps, shop_app

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from garrison.graph import Graph
 from garrison.manifest import Manifest
-from garrison.prove import drilled, keep
-from garrison.prove.drill import gave_way
-from garrison.prove.drilled import Finding
-from garrison.prove.expected import expected
+from garrison.model.graph import Graph
+from garrison.prove.drill import findings as drilled
+from garrison.prove.drill import keep
+from garrison.prove.drill.drill import gave_way
+from garrison.prove.drill.findings import Finding
+from garrison.prove.expect.expected import expected
 from garrison.prove.kubectl import MANAGER
 from garrison.prove.model import Probe, Result, Seen
 

@@ -6,10 +6,11 @@ from hypothesis import given, settings
 
 from garrison import App
 from garrison import defaults as d
-from garrison.graph import Graph, Operation, Ref
-from garrison.prove.expected import expected
+from garrison.model.graph import Graph, Operation
+from garrison.prove.expect.expected import expected
+from garrison.prove.expect.samples import covers, declared, sample, undeclared
 from garrison.prove.model import Connect, Probe, Request
-from garrison.prove.samples import covers, declared, sample, undeclared
+from garrison.words import Ref
 from unit.estates import DIGEST, apps, empty_app, shop_app
 
 LAW = settings(max_examples=10)  # a random estate has a thousand probes

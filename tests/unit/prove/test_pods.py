@@ -10,12 +10,13 @@ import yaml
 
 from garrison import defaults as d
 from garrison.derive import render
-from garrison.graph import Graph, Ref
 from garrison.manifest import Manifest
-from garrison.prove import forge, opening, pods
-from garrison.prove.calls import IMPOSTOR
-from garrison.prove.cuts import KINDS
+from garrison.model.graph import Graph
+from garrison.prove.drill.cuts import KINDS
+from garrison.prove.expect.calls import IMPOSTOR
+from garrison.prove.look import forge, opening, pods
 from garrison.prove.model import FREE, Party, ProveError
+from garrison.words import Ref
 
 ORDERS = Ref("shop", "orders")
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from garrison.graph import Operation, Ref, Use
-from garrison.prove import classify
+from garrison.model.graph import Operation, Use
+from garrison.prove.judge import classify
 from garrison.prove.model import Connect, Lease, LogIn, Request, Seen
+from garrison.words import Ref
 from prober import postgres, store
 from prober.batch import observe, run
 from prober.net import AttemptError

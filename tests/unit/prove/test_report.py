@@ -11,14 +11,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from garrison import prove
-from garrison.graph import Graph, Operation
-from garrison.prove import classify, report
-from garrison.prove.execute import knock, node_addresses, worst
-from garrison.prove.expected import expected
+from garrison.model.graph import Graph, Operation
+from garrison.prove import command as prove
+from garrison.prove.expect.expected import expected
+from garrison.prove.judge import classify, report
+from garrison.prove.judge.picture import as_svg
+from garrison.prove.look.execute import knock, node_addresses, worst
+from garrison.prove.look.phases import settled
 from garrison.prove.model import Connect, Lease, Probe, ProveError, Request, Result, Seen, StoreRequest, Verdict
-from garrison.prove.phases import settled
-from garrison.prove.picture import as_svg
 
 KEYS = {"source", "target", "port", "operation", "kind", "expected", "observed", "layer", "ok"}
 HTTP = Request(Operation("GET", "/"))
@@ -219,7 +219,7 @@ def test_what_must_fail_fails_before_the_cluster_is_asked(
 
 
 def test_two_runs_on_one_cluster_do_not_mix() -> None:
-    from garrison.prove.alone import alone
+    from garrison.prove.look.alone import alone
 
     with alone("a-cluster-of-this-test"):
         with alone("another-cluster-of-this-test"):
@@ -252,7 +252,7 @@ def test_a_senseless_timeout_is_refused(value: str, capsys: pytest.CaptureFixtur
 
 
 def test_the_proxys_own_log_says_why_a_callee_was_not_reached() -> None:
-    from garrison.prove.proxylog import details
+    from garrison.prove.look.proxylog import details
 
     log = '[warning] starting\n{"request_id": "1", "detail": "{remote|TLS_error:...}"}\n{"request_id": "2", "de'
     assert details(log) == {"1": "{remote|TLS_error:...}"}

@@ -9,14 +9,16 @@ import pytest
 from hypothesis import given, settings
 
 from garrison import App, Graph
-from garrison.app import MayStatement
+from garrison.declare.app import MayStatement
 from garrison.derive import render
-from garrison.graph import Ref
 from garrison.manifest import Manifest
-from garrison.prove import api, cuts, drill, rights
-from garrison.prove.expected import expected
+from garrison.prove.drill import cuts, drill
+from garrison.prove.expect import rights
+from garrison.prove.expect.expected import expected
 from garrison.prove.kubectl import Kubectl
+from garrison.prove.look import api
 from garrison.prove.model import API, Connect, Probe, Result, Review, Seen
+from garrison.words import Ref
 from unit.estates import apps, shop_app
 from unit.rbacmodel import Asked, allowed
 

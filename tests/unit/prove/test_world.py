@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from garrison import defaults as d
-from garrison.graph import Graph, Ref
-from garrison.prove.expected import expected
-from garrison.prove.forge import KeyPair
+from garrison.model.graph import Graph
+from garrison.prove.expect.expected import expected
+from garrison.prove.look.forge import KeyPair
+from garrison.prove.look.world import ADMIN, World, impersonated, spec, subjects
 from garrison.prove.model import Admit, Lease, LogIn, Party, Probe, ProveError, Request, Review
-from garrison.prove.world import ADMIN, World, impersonated, spec, subjects
+from garrison.words import Ref
 
 
 def tool_probes(graph: Graph) -> list[Probe]:

@@ -227,7 +227,7 @@ def test_a_machine_that_fails_is_one_line_too(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "layout")
 
-    monkeypatch.setattr("garrison.scan.target._copy", full)
+    monkeypatch.setattr("garrison_supply.scan.target._copy", full)
     assert world.scan() == 2
     assert capsys.readouterr() == ("", "garrison scan: layout: No space left on device\n")
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from garrison.errors import Problem
-from garrison.outdated import command as outdated
-from garrison.scan import command as scan
-from garrison.scan.settings import load, parse
+from garrison_supply.outdated import command as outdated
+from garrison_supply.scan import command as scan
+from garrison_supply.scan.settings import load, parse
 
 REPO = Path(__file__).parents[3]
 PAGE = (REPO / "docs/scanning.md").read_text()

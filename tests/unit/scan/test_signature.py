@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from garrison.scan import signature
-from garrison.scan.binary import Binary
-from garrison.scan.model import ScanError
-from garrison.scan.settings import Tool
+from garrison_supply.scan import signature
+from garrison_supply.scan.binary import Binary
+from garrison_supply.scan.model import ScanError
+from garrison_supply.scan.settings import Tool
 
 DIGEST = "sha256:" + "ab" * 32
 IMAGE = f"shop.example/x@{DIGEST}"

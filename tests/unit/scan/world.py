@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from garrison.scan.command import main
+from garrison_supply.scan.command import main
 from harness import oci
 
 Json = dict[str, Any]

@@ -1,0 +1,65 @@
+"""Loading the program that declares an App, and the lock file of its images."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import tomllib
+from pathlib import Path
+
+from garrison.declare.app import App
+from garrison.model.graph import Graph
+
+DEFAULT = Path("stacks/estate.py")  # where design and example have it
+
+
+class ProgramError(Exception):
+    """The program file cannot be used: it is missing, fails, or does not declare exactly one App."""
+
+
+def load(path: Path) -> App:
+    """Execute a Python file and return the one App among its global names."""
+    if not path.is_file():
+        raise ProgramError(f"{path}: no such program; name the file that declares the App with --app")
+    spec = importlib.util.spec_from_file_location(f"garrison_program_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ProgramError(f"{path}: not a Python file; name the file that declares the App with --app")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except ProgramError:
+        raise
+    except Exception as error:
+        raise ProgramError(f"{path}: the program failed: {type(error).__name__}: {error}") from error
+    found = {id(value): value for value in vars(module).values() if isinstance(value, App)}
+    if len(found) != 1:
+        raise ProgramError(f"{path}: declares {len(found)} Apps; a program declares exactly one")
+    return next(iter(found.values()))
+
+
+def graph_of(path: Path) -> Graph:
+    """The graph of a program that declares an App, or the one that `garrison graph --format json` wrote.
+
+    Raises ProgramError for what cannot be used, and IntentError for a declaration that does not hold together.
+    """
+    if path.suffix != ".json":
+        return load(path).graph()
+    try:
+        return Graph.from_json(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ProgramError(f"{path}: {error}") from None
+
+
+def images(path: Path) -> dict[str, str]:
+    """Image references by short name from a lock file in TOML (`orders = "NAME@sha256:..."`)."""
+    try:
+        entries = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        raise ProgramError(f"{path}: no such lock file; build the images first") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ProgramError(f"{path}: not TOML: {error}") from None
+    wrong = [name for name, value in entries.items() if not isinstance(value, str)]
+    if wrong:
+        raise ProgramError(f"{path}: {', '.join(wrong)}: an entry is a name and an image reference in quotes")
+    return entries

@@ -1,0 +1,101 @@
+"""What is done at the store, with a client at hand: write, read back, delete, generate. Plain hvac, no Pulumi."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+import hvac
+from hvac.exceptions import InvalidPath, InvalidRequest
+
+from garrison.deployment.vault.connection import StoreError
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LEASED = re.compile(r"database/roles/(?P<role>[^/]+)")
+
+
+def write(store: hvac.Client, path: str, body: Mapping[str, Any]) -> None:
+    store.write_data(path, data=dict(body))
+
+
+def read(store: hvac.Client, path: str, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The object as the store has it, in the words of `wanted`; None if it is not there.
+
+    The store adds defaults of its own and answers durations in seconds: only what was asked for is compared.
+    """
+    data = _data(store, path)
+    if data is None:
+        return None
+    flat = {**data, **(data.get("connection_details") or {})}
+    return {key: value if _same(value, flat.get(key)) else flat.get(key) for key, value in wanted.items()}
+
+
+def delete(store: hvac.Client, path: str) -> None:
+    """Take an object away; of a database role first every lease, so that no login outlives it."""
+    if leased := _LEASED.fullmatch(path):
+        store.write_data(f"sys/leases/revoke-prefix/database/creds/{leased['role']}", data={"sync": True})
+    store.delete(path)
+
+
+def generate(store: hvac.Client, path: str) -> bool:
+    """Put a random value at a path of the KV store unless one is there. Whether it was made now.
+
+    The value is made here, written once and forgotten: the login in use may create a secret but not read it back.
+    """
+    if _has_value(store, path):
+        return False
+    body = {"options": {"cas": 0}, "data": {"value": secrets.token_urlsafe(32)}}
+    try:
+        store.write_data(f"secret/data/{path}", data=body)
+    except InvalidRequest as error:
+        if "check-and-set" in str(error):
+            return False
+        raise
+    return True
+
+
+def has_secret(store: hvac.Client, path: str) -> bool:
+    return _has_value(store, path)
+
+
+def forget(store: hvac.Client, path: str) -> None:
+    """Delete a secret with all its versions."""
+    store.delete(f"secret/metadata/{path}")
+
+
+def _has_value(store: hvac.Client, path: str) -> bool:
+    found = _data(store, f"secret/metadata/{path}")
+    versions = (found or {}).get("versions") or {}
+    if versions and not any(_alive(version) for version in versions.values()):
+        raise StoreError(f"secret/{path} was deleted but not destroyed; undelete it or delete its metadata")
+    return bool(versions)
+
+
+def _data(store: hvac.Client, path: str) -> dict[str, Any] | None:
+    try:
+        answer: Any = store.read(path)
+    except InvalidPath:
+        return None
+    return answer["data"] if answer else None
+
+
+def _alive(version: Mapping[str, Any]) -> bool:
+    return not version["deletion_time"] and not version["destroyed"]
+
+
+def _same(wanted: object, found: object) -> bool:
+    return _plain(wanted) == _plain(found)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, str):
+        if match := re.fullmatch(r"(\d+)([smhd])", value):
+            return int(match[1]) * _UNITS[match[2]]
+        return value.strip()
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,1 @@
+"""The graph for people: pictures, tables, and what a change means."""

@@ -1,0 +1,1 @@
+"""The page: the frozen call graph as values, what holds for every graph, and its JSON."""

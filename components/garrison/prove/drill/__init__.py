@@ -1,0 +1,1 @@
+"""Taking protections away one by one, to see that the probes notice."""

@@ -1,0 +1,131 @@
+"""What the live probes must find, computed from the graph alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from garrison import defaults as d
+from garrison.model.graph import Graph
+from garrison.prove.expect import calls, data, rights
+from garrison.prove.model import (
+    API,
+    DEPLOYER,
+    FREE,
+    FREE_PORT,
+    Admit,
+    Connect,
+    Layer,
+    Party,
+    Probe,
+)
+
+NETWORK: frozenset[Layer] = frozenset({"network"})
+API_PORT = 443
+RBAC: frozenset[Layer] = frozenset({"rbac"})
+REFUSED: frozenset[Layer] = frozenset({"admission"})
+NOT_REFUSED: frozenset[Layer] = frozenset()
+ADMISSION = (
+    (Admit("plain pod"), NOT_REFUSED),
+    (Admit("privileged pod"), REFUSED),
+    (Admit("node port"), REFUSED),
+)
+
+
+def expected(graph: Graph, *, layers: bool = True) -> tuple[Probe, ...]:
+    """Every probe in a stable order; with `layers` also those in which one layer stands alone."""
+    found = [*_closed(graph)]
+    if layers:
+        found += [*_network_alone(graph), *_identity_alone(graph)]
+    return tuple(found)
+
+
+def services(graph: Graph) -> list[Party]:
+    return [Party("service", s.namespace, s.name) for s in graph.services]
+
+
+def namespaces(graph: Graph) -> list[str]:
+    """Those of the graph, and the secret store's where it is needed: all of them are closed by default."""
+    return [*graph.namespaces, *([d.STORE_NAMESPACE] if graph.uses or graph.reads else [])]
+
+
+def databases(graph: Graph) -> list[Party]:
+    return [Party("database", database.ref.namespace, database.ref.name) for database in graph.databases]
+
+
+def sources(graph: Graph) -> list[Party]:
+    """Every place inside the cluster that probes start from."""
+    strays = [Party("stray", namespace) for namespace in namespaces(graph)]
+    return [*services(graph), *databases(graph), *strays, FREE]
+
+
+def _closed(graph: Graph) -> Iterator[Probe]:
+    for source in sources(graph):
+        for target in services(graph):
+            if source != target:
+                yield from calls.between(graph, source, target)
+        for database in graph.databases:
+            if source.ref != database.ref:
+                yield from data.at_database(graph, source, database.ref)
+        if graph.uses or graph.reads:
+            yield from data.at_store(graph, source)
+        yield from _surroundings(graph, source)
+    yield from _outside(graph)
+    yield from _api_server(graph)
+
+
+def _surroundings(graph: Graph, source: Party) -> Iterator[Probe]:
+    """Places nobody declared. The undeclared namespace has no policy, so what stops a probe is at the other end."""
+    if source == FREE:
+        for namespace in namespaces(graph):
+            stray = Party("stray", namespace)
+            yield Probe(FREE, stray, FREE_PORT, "undeclared destination", Connect(), NETWORK)
+        yield Probe(FREE, API, API_PORT, "control", Connect())
+        return
+    yield Probe(source, FREE, FREE_PORT, "undeclared destination", Connect(), NETWORK)
+    layers = frozenset() if source.role == "service" and source.ref in graph.permissions_of else NETWORK
+    yield Probe(source, API, API_PORT, "Kubernetes API", Connect(), layers)
+
+
+def _outside(graph: Graph) -> Iterator[Probe]:
+    for service in graph.services:
+        ports = (d.MTLS_PORT, service.port, d.HEALTH_PORT)
+        yield from calls.from_outside(Party("service", service.namespace, service.name), ports)
+    for database in databases(graph):
+        yield from calls.from_outside(database, (d.DATABASE_PORT,))
+    if graph.uses or graph.reads:
+        yield from calls.from_outside(data.STORE, (d.STORE_PORT,))
+
+
+def _api_server(graph: Graph) -> Iterator[Probe]:
+    """A workload has the declared rights and no other; no namespace takes what Pod Security or its quota forbids."""
+    for account in (*services(graph), *databases(graph)):
+        for review, permitted in rights.reviews(graph, account.ref).items():
+            layers = NOT_REFUSED if permitted else RBAC
+            kind = "declared permission" if permitted else "service account"
+            yield Probe(account, API, API_PORT, kind, review, layers, operation=str(review))
+    for name in graph.namespaces:
+        target = Party("namespace", name)
+        for attempt, layers in ADMISSION:
+            yield Probe(DEPLOYER, target, API_PORT, attempt.what, attempt, layers, operation=f"create a {attempt.what}")
+
+
+def _network_alone(graph: Graph) -> Iterator[Probe]:
+    for source in sources(graph):
+        for target in services(graph):
+            if source != target:
+                yield from calls.network_alone(graph, source, target)
+
+
+def _identity_alone(graph: Graph) -> Iterator[Probe]:
+    """With the network opened for the probes. That a source gets out at all is the control of its refusals before."""
+    for source in sources(graph):
+        if source != FREE:
+            yield Probe(source, FREE, FREE_PORT, "control", Connect(), phase="network open")
+        for target in services(graph):
+            if source != target:
+                yield from calls.identity_alone(graph, source, target)
+        for database in graph.databases:
+            if source.ref != database.ref:
+                yield from data.database_alone(graph, source, database.ref)
+        if graph.uses or graph.reads:
+            yield from data.store_alone(graph, source)

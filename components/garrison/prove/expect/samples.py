@@ -1,0 +1,54 @@
+"""Concrete requests for declared operations, and requests next to them that were never declared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from garrison.defaults import METHODS
+from garrison.model.graph import Graph, Operation
+from garrison.words import Ref
+
+TEMPLATE = re.compile(r"\{[^}]*\}")
+ELSEWHERE = "garrison-probe"
+
+
+def sample(operation: Operation) -> Operation:
+    """The operation with `1` for every template variable."""
+    return Operation(operation.method, TEMPLATE.sub("1", operation.path))
+
+
+def covers(operation: Operation, concrete: Operation) -> bool:
+    """Whether a declared operation permits a concrete request: a variable is one non-empty path segment."""
+    pattern = "[^/]+".join(re.escape(part) for part in TEMPLATE.split(operation.path))
+    return operation.method == concrete.method and re.fullmatch(pattern, concrete.path) is not None
+
+
+def declared(graph: Graph, caller: Ref, callee: Ref) -> tuple[Operation, ...]:
+    return tuple(
+        operation for call in graph.calls_from.get(caller, ()) if call.callee == callee for operation in call.operations
+    )
+
+
+def served(graph: Graph, callee: Ref) -> tuple[Operation, ...]:
+    """Every operation somebody may perform at the callee, as concrete requests; `GET /` where there is none."""
+    found = {sample(o) for call in graph.calls_to.get(callee, ()) for o in call.operations}
+    return tuple(sorted(found)) or (Operation("GET", "/"),)
+
+
+def undeclared(graph: Graph, caller: Ref, callee: Ref) -> Iterator[Operation]:
+    """Requests this caller may not make: those of other callers, another method, another path."""
+    mine = declared(graph, caller, callee)
+    candidates = dict.fromkeys(served(graph, callee))
+    for operation in mine:
+        concrete = sample(operation)
+        candidates[Operation(concrete.method, f"{concrete.path.rstrip('/')}/{ELSEWHERE}")] = None
+        others = (Operation(method, concrete.path) for method in reversed(METHODS))
+        candidates |= dict.fromkeys([o for o in others if not _permitted(mine, o)][:1])
+    for candidate in candidates:
+        if not _permitted(mine, candidate):
+            yield candidate
+
+
+def _permitted(mine: tuple[Operation, ...], concrete: Operation) -> bool:
+    return any(covers(operation, concrete) for operation in mine)

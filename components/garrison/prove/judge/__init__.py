@@ -1,0 +1,1 @@
+"""Reading what came back, and telling it: verdicts, tables, the matrix."""

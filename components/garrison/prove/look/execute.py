@@ -1,0 +1,165 @@
+"""Carrying probes out: inside the pods, from this machine, and as questions to the API server.
+
+A probe that could not be carried out is an `error`, whatever the reason: a lost pod is never a refused connection.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from garrison import defaults as d
+from garrison.manifest import Manifest
+from garrison.prove.expect.data import STORE
+from garrison.prove.judge import classify
+from garrison.prove.kubectl import Kubectl
+from garrison.prove.look import api, proxylog
+from garrison.prove.look.pods import Variant
+from garrison.prove.look.session import Session, misled
+from garrison.prove.look.world import REQUEST_ID, Spec, World, administration, spec
+from garrison.prove.model import OUTSIDE, Admit, Party, Probe, ProveError, Result, Review, Seen
+from garrison.words import Ref
+
+PARALLEL = 6  # kubectl processes at once
+SIDE_BY_SIDE = 24  # attempts at once in one pod
+LOG_SECONDS = 5.0
+NO_POD = "the probe could not be run: "
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Runs probes of one session."""
+
+    session: Session
+    timeout: float
+
+    def run(self, probes: Sequence[Probe], world: World) -> list[Result]:
+        """The results, in the order of the probes."""
+        batches: dict[Callable[[list[Probe]], list[Seen]], list[Probe]] = {}
+        for probe in probes:
+            batches.setdefault(self._carrier(probe, world), []).append(probe)
+        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+            found = pool.map(lambda batch: list(zip(batch[1], _safely(*batch), strict=True)), batches.items())
+            seen = {probe: what for pairs in found for probe, what in pairs}
+        return [Result(probe, seen[probe]) for probe in probes]
+
+    def as_administrator(self, source: Party, admin: Ref, method: str, path: str, data: object) -> None:
+        """One write at the secret store, from a pod that can reach it."""
+        kubectl = self.session.kubectl
+        found = self.session.finder.targets()
+        if STORE not in found:
+            raise ProveError(f"the secret store {STORE} has no ready pod")
+        address = found[STORE]["status"]["podIP"]
+        attempt = administration(address, admin, self.session.finder.token(str(admin), d.STORE_AUDIENCE))
+        attempt |= {"method": method, "path": path, "data": data}
+        (seen,) = tool(kubectl, self.session.pod_of(source), [attempt], self.timeout)
+        if seen["stage"] != "store" or seen["status"] not in (200, 204):
+            raise ProveError(f"the secret store did not take {method} {path}: {seen['error'] or seen['status']}")
+
+    def _carrier(self, probe: Probe, world: World) -> Any:
+        match probe:
+            case Probe(attempt=Review()):
+                return self._reviews
+            case Probe(attempt=Admit()):
+                return self._admissions
+            case Probe(source=source) if source == OUTSIDE:
+                return self._outside
+            case _:
+                return _Pod(self.session, probe.source, "-misled" if misled(probe) else "", world, self.timeout)
+
+    def _reviews(self, probes: list[Probe]) -> list[Seen]:
+        return api.reviews(self.session.kubectl, probes)
+
+    def _admissions(self, probes: list[Probe]) -> list[Seen]:
+        return [api.admission(self.session.kubectl, probe, self.session.image) for probe in probes]
+
+    def _outside(self, probes: list[Probe]) -> list[Seen]:
+        """At every node's address. Nothing else is ever tried from here: pod addresses must not leave the cluster."""
+        nodes = node_addresses(self.session.kubectl.items("nodes"))
+        with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
+            knocks = [[pool.submit(knock, node, probe.port, self.timeout) for node in nodes] for probe in probes]
+            return [worst(future.result() for future in row) for row in knocks]
+
+
+@dataclass(frozen=True)
+class _Pod:
+    """Runs a batch in one probe pod, by one `kubectl exec`."""
+
+    session: Session
+    source: Party
+    variant: Variant
+    world: World
+    timeout: float
+
+    def __hash__(self) -> int:
+        return hash((self.source, self.variant))
+
+    def __call__(self, probes: list[Probe]) -> list[Seen]:
+        attempts = [spec(probe, self.world) for probe in probes]
+        where = self.session.pod_of(self.source, self.variant)
+        observations = tool(self.session.kubectl, where, attempts, self.timeout)
+        self._ask_proxy(where, attempts, observations)
+        return [classify.read(probe.attempt, seen) for probe, seen in zip(probes, observations, strict=True)]
+
+    def _ask_proxy(self, where: Ref, attempts: Sequence[Spec], observations: Sequence[dict[str, Any]]) -> None:
+        """Why the own proxy could not reach a callee is in its access log only; the caller is told no more than 503."""
+        failed = [
+            (attempt["headers"][REQUEST_ID], seen)
+            for attempt, seen in zip(attempts, observations, strict=True)
+            if REQUEST_ID in attempt.get("headers", {}) and seen["status"] >= 500
+        ]
+        deadline, details = time.monotonic() + LOG_SECONDS, dict[str, str]()
+        while any(request_id not in details for request_id, _ in failed) and time.monotonic() < deadline:
+            log = self.session.kubectl.run("logs", where.name, f"--namespace={where.namespace}", "--container=proxy")
+            details = proxylog.details(log)
+        for request_id, seen in failed:
+            seen["body"] += f" {details.get(request_id, 'and the proxy logged no reason')}"
+
+
+def tool(kubectl: Kubectl, pod: Ref, attempts: Sequence[Spec], timeout: float) -> list[dict[str, Any]]:
+    """The probe tool's observations of a batch of attempts in one pod."""
+    rounds = len(attempts) // SIDE_BY_SIDE + 1
+    answer = kubectl.run(
+        *("exec", "--stdin", pod.name, f"--namespace={pod.namespace}", "--container=app"),
+        *("--", "python3", "-m", "prober"),
+        stdin=json.dumps({"timeout": timeout, "attempts": list(attempts)}),
+        timeout=60 + rounds * (timeout + 10) * 3,
+    )
+    found: list[dict[str, Any]] = json.loads(answer)["observations"]
+    return found
+
+
+def _safely(carry: Callable[[list[Probe]], list[Seen]], probes: list[Probe]) -> list[Seen]:
+    try:
+        return carry(probes)
+    except (ProveError, ValueError, KeyError) as error:
+        return [Seen("error", None, f"{NO_POD}{error}")] * len(probes)
+
+
+def knock(host: str, port: int, timeout: float) -> Seen:
+    """Try a TCP connection from this machine; a reset and a rejection look alike from here, and either refuses."""
+    try:
+        socket.create_connection((host, port), timeout=timeout).close()
+    except ConnectionRefusedError:
+        return Seen("refused", "workload", f"nothing listens at node {host}")
+    except OSError as error:
+        return Seen("refused", "network", f"node {host}: {error.strerror or error}")
+    return Seen("allowed", None, f"node {host} answers")
+
+
+def worst(seen: Iterable[Seen]) -> Seen:
+    """One open door is enough."""
+    return min(
+        seen, key=lambda s: ("allowed", "error", "refused").index(s.verdict), default=Seen("error", None, "no nodes")
+    )
+
+
+def node_addresses(nodes: Iterable[Manifest]) -> list[str]:
+    """Where the nodes can be reached, as the API server knows them."""
+    kinds = ("InternalIP", "ExternalIP")
+    return sorted({a["address"] for n in nodes for a in n["status"].get("addresses", ()) if a["type"] in kinds})

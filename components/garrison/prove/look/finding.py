@@ -1,0 +1,92 @@
+"""Looking things up on the cluster: live objects, addresses as they are now, service account tokens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from garrison import defaults as d
+from garrison.manifest import Manifest
+from garrison.model.graph import Graph
+from garrison.prove.expect.data import STORE
+from garrison.prove.expect.expected import databases, services, sources
+from garrison.prove.kubectl import Kubectl
+from garrison.prove.look import pods
+from garrison.prove.look.forge import Forged
+from garrison.prove.look.pods import LABEL
+from garrison.prove.look.world import Subject, World, subjects
+from garrison.prove.model import API, Party, Probe, ProveError
+from garrison.words import Ref
+
+TOKEN_SECONDS = 300  # tokens are good for ten minutes, the least there is; half of that is enough for any batch
+
+
+@dataclass
+class Finder:
+    """What one run knows of the cluster; what may change is asked for each time."""
+
+    kubectl: Kubectl
+    graph: Graph
+    run: str
+    api: str = ""
+    tokens: dict[Subject, tuple[float, str]] = field(default_factory=dict)
+    live: dict[str, dict[Ref, Manifest]] = field(default_factory=dict)
+
+    def find(self, kind: str, ref: Ref) -> Manifest:
+        """An object of the estate as it was when first asked for."""
+        if kind not in self.live:
+            found = self.kubectl.items(kind, selector=f"{d.MANAGED_BY}={d.MANAGER}")
+            self.live[kind] = {Ref(i["metadata"]["namespace"], i["metadata"]["name"]): i for i in found}
+        if ref not in self.live[kind]:
+            raise ProveError(f"{kind} {ref} is not on the cluster: run `pulumi up` first")
+        return self.live[kind][ref]
+
+    def targets(self, live: Sequence[Manifest] | None = None) -> dict[Party, Manifest]:
+        """One ready pod of every workload: the first by name, so that two runs take the same."""
+        parties = {party.ref: party for party in (*services(self.graph), *databases(self.graph), STORE)}
+        found: dict[Party, Manifest] = {}
+        some = self._pods() if live is None else live
+        for pod in sorted(some, key=lambda pod: str(pod["metadata"]["name"])):
+            labels = pod["metadata"]["labels"]
+            party = parties.get(Ref(pod["metadata"]["namespace"], labels[d.NAME]))
+            if party and LABEL not in labels and pods.ready(pod):
+                found.setdefault(party, pod)
+        return found
+
+    def world(self, probes: Collection[Probe], admin: Ref, forged: Forged) -> World:
+        """Addresses as they are now, and the tokens these probes need."""
+        live = self._pods()
+        own = {
+            _ref(p): str(p["status"].get("podIP", "")) for p in live if p["metadata"]["labels"].get(LABEL) == self.run
+        }
+        addresses = {party: str(pod["status"]["podIP"]) for party, pod in self.targets(live).items()}
+        for party in sources(self.graph):
+            if party.role in ("free", "stray") and (where := pods.where(party, self.run)) in own:
+                addresses[party] = own[where]
+        addresses[API] = self._api_address()
+        opened = {p: own[ref] for p in services(self.graph) if (ref := pods.where(p, self.run, "-open")) in own}
+        needed = sorted({subject for probe in probes for subject in subjects(probe, admin)})
+        tokens = {subject: self.token(*subject) for subject in needed}
+        return World(self.graph, addresses, opened, forged, tokens, admin)
+
+    def token(self, whose: str, audience: str) -> str:
+        """A service account token as a pod of that account would get it."""
+        made, token = self.tokens.get((whose, audience), (0.0, ""))
+        if not token or time.monotonic() - made > TOKEN_SECONDS:
+            ref = Ref.parse(whose)
+            flags = [f"--namespace={ref.namespace}", f"--audience={audience}", "--duration=10m"]
+            made, token = time.monotonic(), self.kubectl.run("create", "token", ref.name, *flags).strip()
+            self.tokens[whose, audience] = made, token
+        return token
+
+    def _pods(self) -> list[Manifest]:
+        return self.kubectl.items("pods", selector=d.NAME)
+
+    def _api_address(self) -> str:
+        self.api = self.api or str(self.kubectl.get("service", "kubernetes", "default")["spec"]["clusterIP"])
+        return self.api
+
+
+def _ref(pod: Manifest) -> Ref:
+    return Ref(pod["metadata"]["namespace"], pod["metadata"]["name"])

@@ -1,0 +1,81 @@
+"""Certificates that must not be accepted, made by the cluster's own cert-manager in the probe's own namespace.
+
+One per service and kind: the right path in a foreign trust domain, signed by the estate's own authority; and the
+right name, signed by an authority that nobody trusts. The second is what an attacker can make, the first is worse.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from garrison import defaults as d
+from garrison.manifest import Manifest
+from garrison.model.graph import Graph
+from garrison.prove.look.pods import LABEL
+from garrison.prove.model import Credential
+from garrison.words import Ref
+
+API = "cert-manager.io/v1"
+FOREIGN_DOMAIN = "evil.example"
+OWN_AUTHORITY = {"group": "cert-manager.io", "kind": "ClusterIssuer", "name": d.ISSUER}
+NO_AUTHORITY = {"group": "cert-manager.io", "kind": "Issuer", "name": "self"}
+Forged = Mapping[tuple[Credential, Ref], "KeyPair"]
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """A certificate and its key, as PEM text."""
+
+    certificate: str
+    key: str
+
+
+def manifests(graph: Graph, refs: Iterable[Ref], namespace: str, run: str) -> Iterator[Manifest]:
+    yield _object("Issuer", "self", namespace, run, {"selfSigned": {}})
+    for ref in refs:
+        foreign = f"spiffe://{FOREIGN_DOMAIN}/ns/{ref.namespace}/sa/{ref.name}"
+        yield _certificate("foreign domain", ref, namespace, run, foreign, OWN_AUTHORITY)
+        yield _certificate("foreign authority", ref, namespace, run, graph.spiffe_id(ref), NO_AUTHORITY)
+
+
+def name(credential: Credential, ref: Ref) -> str:
+    return f"{credential.replace(' ', '-')}.{ref.namespace}.{ref.name}"
+
+
+def read(secrets: Iterable[Manifest], refs: Iterable[Ref]) -> Forged:
+    """The key pairs out of the Secrets that cert-manager filled."""
+    data = {secret["metadata"]["name"]: secret["data"] for secret in secrets}
+    found: dict[tuple[Credential, Ref], KeyPair] = {}
+    for ref in refs:
+        for credential in ("foreign domain", "foreign authority"):
+            pair = data[name(credential, ref)]
+            found[credential, ref] = KeyPair(_text(pair["tls.crt"]), _text(pair["tls.key"]))
+    return found
+
+
+def _certificate(
+    credential: Credential, ref: Ref, namespace: str, run: str, uri: str, issuer: Mapping[str, str]
+) -> Manifest:
+    spec = {
+        "secretName": name(credential, ref),
+        "commonName": "garrison-probe",
+        "uris": [uri],
+        "duration": "1h",
+        "renewBefore": "10m",
+        "privateKey": dict(d.KEY),
+        "usages": ["digital signature", "client auth"],
+        "issuerRef": dict(issuer),
+    }
+    return _object("Certificate", name(credential, ref), namespace, run, spec)
+
+
+def _object(kind: str, called: str, namespace: str, run: str, spec: Mapping[str, Any]) -> Manifest:
+    meta = {"name": called, "namespace": namespace, "labels": {LABEL: run}}
+    return {"apiVersion": API, "kind": kind, "metadata": meta, "spec": dict(spec)}
+
+
+def _text(value: str) -> str:
+    return b64decode(value).decode()

@@ -1,0 +1,113 @@
+"""Opening one layer so that another stands alone.
+
+The network is opened by adding: NetworkPolicies are additive, so a policy that lets only the probe pods through does to
+them what removing the real ones would, and the estate stays protected meanwhile. Identity is opened in a copy: a
+probe pod whose proxy has the service's configuration without its demands.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from garrison import defaults as d
+from garrison.manifest import Manifest
+from garrison.prove.look.pods import LABEL
+
+RBAC_FILTER = "envoy.filters.http.rbac"
+DOWNSTREAM, UPSTREAM = "DownstreamTlsContext", "UpstreamTlsContext"
+
+
+def network(namespaces: Iterable[str], run: str) -> Iterator[Manifest]:
+    """In each namespace: the probe pods may go anywhere in the cluster, and every pod may be reached by probe pods.
+
+    Not to the internet: no probe goes there, and a policy that lets everything out is refused at admission.
+    """
+    probes = {"matchLabels": {LABEL: run}}
+    reached = {"ingress": [{"from": [{"namespaceSelector": {}, "podSelector": probes}]}], "policyTypes": ["Ingress"]}
+    for namespace in namespaces:
+        yield _policy(
+            namespace,
+            "garrison-probe-out",
+            run,
+            {"podSelector": probes, "egress": [{"to": anywhere()}], "policyTypes": ["Egress"]},
+        )
+        yield _policy(namespace, "garrison-probe-in", run, {"podSelector": {}, **reached})
+
+
+def anywhere() -> list[Manifest]:
+    """Every address a cluster gives to its nodes, pods and services, as peers of a network policy."""
+    return [{"ipBlock": {"cidr": cidr}} for cidr in d.API_SERVER_RANGES]
+
+
+def _policy(namespace: str, name: str, run: str, spec: dict[str, Any]) -> Manifest:
+    meta = {"name": name, "namespace": namespace, "labels": {LABEL: run}}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta, "spec": spec}
+
+
+def identity(config: Mapping[str, str]) -> dict[str, str]:
+    """A proxy's configuration without any demand on its callers."""
+    for cut in ("authorisation", "client certificate"):  # the latter takes the names with it
+        config = without(cut, config)
+    return dict(config)
+
+
+def without(cut: str, config: Mapping[str, str]) -> dict[str, str]:
+    """A proxy's configuration without one of its protections; the same text where there was nothing to take out."""
+    return {name: _rewrite(text, CUTS[cut]) for name, text in config.items()}
+
+
+def _rewrite(text: str, cut: Callable[[Any], Any]) -> str:
+    return json.dumps(cut(json.loads(text)), sort_keys=True, separators=(",", ":"))
+
+
+def _no_authorisation(node: Any) -> Any:
+    """Without the RBAC filters."""
+    if isinstance(node, list):
+        return [_no_authorisation(item) for item in node if not _named(item, RBAC_FILTER)]
+    return {k: _no_authorisation(v) for k, v in node.items()} if isinstance(node, dict) else node
+
+
+def _named(item: Any, name: str) -> bool:
+    return isinstance(item, dict) and item.get("name") == name
+
+
+def _facing(which: str, change: Callable[[dict[str, Any]], None]) -> Callable[[Any], Any]:
+    """A change of every TLS context that faces callers, or callees."""
+
+    def walk(node: Any) -> Any:
+        if isinstance(node, list):
+            return [walk(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        copy = {key: walk(value) for key, value in node.items()}
+        if str(copy.get("@type", "")).endswith(which):
+            change(copy)
+        return copy
+
+    return walk
+
+
+def _optional_certificate(context: dict[str, Any]) -> None:
+    """Both demands for one: Envoy's validator wants a certificate also where it has names to match."""
+    context["require_client_certificate"] = False
+    _any_name(context)
+
+
+def _any_name(context: dict[str, Any]) -> None:
+    validation = context["common_tls_context"].get("combined_validation_context", {})
+    validation.get("default_validation_context", {}).pop("match_typed_subject_alt_names", None)
+
+
+def _old_tls(context: dict[str, Any]) -> None:
+    context["common_tls_context"]["tls_params"] = {"tls_minimum_protocol_version": "TLSv1_2"}
+
+
+CUTS: Mapping[str, Callable[[Any], Any]] = {
+    "authorisation": _no_authorisation,
+    "client certificate": _facing(DOWNSTREAM, _optional_certificate),
+    "trust domain": _facing(DOWNSTREAM, _any_name),
+    "TLS version": _facing(DOWNSTREAM, _old_tls),
+    "callee's name": _facing(UPSTREAM, _any_name),
+}

@@ -1,0 +1,184 @@
+"""One run on a cluster: its pods, certificates and tokens, made at the start and removed at the end, come what may."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from garrison import defaults as d
+from garrison.derive.mesh import config_ref
+from garrison.manifest import Manifest
+from garrison.model.graph import Graph
+from garrison.prove.expect.calls import impostor
+from garrison.prove.expect.expected import namespaces, services, sources
+from garrison.prove.kubectl import Kubectl
+from garrison.prove.look import forge, opening, pods
+from garrison.prove.look.finding import Finder
+from garrison.prove.look.pods import LABEL, Variant
+from garrison.prove.look.world import World, impersonated
+from garrison.prove.model import Party, Probe, ProveError, Request
+from garrison.words import Ref
+
+READY_SECONDS, LOOK_SECONDS = 300, 15
+CLEANED = "networkpolicies,pods,configmaps,serviceaccounts"
+
+
+@dataclass
+class Session:
+    """What one run has on the cluster."""
+
+    kubectl: Kubectl
+    graph: Graph
+    image: str
+    say: Callable[[str], None]
+    run: str = field(default_factory=lambda: secrets.token_hex(3))
+    forged: forge.Forged = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.finder = Finder(self.kubectl, self.graph, self.run)
+        self.namespace = pods.namespace_of(self.run)
+
+    def pod_of(self, party: Party, variant: Variant = "") -> Ref:
+        return pods.where(party, self.run, variant)
+
+    def world(self, probes: Collection[Probe], admin: Ref) -> World:
+        return self.finder.world(probes, admin, self.forged)
+
+    # --- making ------------------------------------------------------------------------------------------------------
+
+    def start(self, probes: Collection[Probe]) -> None:
+        """Everything the probes need, ready; ProveError says what is missing."""
+        homes = [self.namespace, *namespaces(self.graph)]
+        self.kubectl.apply([_namespace(self.namespace, self.run), *(pods.account(home, self.run) for home in homes)])
+        foreign = {impersonated(p, self.graph) for p in probes if _credential(p).startswith("foreign")}
+        if foreign:
+            self.kubectl.apply(forge.manifests(self.graph, sorted(foreign), self.namespace, self.run))
+        used = {p.source for p in probes} | {p.target for p in probes if p.target.role in ("free", "stray")}
+        opened = {p.target for p in probes if p.phase == "identity open"}
+        wanted = [*self._pods(used, opened), *self._misled({p.source for p in probes if misled(p)})]
+        self.kubectl.apply(wanted)
+        count = sum(item["kind"] == "Pod" for item in wanted)
+        self.say(f"waiting for {count} probe pods")
+        if foreign:
+            self._wait("certificates", "--all", f"--namespace={self.namespace}", condition="Ready")
+            found = self.kubectl.items("secrets", namespace=self.namespace)
+            self.forged = forge.read(found, sorted(foreign))
+        if count:
+            self._wait_for_pods()
+
+    def _pods(self, used: Collection[Party], opened: Collection[Party]) -> Iterator[Manifest]:
+        for party in sources(self.graph):
+            if party in used:
+                yield self._pod(party)
+        for party in services(self.graph):
+            if party in opened:
+                config = self.pod_of(party, "-open")
+                live = self.finder.find("configmaps", config_ref(party.ref))
+                meta = {"name": config.name, "namespace": config.namespace, "labels": {LABEL: self.run}}
+                data = opening.identity(live["data"])
+                yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
+                yield self._clone(party, config.name, config.name)
+
+    def _misled(self, callers: Collection[Party]) -> Iterator[Manifest]:
+        """Copies of callers for whom each callee's name leads to another service's pod."""
+        live = {party.ref: pod for party, pod in self.finder.targets().items()} if callers else {}
+        for party in sorted(callers):
+            callees = [call.callee for call in self.graph.calls_from[party.ref]]
+            others = {callee: impostor(self.graph, party.ref, callee) for callee in callees}
+            names = {
+                f"{callee.name}.{callee.namespace}.{d.CLUSTER_DOMAIN}": str(live[other]["status"]["podIP"])
+                for callee, other in others.items()
+                if other in live
+            }
+            yield pods.mislead(self._clone(party, self.pod_of(party, "-misled").name, ""), names)
+
+    def mislead_anew(self, callers: Collection[Party]) -> None:
+        """Replace these callers' misled copies: their proxies read configuration and addresses when they start."""
+        fresh = [*self._misled(callers)]
+        for pod in fresh:
+            self.kubectl.delete("pod", pod["metadata"]["name"], f"--namespace={pod['metadata']['namespace']}")
+        self.kubectl.apply(fresh)
+        if fresh:
+            self._wait_for_pods()
+
+    def _pod(self, party: Party) -> Manifest:
+        where = self.pod_of(party)
+        if party.role == "service":
+            return self._clone(party, where.name, "")
+        owner = None
+        if party.role == "database":
+            owner = self.finder.find("statefulsets", party.ref)
+        return pods.stand_in(party, where, run=self.run, image=self.image, owner=owner)
+
+    def _clone(self, party: Party, name: str, config: str) -> Manifest:
+        live = self.finder.find("deployments", party.ref)
+        port = self.graph.by_ref[party.ref].port
+        return pods.clone(live, name=name, run=self.run, image=self.image, port=port, config=config)
+
+    def _wait_for_pods(self) -> None:
+        self._wait("pods", f"--selector={LABEL}={self.run}", "--all-namespaces", condition="ContainersReady")
+
+    def _wait(self, *what: str, condition: str) -> None:
+        """Until the condition holds; a pod that can never start ends the wait early."""
+        deadline = time.monotonic() + READY_SECONDS
+        flags = [f"--for=condition={condition}", f"--timeout={LOOK_SECONDS}s"]
+        while True:
+            code, _, error = self.kubectl.attempt("wait", *what, *flags)
+            if not code:
+                return
+            live = self.kubectl.items("pods", selector=f"{LABEL}={self.run}")
+            reasons = sorted({reason for pod in live for reason in pods.complaints(pod)})
+            if time.monotonic() > deadline or any(word in reason for reason in reasons for word in pods.HOPELESS):
+                why = "; ".join(reasons) or " ".join(error.split())
+                raise ProveError(f"the probes' {what[0]} are not ready: {why}")
+
+    # --- opening and leaving -----------------------------------------------------------------------------------------
+
+    @contextmanager
+    def open_network(self) -> Iterator[None]:
+        """For the probe pods alone, and only inside the `with`."""
+        self.kubectl.apply(opening.network(namespaces(self.graph), self.run))
+        try:
+            yield
+        finally:
+            self.kubectl.delete("networkpolicies", "--all-namespaces", f"--selector={LABEL}={self.run}")
+
+    def clear(self, *, everything: bool = False) -> None:
+        """Remove what this run made; with `everything`, what any earlier run left."""
+        which = f"--selector={LABEL}" if everything else f"--selector={LABEL}={self.run}"
+        self.kubectl.delete(CLEANED, "--all-namespaces", which)
+        self.kubectl.delete("namespaces", which)
+
+
+@contextmanager
+def cleaned(session: Session) -> Iterator[Session]:
+    """The session with its leavings removed at the end, also after an error, Ctrl-C or SIGTERM."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        session.clear(everything=True)
+        yield session
+    finally:  # cleaning up is not worth interrupting
+        interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        try:
+            session.clear()
+        finally:
+            signal.signal(signal.SIGINT, interrupt)
+            signal.signal(signal.SIGTERM, before)
+
+
+def misled(probe: Probe) -> bool:
+    return isinstance(probe.attempt, Request) and probe.attempt.misled
+
+
+def _credential(probe: Probe) -> str:
+    return str(getattr(probe.attempt, "credential", ""))
+
+
+def _namespace(name: str, run: str) -> Manifest:
+    labels = {LABEL: run, "pod-security.kubernetes.io/enforce": d.POD_SECURITY}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}

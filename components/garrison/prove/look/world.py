@@ -1,0 +1,157 @@
+"""The cluster as the probes see it, and a probe written down for the probe tool. Pure: no cluster is asked here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from garrison import defaults as d
+from garrison.derive.mesh import outbound_ports
+from garrison.derive.secrets import lease_role, store_name
+from garrison.model.graph import Graph
+from garrison.prove.expect.data import STORE
+from garrison.prove.look.forge import Forged
+from garrison.prove.model import (
+    Connect,
+    Credential,
+    Lease,
+    LogIn,
+    Party,
+    Probe,
+    ProveError,
+    Request,
+    StoreRequest,
+)
+from garrison.words import Ref
+
+Spec = dict[str, Any]
+Subject = tuple[str, str]  # a service account token: whose (namespace/name) and for which audience
+CERTIFICATE, KEY = f"{d.IDENTITY_DIR}/tls.crt", f"{d.IDENTITY_DIR}/tls.key"
+AUTHORITY = f"{d.TRUST_DIR}/{d.TRUST_FILE}"
+ADMIN = Ref(d.STORE_NAMESPACE, "garrison-admin")
+REQUEST_ID = "x-request-id"  # finds a request again in the proxies' logs
+BODY = "garrison probe: this is no valid request body\n"  # so that no application acts on it
+
+
+@dataclass(frozen=True)
+class World:
+    """Addresses, forged certificates and tokens of one run."""
+
+    graph: Graph
+    addresses: Mapping[Party, str]
+    opened: Mapping[Party, str] = field(default_factory=dict)
+    forged: Forged = field(default_factory=dict)
+    tokens: Mapping[Subject, str] = field(default_factory=dict)
+    admin: Ref = ADMIN
+
+
+def subjects(probe: Probe, admin: Ref) -> list[Subject]:
+    """The service account tokens that a probe needs."""
+    match probe.attempt:
+        case StoreRequest(audience=audience):
+            return [(str(probe.source), audience)]
+        case Lease():
+            return [(str(probe.source), d.STORE_AUDIENCE), (str(admin), d.STORE_AUDIENCE)]
+        case _:
+            return []
+
+
+def spec(probe: Probe, world: World) -> Spec:
+    """One attempt in the probe tool's words."""
+    host = _host(probe, world)
+    match probe.attempt:
+        case Connect():
+            return {"action": "connect", "host": host, "port": probe.port}
+        case Request() as request:
+            return _request(probe, request, host, world)
+        case StoreRequest() as request:
+            token = world.tokens[str(probe.source), request.audience]
+            return {**_store(host), "role": request.role, "jwt": token, "method": "GET", "path": request.path}
+        case Lease() as lease:
+            return _lease(probe, lease, host, world)
+        case LogIn() as login:
+            return _log_in(probe, login, host, world)
+        case other:
+            raise ProveError(f"{other} is not something the probe tool does")
+
+
+def _host(probe: Probe, world: World) -> str:
+    known = world.opened if probe.phase == "identity open" else world.addresses
+    if probe.target not in known:
+        raise ProveError(f"{probe.target} has no ready pod: run `pulumi up`, then look at `kubectl get pods`")
+    return known[probe.target]
+
+
+def _request(probe: Probe, request: Request, host: str, world: World) -> Spec:
+    if request.through_proxy:
+        host, port = "127.0.0.1", outbound_ports(world.graph, probe.source.ref)[probe.target.ref]
+        headers = {REQUEST_ID: str(uuid4())}
+    else:
+        port, headers = probe.port, {}
+    found: Spec = {"action": "http", "host": host, "port": port, "headers": headers}
+    found |= {"method": request.operation.method, "path": request.operation.path}
+    if request.operation.method in ("POST", "PUT", "PATCH"):
+        found["body"] = BODY
+        headers["content-type"] = "text/plain"
+    if request.tls:
+        found["tls"] = _tls(probe, request.credential, request.tls12, world)
+        if probe.expected == "allowed" and probe.phase == "closed":
+            found["tls"] |= {"trust": AUTHORITY, "peer": world.graph.spiffe_id(probe.target.ref)}
+    return found
+
+
+def _tls(probe: Probe, credential: Credential, tls12: bool, world: World) -> Spec:
+    found: Spec = {"maximum": "1.2" if tls12 else "1.3"}
+    if credential == "own":
+        return found | {"certificate": CERTIFICATE, "key": KEY}
+    if credential == "none":
+        return found
+    pair = world.forged[credential, impersonated(probe, world.graph)]
+    return found | {"certificate": pair.certificate, "key": pair.key}
+
+
+def impersonated(probe: Probe, graph: Graph) -> Ref:
+    """Whose name a forged certificate bears: the source's, or of somebody whom the target would let in."""
+    if probe.source.role == "service":
+        return probe.source.ref
+    if probe.target.role == "database":
+        return next(iter(use.service for use in graph.uses_of.get(probe.target.ref, ())), probe.target.ref)
+    return next(iter(call.caller for call in graph.calls_to.get(probe.target.ref, ())), probe.target.ref)
+
+
+def _server(ref: Ref) -> Spec:
+    return {"trust": AUTHORITY, "server_name": f"{ref.name}.{ref.namespace}.svc"}
+
+
+def _store(host: str) -> Spec:
+    return {"action": "store", "host": host, "port": d.STORE_PORT, "tls": _server(STORE.ref)}
+
+
+def administration(address: str, admin: Ref, token: str) -> Spec:
+    """A request as the store's administrator, whose role has the name of its service account; the rest is added."""
+    return {**_store(address), "role": admin.name, "jwt": token}
+
+
+def _lease(probe: Probe, lease: Lease, host: str, world: World) -> Spec:
+    admin = {"role": world.admin.name, "jwt": world.tokens[str(world.admin), d.STORE_AUDIENCE]}
+    database = {"host": host, "port": probe.port, "database": probe.target.name, "tls": _server(probe.target.ref)}
+    return {
+        **_store(world.addresses[STORE]),
+        "action": "lease",
+        "role": store_name(probe.source.ref),
+        "jwt": world.tokens[str(probe.source), d.STORE_AUDIENCE],
+        "path": f"database/creds/{lease_role(lease.use)}",
+        "admin": admin,
+        "database": database,
+        "expired": lease.expired,
+    }
+
+
+def _log_in(probe: Probe, login: LogIn, host: str, world: World) -> Spec:
+    found: Spec = {"action": "postgres", "host": host, "port": probe.port, "database": probe.target.name}
+    found |= {"user": login.user, "password": "garrison-probe"}
+    if login.tls:
+        found["tls"] = _tls(probe, login.credential, login.tls12, world)
+    return found

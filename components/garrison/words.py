@@ -1,0 +1,35 @@
+"""The two words every floor shares: how a service or database is named, and what a container may use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+
+@dataclass(frozen=True, order=True)
+class Ref:
+    """A service or database by namespace and name; its text form is `namespace/name`."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `namespace/name` back; raises ValueError on anything else."""
+        namespace, slash, name = text.partition("/")
+        if not (namespace and slash and name):
+            raise ValueError(f"{text!r} is not of the form namespace/name")
+        return cls(namespace, name)
+
+
+@dataclass(frozen=True, order=True)
+class Resources:
+    """Requests and limits of the application container, in Kubernetes quantities."""
+
+    cpu: str
+    memory: str
+    cpu_limit: str
+    memory_limit: str

@@ -1,0 +1,1 @@
+"""The supply chain: scanning, pipelines, and what is behind. Knows no graph."""

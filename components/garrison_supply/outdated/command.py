@@ -1,0 +1,84 @@
+"""The command `garrison outdated`: 0 nothing is behind, 1 something is, 2 a source did not answer."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from garrison_supply.outdated import survey
+from garrison_supply.outdated.model import Behind
+from garrison_supply.outdated.survey import SOURCES, Survey
+from garrison_supply.scan.model import ScanError
+from garrison_supply.scan.settings import FILE, load
+
+COLUMNS = ("kind", "name", "current", "newest", "fixing", "file")
+# What --apply writes comes from these; when one of them is silent, nothing is written.
+LOCKING = ("python", "debian")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Say what is behind; with --apply, renew the locks first and say what was done."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = load(options.settings, today=datetime.datetime.now(datetime.UTC).date())
+    except ScanError as error:
+        print(f"garrison outdated: {error}", file=sys.stderr)
+        return 2
+    found = survey.ask_all(settings, os.environ, without=tuple(options.without))
+    rows = [row for row in found.rows if row.fixing or not options.security]
+    print(_json(rows, found) if options.format == "json" else "\n".join(_table(rows, found)))
+    for row in found.held:
+        print(f"held: {row.name} {row.current}, newest {row.newest} ({row.file})", file=sys.stderr)
+    for name in options.without:
+        print(f"{name}: not asked (--without)", file=sys.stderr)
+    for name, why in found.unknown.items():
+        print(f"garrison outdated: {name} is unknown: {why}", file=sys.stderr)
+    if options.apply:
+        return _apply(found)
+    return 2 if found.unknown else int(bool(rows))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="garrison outdated", description=__doc__)
+    parser.add_argument("--settings", type=Path, default=FILE, help="where pins are (default: %(default)s)")
+    parser.add_argument("--security", action="store_true", help="only what mends a known vulnerability")
+    parser.add_argument("--without", action="append", choices=SOURCES, default=[], help="a source not to ask")
+    parser.add_argument("--apply", action="store_true", help="raise the pins and lock again: all files or none")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: %(default)s")
+    return parser
+
+
+def _apply(found: Survey) -> int:
+    if silent := [name for name in LOCKING if name in found.unknown]:
+        print(f"garrison outdated: nothing was written, since {' and '.join(silent)} did not answer", file=sys.stderr)
+        return 2
+    try:
+        written = survey.write(found.files)
+    except OSError as error:
+        print(f"garrison outdated: {error.filename}: {error.strerror}; nothing was written", file=sys.stderr)
+        return 2
+    for path in written:
+        print(f"written: {path}")
+    by_hand = [row for row in found.rows if Path(row.file) not in found.files]
+    return 2 if found.unknown else int(bool(by_hand))
+
+
+def _table(rows: Sequence[Behind], found: Survey) -> Iterator[str]:
+    """Columns as wide as their widest cell; one line when there is nothing to say."""
+    if not rows:
+        yield "nothing is behind" + (", of what answered" if found.unknown else "")
+        return
+    cells = [[name.upper() for name in COLUMNS], *([getattr(row, name) for name in COLUMNS] for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(COLUMNS))]
+    for line in cells:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+
+
+def _json(rows: Sequence[Behind], found: Survey) -> str:
+    return json.dumps({"behind": [asdict(row) for row in rows], "unknown": found.unknown}, indent=2)

@@ -1,0 +1,84 @@
+"""`garrison ci changes BASE`: which objects differ between the manifests of another commit and these, as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from garrison_supply.pipelines.errors import PipelineError
+
+Objects = dict[tuple[str, str, str], Mapping[str, Any]]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the verb."""
+    parser.add_argument("base", help="the commit to compare with, as git names it")
+    parser.add_argument("--app", type=Path, default=Path("stacks/estate.py"), help="the program (default: %(default)s)")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the changes; 0 however many there are, because a change is no fault."""
+    with tempfile.TemporaryDirectory(prefix="garrison-base-") as folder:
+        _checkout(options.base, Path(folder))
+        before = Path(folder) / options.app
+        # A program that the base does not have yet is a change of everything.
+        rows = list(compare(_render(before) if before.exists() else {}, _render(options.app)))
+    json.dump({"base": options.base, "changes": rows}, sys.stdout, indent=2)
+    print()
+    return 0
+
+
+def _checkout(commit: str, folder: Path) -> None:
+    """The files of a commit, without touching this checkout."""
+    archive = subprocess.run(["git", "archive", "--format=tar", commit, "--"], capture_output=True, check=False)
+    if archive.returncode:
+        words = archive.stderr.decode(errors="replace").strip().splitlines()
+        raise PipelineError(f"{commit}: {words[-1] if words else 'no such commit'}; fetch it first (fetch-depth: 0)")
+    subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)
+
+
+def _render(app: Path) -> Objects:
+    """The manifests of a program, rendered in a process of its own: two versions must not share their modules."""
+    command = [sys.executable, "-m", "garrison", "render", "--app", str(app)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise PipelineError(f"{app}: {' '.join(done.stderr.split())[:300]}")
+    found = (item for item in yaml.load_all(done.stdout, Loader=_loader()) if item)
+    return {_name(item): item for item in found}
+
+
+def _loader() -> Any:
+    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _name(item: Mapping[str, Any]) -> tuple[str, str, str]:
+    metadata = item.get("metadata") or {}
+    return str(item.get("kind")), str(metadata.get("namespace") or ""), str(metadata.get("name") or "")
+
+
+def compare(before: Objects, after: Objects) -> Iterator[dict[str, str]]:
+    """One row for each object that is new, gone or different, with the difference as text."""
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key), after.get(key)
+        if old != new:
+            change = "create" if old is None else "delete" if new is None else "update"
+            kind, namespace, name = key
+            yield {"change": change, "kind": kind, "namespace": namespace, "name": name, "diff": _diff(old, new)}
+
+
+def _diff(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> str:
+    return "\n".join(difflib.unified_diff(_dump(old), _dump(new), "before", "after", lineterm=""))
+
+
+def _dump(item: Mapping[str, Any] | None) -> list[str]:
+    return yaml.safe_dump(item, sort_keys=True, width=120).splitlines() if item else []

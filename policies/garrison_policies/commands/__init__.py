@@ -1,0 +1,1 @@
+"""The command lines: `garrison check` and `garrison exceptions`."""

@@ -1,0 +1,162 @@
+"""The command `garrison check`: files, what a program derives, or the live cluster, against the rules.
+
+Exit codes: 0 nothing found, 1 findings at or above --fail-on, 2 the check could not be done, whole or in part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from garrison.findings import Severity
+from garrison_policies.exceptions.apply import Outcome, apply
+from garrison_policies.exceptions.file import DEFAULT_FILE, ExceptionsError, PolicyException, load_exceptions
+from garrison_policies.language import own
+from garrison_policies.language.evaluate import evaluate
+from garrison_policies.language.rule import Finding, Rule
+from garrison_policies.places.checked import Checked, against, cluster, files, of_the_cluster, program, read_graph
+from garrison_policies.read.files import CheckError
+from garrison_policies.report.table import Report, as_json, as_table, count, ordered
+from garrison_policies.rules import RULES
+
+if TYPE_CHECKING:
+    from garrison.model.graph import Graph
+
+# What Pod Security, CIS and the NSA guide ask for is medium at least; low is advice, on which good manifests differ.
+FAIL_ON = "medium"
+LEVELS = {"baseline": {"baseline"}, "restricted": {"baseline", "restricted"}}
+ALWAYS = (own.UNREADABLE.id, own.EXPIRED.id)  # whatever is selected: neither is about one rule
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run `garrison check`; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return _list() if options.list else _check(options)
+    except (CheckError, ExceptionsError) as error:
+        for line in str(error).splitlines():
+            print(f"garrison: {line}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="garrison check", description=__doc__.partition("\n")[0])
+    add = parser.add_argument
+    add(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="YAML or JSON, a folder, a kustomization or chart, - for standard input",
+    )
+    add(
+        "--app",
+        type=Path,
+        help="the program or graph: check what it derives, or that PATHs or the cluster are just that",
+    )
+    add("--live", action="store_true", help="check the cluster of KUBECONFIG")
+    add("--system", action="store_true", help="with --live: count findings in the control plane's own objects, too")
+    add(
+        "--fail-on",
+        choices=[s.name.lower() for s in Severity],
+        default=FAIL_ON,
+        help="exit 1 from here (default: %(default)s)",
+    )
+    add("--rules", type=lambda text: text.split(","), metavar="ID,ID", help="these rules only")
+    add("--level", choices=LEVELS, help="the rules of this Pod Security level only")
+    add("--exceptions", type=Path, metavar="FILE", help=f"default: {DEFAULT_FILE}, where there is one")
+    add("--show-excepted", action="store_true", help="also show what exceptions cover")
+    add("--format", choices=("table", "json", "sarif"), default="table", help="default: %(default)s")
+    add("--list", action="store_true", help="list the rules")
+    return parser
+
+
+def _list() -> int:
+    for rule in (*RULES, *own.RULES):
+        print(f"{rule.severity.name:<9} {rule.id:<34} {rule.title}")
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    rules, today = _chosen(options), datetime.datetime.now(tz=datetime.UTC).date()
+    exceptions = _exceptions(options.exceptions, {rule.id for rule in rules})
+    here, found = _findings(options, rules)
+    outcome = apply(found, exceptions, here.inventory, today)
+    report = Report(
+        findings=ordered(outcome.open, here.lines),
+        covered=outcome.covered,
+        objects=len(here.inventory.objects),
+        lines=here.lines,
+        today=today,
+        show_covered=options.show_excepted,
+    )
+    _print(report, options.format)
+    for remark in (*here.remarks, *_remarks(outcome)):
+        print(f"garrison: {remark}", file=sys.stderr)
+    return int(any(one.severity >= Severity[options.fail_on.upper()] for one in report.findings))
+
+
+def _findings(options: argparse.Namespace, rules: Sequence[Rule]) -> tuple[Checked, list[Finding]]:
+    """What is checked, and everything the chosen rules find in it."""
+    graph = read_graph(options.app) if options.app else None
+    here = _checked(options, graph)
+    found = [*here.findings, *evaluate(rules, here.inventory)]
+    if graph is not None and (options.live or options.paths):
+        found += against(graph, options.app, here)
+    chosen = {*(rule.id for rule in rules), *ALWAYS}
+    found = [one for one in found if one.rule in chosen]
+    return here, of_the_cluster(found, here, system=options.system) if options.live else found
+
+
+def _checked(options: argparse.Namespace, graph: Graph | None) -> Checked:
+    if options.live and options.paths:
+        raise CheckError("--live and PATHs are two checks; run them one after the other")
+    if options.live:
+        return cluster()
+    if options.paths:
+        return files(options.paths)
+    if graph is not None:
+        return program(options.app, graph)
+    raise CheckError("nothing to check; name PATHs, a program with --app, or the cluster with --live")
+
+
+def _chosen(options: argparse.Namespace) -> tuple[Rule, ...]:
+    """The rules that --rules and --level leave."""
+    known = {rule.id: rule for rule in (*RULES, *own.ESTATE)}
+    unknown = [name for name in options.rules or () if name not in known]
+    if unknown:
+        raise CheckError("\n".join(f"there is no rule {name!r}; `garrison check --list` has them" for name in unknown))
+    chosen = [known[name] for name in options.rules] if options.rules else known.values()
+    tags = LEVELS.get(options.level or "")
+    return tuple(rule for rule in chosen if tags is None or rule.tags & tags)
+
+
+def _exceptions(path: Path | None, chosen: set[str]) -> tuple[PolicyException, ...]:
+    """The exceptions of the file; those from rules that do not run can be neither used nor unused."""
+    if path is None and not DEFAULT_FILE.exists():
+        return ()
+    return tuple(one for one in load_exceptions(path or DEFAULT_FILE) if one.rule in chosen)
+
+
+def _print(report: Report, form: str) -> None:
+    if form == "table":
+        print(as_table(report), end="")
+        return
+    if form == "json":
+        print(as_json(report), end="")
+    else:
+        from garrison_policies.report.sarif import as_sarif
+
+        print(as_sarif(report, (*RULES, *own.RULES)), end="")
+    print(f"garrison: {report.summary()}", file=sys.stderr)
+
+
+def _remarks(outcome: Outcome) -> list[str]:
+    """Exceptions nobody needs any more are found here and nowhere else."""
+    remarks = [f"unused exception: {one}; {one.owner} can remove it" for one in outcome.unused]
+    if outcome.absent:
+        remarks.append(f"{count(len(outcome.absent), 'exception')} for objects that are not in this check")
+    return remarks

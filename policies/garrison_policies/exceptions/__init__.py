@@ -1,0 +1,1 @@
+"""Exceptions to rules: one rule, one object, an owner, a reason and a last day."""

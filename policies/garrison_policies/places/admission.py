@@ -1,0 +1,181 @@
+"""The rules at admission: ValidatingAdmissionPolicies in CEL, evaluated inside the API server.
+
+There is no webhook, so nothing has to run for a bad object to be refused: the API server does not serve a
+request before its policies are loaded, and every policy has `failurePolicy: Fail`. One policy and one
+binding for each family of kinds, one validation for each rule in it, so that a refusal names the rule.
+
+Kubernetes keeps some doors open, and so must this: objects on their way out, changes that leave the spec of a
+workload as it is (its status, labels and finalizers belong to controllers), and what the API server and its role
+aggregation write for themselves. Namespaces of the system are left out by name, never by a label that whoever
+makes a namespace could set.
+
+Sources: Kubernetes, "Validating Admission Policy"; CIS Kubernetes Benchmark 5.2; NSA/CISA Hardening Guide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from garrison.defaults import MANAGED_BY, MANAGER, NAMESPACE_LABEL, SYSTEM_NAMESPACES
+from garrison_policies.exceptions.exempt import covered
+from garrison_policies.exceptions.file import PolicyException
+from garrison_policies.language.expr import at, literal
+from garrison_policies.language.objects import TEMPLATES
+from garrison_policies.language.rule import Check, Rule
+from garrison_policies.language.subjects import WORKLOADS
+
+Mode = Literal["deny", "warn"]
+ACTIONS: dict[Mode, list[str]] = {"deny": ["Deny", "Audit"], "warn": ["Warn", "Audit"]}
+API = "admissionregistration.k8s.io/v1"
+RBAC = "rbac.authorization.k8s.io"
+
+_ELSEWHERE = {kind: path for kind, path in TEMPLATES.items() if path != "spec.template"}
+POD_TEMPLATE = " : ".join(
+    [*(f"object.kind == '{kind}' ? {at('object', path)}" for kind, path in _ELSEWHERE.items()), "object.spec.template"]
+)
+LEAVING = {"name": "not-leaving", "expression": "!has(object.metadata.deletionTimestamp)"}
+SPEC_CHANGED = {
+    "name": "spec-is-new",
+    "expression": "oldObject == null || (has(object.spec) ? object.spec != oldObject.spec : object != oldObject)",
+}
+# The API server keeps its bootstrap roles, and aggregates roles, under these names; nobody else can have them.
+ITS_OWN = {
+    "name": "not-the-api-server",
+    "expression": "!(request.userInfo.username in ['system:apiserver', "
+    "'system:serviceaccount:kube-system:clusterrole-aggregation-controller'])",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """Kinds that share a policy: where the API server serves them, and what lets a request pass unread.
+
+    They have the fields in common that rules read, so that the API server's own type check has nothing to report.
+    """
+
+    name: str
+    kinds: tuple[str, ...]
+    resources: tuple[tuple[str, str, tuple[str, ...]], ...]  # group, version, resources
+    conditions: tuple[dict[str, str], ...] = (LEAVING,)
+
+
+FAMILIES = (
+    Family(
+        name="workloads",
+        kinds=WORKLOADS,
+        resources=(
+            ("", "v1", ("pods", "pods/ephemeralcontainers", "podtemplates", "replicationcontrollers")),
+            ("apps", "v1", ("deployments", "replicasets", "statefulsets", "daemonsets")),
+            ("batch", "v1", ("jobs", "cronjobs")),
+        ),
+        conditions=(LEAVING, SPEC_CHANGED),
+    ),
+    Family(
+        name="roles",
+        kinds=("Role", "ClusterRole"),
+        resources=((RBAC, "v1", ("roles", "clusterroles")),),
+        conditions=(LEAVING, ITS_OWN),
+    ),
+    Family(
+        name="bindings",
+        kinds=("RoleBinding", "ClusterRoleBinding"),
+        resources=((RBAC, "v1", ("rolebindings", "clusterrolebindings")),),
+        conditions=(LEAVING, ITS_OWN),
+    ),
+    Family(name="namespaces", kinds=("Namespace",), resources=(("", "v1", ("namespaces",)),)),
+    Family(name="service-accounts", kinds=("ServiceAccount",), resources=(("", "v1", ("serviceaccounts",)),)),
+    Family(name="configuration", kinds=("ConfigMap",), resources=(("", "v1", ("configmaps",)),)),
+    Family(name="services", kinds=("Service",), resources=(("", "v1", ("services",)),)),
+    Family(
+        name="network-policies",
+        kinds=("NetworkPolicy",),
+        resources=(("networking.k8s.io", "v1", ("networkpolicies",)),),
+    ),
+    Family(name="ingresses", kinds=("Ingress",), resources=(("networking.k8s.io", "v1", ("ingresses",)),)),
+    Family(
+        name="availability",
+        kinds=("PodDisruptionBudget",),
+        resources=(("policy", "v1", ("poddisruptionbudgets",)),),
+    ),
+)
+
+
+def enforced(rules: Iterable[Rule]) -> list[Rule]:
+    """The rules whose every check the API server can make, on kinds that a family covers."""
+    known = {kind for family in FAMILIES for kind in family.kinds}
+    return [rule for rule in rules if rule.at_admission and all(known & set(c.subject.kinds) for c in rule.checks)]
+
+
+def manifests(
+    rules: Iterable[Rule],
+    *,
+    exceptions: Sequence[PolicyException] = (),
+    mode: Mode = "deny",
+    system_namespaces: Sequence[str] = SYSTEM_NAMESPACES,
+) -> list[dict[str, Any]]:
+    """Every policy with its binding.
+
+    `mode` "warn" lets everything through and tells the client and the audit log what would be refused: for the first
+    days on a cluster that already runs something. The default refuses. `system_namespaces` are not looked at.
+    """
+    chosen, made = enforced(rules), []
+    for family in FAMILIES:
+        validations = [
+            validation(rule, check, family, exceptions)
+            for rule in chosen
+            for check in rule.checks
+            if set(check.subject.kinds) & set(family.kinds)
+        ]
+        if validations:
+            made += [_policy(family, validations, system_namespaces), _binding(family, mode)]
+    return made
+
+
+def validation(rule: Rule, check: Check, family: Family, exceptions: Sequence[PolicyException]) -> dict[str, str]:
+    """One rule as one validation: it holds, or the object is not of its kinds, or an exception covers it."""
+    ways = [check.cel()]
+    if not set(family.kinds) <= set(check.subject.kinds):
+        ways.insert(0, f"!(object.kind in {literal(list(check.subject.kinds))})")
+    ways += [covered(one) for one in exceptions if one.rule == rule.id and one.kind in family.kinds]
+    return {
+        "expression": " || ".join(ways),
+        "message": f"{rule.id}: required: {rule.title}; {rule.remedy}",
+        "reason": "Forbidden",
+    }
+
+
+def _policy(family: Family, validations: list[dict[str, str]], system: Sequence[str]) -> dict[str, Any]:
+    variables = [{"name": "pod", "expression": POD_TEMPLATE}] if family.kinds == WORKLOADS else []
+    away = [{"key": NAMESPACE_LABEL, "operator": "NotIn", "values": sorted(system)}]
+    constraints = {
+        "matchPolicy": "Equivalent",  # other versions of the same kind are converted, not overlooked
+        "namespaceSelector": {"matchExpressions": away},
+        "objectSelector": {},
+        "resourceRules": [_resource(*row) for row in family.resources],
+    }
+    spec: dict[str, Any] = {"failurePolicy": "Fail", "matchConstraints": constraints}
+    spec |= {"matchConditions": [dict(one) for one in family.conditions]}
+    spec |= {"variables": variables} if variables else {}
+    return _object("ValidatingAdmissionPolicy", family, spec | {"validations": validations})
+
+
+def _resource(group: str, version: str, resources: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "apiGroups": [group],
+        "apiVersions": [version],
+        "operations": ["CREATE", "UPDATE"],
+        "resources": list(resources),
+        "scope": "*",
+    }
+
+
+def _binding(family: Family, mode: Mode) -> dict[str, Any]:
+    spec = {"policyName": f"garrison-{family.name}", "validationActions": ACTIONS[mode]}
+    return _object("ValidatingAdmissionPolicyBinding", family, spec)
+
+
+def _object(kind: str, family: Family, spec: dict[str, Any]) -> dict[str, Any]:
+    metadata = {"name": f"garrison-{family.name}", "labels": {MANAGED_BY: MANAGER}}
+    return {"apiVersion": API, "kind": kind, "metadata": metadata, "spec": spec}

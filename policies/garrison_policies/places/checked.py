@@ -1,0 +1,85 @@
+"""What one check looks at: files, what a program derives, or the live cluster; and what each of them adds to the rules.
+
+Each source is imported when it is asked for, so that checking a file starts without the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from garrison_policies.language.objects import Inventory, Object
+from garrison_policies.language.rule import Finding
+from garrison_policies.read.files import CheckError
+from garrison_policies.read.load import load
+from garrison_policies.report.table import count
+
+if TYPE_CHECKING:
+    from garrison.model.graph import Graph
+
+
+@dataclass
+class Checked:
+    """Objects, what could not be read of them, the lines they stand at, and remarks for whoever reads the report."""
+
+    inventory: Inventory
+    findings: list[Finding] = field(default_factory=list)
+    lines: dict[Object, int] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+
+def files(paths: Sequence[str]) -> Checked:
+    """YAML and JSON, with what Kustomize and Helm render."""
+    loaded = load(paths)
+    passed = [f"{file}: passed over, it holds no Kubernetes object" for file in loaded.passed]
+    return Checked(Inventory(tuple(loaded.objects)), loaded.findings, loaded.lines, passed)
+
+
+def program(path: Path, graph: Graph) -> Checked:
+    """What a program derives."""
+    from garrison.derive import render
+
+    return Checked(Inventory(tuple(Object(body, str(path)) for body in render(graph))))
+
+
+def cluster() -> Checked:
+    """The cluster that kubectl finds."""
+    from garrison_policies.places import live
+
+    return Checked(Inventory(live.read()))
+
+
+def read_graph(path: Path) -> Graph:
+    """A program that declares an App, or a graph that `garrison graph --format json` wrote; raises CheckError."""
+    from garrison.declare.program import ProgramError, graph_of
+
+    try:
+        return graph_of(path)
+    except (ProgramError, ValueError) as error:
+        raise CheckError(str(error)) from None
+
+
+def against(graph: Graph, path: Path, checked: Checked) -> list[Finding]:
+    """Whether what is there is what the program derives."""
+    from garrison_policies.places.estate import compare
+
+    return list(compare(graph, checked.inventory, file=str(path)))
+
+
+def of_the_cluster(findings: Iterable[Finding], checked: Checked, *, system: bool) -> list[Finding]:
+    """Each finding once, at the workload it comes from; without `system`, the control plane's are only counted."""
+    from garrison_policies.places import live
+
+    left: list[Finding] = []
+    apart = 0
+    for found in live.folded(findings, checked.inventory):
+        if system or found.object is None or not live.is_control_plane(found.object):
+            left.append(found)
+        else:
+            apart += 1
+    if apart:
+        text = f"{count(apart, 'finding')} in the control plane's own objects not counted; --system counts them"
+        checked.remarks.append(text)
+    return left

@@ -1,0 +1,24 @@
+"""Pulumi, thin: the admission policies as one component, made before anything they should see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pulumi
+
+from garrison.deployment.emit import kubernetes_object
+
+
+class Admission(pulumi.ComponentResource):
+    """The ValidatingAdmissionPolicies and their bindings. A binding comes after its policy, and enforces at once."""
+
+    def __init__(self, manifests: Iterable[Mapping[str, Any]], *, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("garrison:index:Admission", "admission", None, opts)
+        policies: dict[str, pulumi.Resource] = {}
+        for item in manifests:
+            policy = policies.get(item["spec"].get("policyName", ""))
+            after = pulumi.ResourceOptions(parent=self, depends_on=[policy] if policy else [])
+            made = kubernetes_object({**item}, after)
+            policies.setdefault(item["metadata"]["name"], made)
+        self.register_outputs({})

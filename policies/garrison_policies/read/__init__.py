@@ -1,0 +1,1 @@
+"""Reading manifests as kubectl reads them: files, charts, kustomizations."""

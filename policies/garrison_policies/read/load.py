@@ -1,0 +1,113 @@
+"""Files into objects. What cannot be read is a finding of its own, so that nothing passes because nobody could look."""
+
+from __future__ import annotations
+
+import codecs
+import fnmatch
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Any
+
+from garrison_policies.language.evaluate import finding
+from garrison_policies.language.objects import Object
+from garrison_policies.language.own import UNREADABLE
+from garrison_policies.language.rule import Finding
+from garrison_policies.read.documents import documents
+from garrison_policies.read.files import CheckError, Source, sources
+from garrison_policies.read.shape import carries, problems
+
+# Files of other tools that often lie beside manifests. What in them is no Kubernetes object is passed over and said so.
+NEIGHBOURS = (
+    *("values*.y*ml", "*compose*.y*ml", "Pulumi*.y*ml", "mkdocs.y*ml", "Taskfile.y*ml", "exceptions.y*ml"),
+    *("package*.json", "tsconfig*.json", "*.schema.json", "renovate.json"),
+)
+
+
+@dataclass
+class Loaded:
+    """What was read. `lines` has the line a document starts at; `passed` names neighbours that hold no objects."""
+
+    objects: list[Object] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    lines: dict[Object, int] = field(default_factory=dict)
+    passed: list[str] = field(default_factory=list)
+
+
+def load(paths: Sequence[str]) -> Loaded:
+    """Everything the paths stand for; raises CheckError with every path that could not be read at all."""
+    loaded, wrong = Loaded(), []
+    for path in paths:
+        try:
+            found = [_read(source, loaded) for source in sources(path)]
+            if not any(found):
+                wrong.append(f"{path}: holds no Kubernetes objects; nothing was checked")
+        except CheckError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise CheckError("\n".join(wrong))
+    return loaded
+
+
+def _read(source: Source, loaded: Loaded) -> bool:
+    """Add one file; whether there was anything in it."""
+    try:
+        text = _decoded(source.content)
+    except UnicodeDecodeError as error:
+        _complain(loaded, source, Object({}, source.file), 1, f"is not text in UTF-8 or UTF-16 ({error.reason})")
+        return True
+    count = 0
+    for count, document in enumerate(documents(text), 1):  # noqa: B007 how many there were
+        if document.problem:
+            _complain(loaded, source, Object({}, source.file), document.line, document.problem)
+            continue
+        for body in _unwrapped(document.body):
+            _add(loaded, source, body, document.line)
+    return count > 0
+
+
+def _decoded(content: bytes) -> str:
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16")
+    return content.decode("utf-8-sig")
+
+
+def _unwrapped(body: Any) -> Iterator[Any]:
+    """The objects of a list, however deep; anything else as it is. An item of a PodList may leave out what it is."""
+    inside = carries(body) if isinstance(body, Mapping) else ""
+    if not inside or not isinstance(body.get(inside, []), list):
+        yield body
+        return
+    kind = str(body["kind"]).removesuffix("List")
+    implied = {"apiVersion": body.get("apiVersion"), "kind": kind} if inside == "items" and kind else {}
+    for item in body.get(inside, []):
+        if isinstance(item, dict):
+            yield from _unwrapped({**implied, **item})
+        else:
+            yield from _unwrapped(item)
+
+
+def _add(loaded: Loaded, source: Source, body: Any, line: int) -> None:
+    names = (body.get("apiVersion"), body.get("kind")) if isinstance(body, Mapping) else ()
+    if not names or not all(isinstance(name, str) and name for name in names):
+        if source.walked and any(fnmatch.fnmatch(PurePath(source.file).name, pattern) for pattern in NEIGHBOURS):
+            loaded.passed.append(source.file)
+            return
+        text = "is not a Kubernetes object: it has no apiVersion or no kind"
+        _complain(loaded, source, Object({}, source.file), line, text)
+        return
+    item = Object(body, source.file)
+    loaded.objects.append(item)
+    _locate(loaded, source, item, line)
+    for path, text in problems(item):
+        _complain(loaded, source, item, line, text, path)
+
+
+def _complain(loaded: Loaded, source: Source, item: Object, line: int, text: str, path: str = "") -> None:
+    _locate(loaded, source, item, line)
+    loaded.findings.append(finding(UNREADABLE, item, path, f"line {line}: {text}"))
+
+
+def _locate(loaded: Loaded, source: Source, item: Object, line: int) -> None:
+    if not source.rendered:
+        loaded.lines[item] = line
