@@ -30,9 +30,8 @@ from lowering import estate
 from garrison import render
 from garrison_policies.language.objects import Object
 from garrison_policies.read.load import load
-from harness.paths import REPO
+from policies.shared import CORPORA
 
-CORPORA = REPO.parent / "shared" / "corpora"
 SERVICES = 65  # about 500 objects
 RUNS = 3
 
@@ -137,6 +136,10 @@ def run(command: list[str]) -> str:
 
 
 def main() -> None:
+    if not CORPORA.is_dir():
+        raise SystemExit(
+            f"{CORPORA}: the corpora to compare on are not here; put them there, see tests/policies/shared.py"
+        )
     tools = [tool for tool in (garrison(), checkov(), kyverno()) if tool is not None]
     with tempfile.TemporaryDirectory() as scratch:
         files, renamed = Path(scratch, "files"), Path(scratch, "renamed")

@@ -13,9 +13,12 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from policies.shared import CORPORA
+
 # What a shell starts in the background ignores Ctrl-C, and so does all that it starts; some tests interrupt programs.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+SHARED = "tests/policies/test_shared.py::test_the_verdict"
 OWN_CLUSTER = "tests/cluster/test_recovery.py"
 RINGS = ("cluster", "plugin", "servers", "engine", "images", "policies", "contract", "golden", "unit")
 
@@ -36,3 +39,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Togethe
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     items.sort(key=lambda item: RINGS.index(item.path.relative_to(here).parts[0]))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What stands beside the checkout is never needed; whether it was there is said, lest somebody believes it ran."""
+    stats = (report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ()))
+    ran = sum(report.nodeid.startswith(SHARED) for report in stats)
+    terminalreporter.write_line(shared_line(ran, here=CORPORA.is_dir()))
+
+
+def shared_line(ran: int, *, here: bool) -> str:
+    """One line about the cases of the workspace."""
+    if not here:
+        return "shared corpora: not here, nothing added"
+    return f"shared corpora: {ran} cases ran" if ran else "shared corpora: here, none of their cases ran"

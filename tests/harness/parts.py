@@ -93,6 +93,7 @@ _SDK = "github.com/pulumi/pulumi/sdk/v3"
 _CERT_MANAGER = "github.com/cert-manager/cert-manager"
 _TRUST_MANAGER = "github.com/cert-manager/trust-manager"
 _POD_SECURITY = "k8s.io/pod-security-admission"
+_TRIVY_CHECKS = "github.com/aquasecurity/trivy-checks"
 
 PARTS: tuple[Part, ...] = (
     Part(
@@ -224,13 +225,14 @@ PARTS: tuple[Part, ...] = (
     ),
     Part(
         # The newest folder holds every check: upstream writes all fixtures again for each version.
-        "fixtures", "v0.37.1", "Kubernetes' own Pod Security checks and fixtures, which the rules are held to",
+        "fixtures", "v0.37.1", "Pod Security's own fixtures, Trivy's examples: what the rules are held to",
         Go(
             _POD_SECURITY,
             files={
                 "pod-security-baseline": f"{_POD_SECURITY}//test/testdata/baseline/v1.37",
                 "pod-security-restricted": f"{_POD_SECURITY}//test/testdata/restricted/v1.37",
                 "pod-security-checks": f"{_POD_SECURITY}//policy",
+                "trivy-checks": f"{_TRIVY_CHECKS}//checks/kubernetes",
             },
         ),
         seconds=2,

@@ -1,8 +1,7 @@
-"""What the rules are tried on: their own examples, Kubernetes' Pod Security fixtures, and the public corpora."""
+"""What the rules are tried on: texts as objects, and Kubernetes' own Pod Security fixtures."""
 
 from __future__ import annotations
 
-import csv
 import functools
 import textwrap
 from collections.abc import Iterable, Iterator
@@ -15,9 +14,7 @@ from garrison_policies.language.evaluate import evaluate
 from garrison_policies.language.objects import Inventory, Object, without_nulls
 from garrison_policies.language.rule import Finding, Rule
 from harness import build
-from harness.paths import REPO
 
-CORPORA = REPO.parent / "shared" / "corpora"
 LEVELS = ("baseline", "restricted")
 
 
@@ -52,11 +49,3 @@ def _cases(folder: Path, level: str) -> Iterator[Case]:
     for path in sorted(folder.rglob("*.yaml")):
         (pod,) = objects(path.read_text(), f"{level}/{path.parent.name}/{path.name}")
         yield Case(level, path.stem.rstrip("0123456789"), path.parent.name == "pass", pod)
-
-
-@functools.cache
-def corpora() -> tuple[Object, ...]:
-    """Every object of every corpus, whatever it is there to show."""
-    with (CORPORA / "CASES.tsv").open() as table:
-        files = sorted({row["file"] for row in csv.DictReader(table, delimiter="\t")})
-    return tuple(item for file in files for item in objects((CORPORA / file).read_text(), file))

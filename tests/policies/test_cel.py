@@ -13,15 +13,9 @@ from garrison_policies.language.objects import Object
 from garrison_policies.language.rule import Check, Rule
 from garrison_policies.rules import RULES
 from policies.anypod import pods
-from policies.fixtures import corpora, objects, pod_security
+from policies.everything import everything
 
 CHECKS = [pytest.param(check, id=f"{rule.id}-{number}") for rule in RULES for number, check in enumerate(rule.checks)]
-
-
-@functools.cache
-def everything() -> tuple[Object, ...]:
-    examples = [item for rule in RULES for text in (rule.good, rule.bad) for item in objects(text)]
-    return (*examples, *corpora(), *(case.pod for case in pod_security()))
 
 
 def looked_at(check: Check) -> list[Object]:

@@ -16,6 +16,15 @@ def workload(labels: str = "app: web", *, kind: str = "Deployment", spec: str = 
     return written(kind, f"spec: {{{spec}{template}}}", name="web", namespace=namespace)
 
 
+def runs(container: str = "", *, pod: str = "", kind: str = "Deployment", namespace: str = "shop") -> str:
+    """A workload of one container that says `container`, in a pod that says `pod`."""
+    image = "" if "image:" in container else "image: x, "
+    template = (
+        f"{{spec: {{{pod}{', ' * bool(pod)}containers: [{{{image}name: app{', ' * bool(container)}{container}}}]}}}}"
+    )
+    return written(kind, f"spec: {{template: {template}}}", name="web", namespace=namespace)
+
+
 def policy(spec: str, *, namespace: str = "shop") -> str:
     return written("NetworkPolicy", f"spec: {{{spec}}}", name="policy", namespace=namespace)
 

@@ -20,7 +20,8 @@ from garrison_policies.places import admission
 from garrison_policies.rules import RULES
 from harness.plugin.errors import KindMissing
 from harness.plugin.testing.apiserver import ControlPlane
-from policies.fixtures import corpora, objects, pod_security
+from policies.everything import everything
+from policies.fixtures import objects
 
 pytest_plugins = ["harness.plugin.testing.fixtures"]
 Json = dict[str, Any]
@@ -99,8 +100,7 @@ def test_each_enforced_rule_lets_its_good_example_in_and_names_its_bad_one(serve
 def test_the_server_and_python_agree_on_every_fixture(server: ControlPlane) -> None:
     kinds = {kind for family in admission.FAMILIES for kind in family.kinds}
     judged, refused, differ = 0, 0, []
-    shown = (item for rule in RULES for text in (rule.good, rule.bad) for item in objects(text, rule.id))
-    for fixture in (*shown, *(case.pod for case in pod_security()), *corpora()):
+    for fixture in everything():
         if fixture.kind not in kinds:
             continue
         try:
