@@ -32,7 +32,7 @@ def test_removing_a_secret_shows_exactly_what_hangs_on_it(tmp_path: Path) -> Non
     changes = planned(program_without("payments.reads(", tmp_path))
     changes.pop("Estate estate", None)
     kinds = {name.split(" ")[1] for name in changes}
-    assert kinds == {"sys/policies/acl/bank-payments", "bank/payments-secrets", "bank/payments"}, changes
+    assert kinds == {"sys/policies/acl/bank.payments", "bank/payments-secrets", "bank/payments"}, changes
     assert set(changes.values()) == {"update"}
 
 

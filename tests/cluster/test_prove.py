@@ -188,8 +188,8 @@ SAMPLE = (  # one of each type; `garrison prove --drill` does them all
     "proxy configurations without client certificate",
     "proxy configurations without callee's name",
     "database bank/ledger without its access rules",
-    "secret store sys/policies/acl/bank-payments opened",
-    "secret store auth/kubernetes/role/bank-payments for*",
+    "secret store sys/policies/acl/bank.payments opened",
+    "secret store auth/kubernetes/role/bank.payments for*",
     "Namespace shop without Pod Security",
     "ResourceQuota shop/quota deleted",
 )

@@ -26,7 +26,7 @@ from servers.bao import Bao, serving
 from servers.test_database import Server, programs, server  # noqa: F401 fixtures: the estate's own database
 from unit.estates import shop_app
 
-LEASES = "database/creds/bank-ledger-writer"
+LEASES = "database/creds/bank.ledger.writer"
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +62,10 @@ POLICY = {"policy": 'path "secret/data/psp/api-key" { capabilities = ["read"] }'
 
 
 def test_an_object_lives_and_dies(bao: Bao) -> None:
-    provider, wanted = StoreProvider(), props(bao, "sys/policies/acl/bank-payments", POLICY)
-    assert provider.read("sys/policies/acl/bank-payments", wanted).id is None
+    provider, wanted = StoreProvider(), props(bao, "sys/policies/acl/bank.payments", POLICY)
+    assert provider.read("sys/policies/acl/bank.payments", wanted).id is None
     made = provider.create(wanted)
-    assert made.id == "sys/policies/acl/bank-payments"
+    assert made.id == "sys/policies/acl/bank.payments"
     assert provider.read(made.id, wanted).outs == wanted
     changed = props(bao, made.id, {"policy": POLICY["policy"].replace("read", "list")})
     assert provider.diff(made.id, wanted, changed).changes
@@ -86,7 +86,7 @@ def test_a_change_behind_our_back_is_seen(bao: Bao, breaker: hvac.Client) -> Non
 
 
 def test_numbers_come_from_pulumi_as_floats(bao: Bao, breaker: hvac.Client) -> None:
-    path = "auth/kubernetes/role/bank-payments"
+    path = "auth/kubernetes/role/bank.payments"
     body = {"bound_service_account_names": ["payments"], "bound_service_account_namespaces": ["bank"]}
     wanted = props(bao, path, body | {"token_period": 1200.0})
     StoreProvider().create(wanted)

@@ -141,19 +141,19 @@ def test_secrets_come_as_files_and_only_their_paths_are_said(graph: Graph) -> No
 def test_the_store_holds_one_policy_and_role_per_service_that_needs_it(graph: Graph) -> None:
     objects = {o.path: o.body for o in store_objects(graph)}
     assert list(objects) == [
-        "database/config/bank-ledger",
-        "database/roles/bank-ledger-writer",
-        "sys/policies/acl/bank-payments",
-        "auth/kubernetes/role/bank-payments",
+        "database/config/bank.ledger",
+        "database/roles/bank.ledger.writer",
+        "sys/policies/acl/bank.payments",
+        "auth/kubernetes/role/bank.payments",
     ]
-    assert objects["sys/policies/acl/bank-payments"]["policy"].splitlines()[:2] == [
+    assert objects["sys/policies/acl/bank.payments"]["policy"].splitlines()[:2] == [
         'path "secret/data/psp/api-key" { capabilities = ["read"] }',
-        'path "database/creds/bank-ledger-writer" { capabilities = ["read"] }',
+        'path "database/creds/bank.ledger.writer" { capabilities = ["read"] }',
     ]
-    role = objects["auth/kubernetes/role/bank-payments"]
+    role = objects["auth/kubernetes/role/bank.payments"]
     assert (role["bound_service_account_namespaces"], role["bound_service_account_names"]) == (["bank"], ["payments"])
     assert role["audience"] == "openbao"
-    lease = objects["database/roles/bank-ledger-writer"]
+    lease = objects["database/roles/bank.ledger.writer"]
     assert (lease["default_ttl"], lease["max_ttl"]) == ("3600s", "3600s")
 
 

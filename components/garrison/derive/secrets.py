@@ -52,11 +52,12 @@ def store_objects(graph: Graph) -> Iterator[StoreObject]:
 
 
 def store_name(ref: Ref) -> str:
-    return f"{ref.namespace}-{ref.name}"
+    """The name of a service or database in the store. A label has no dot, so no two refs share one, and none is ours."""
+    return f"{ref.namespace}.{ref.name}"
 
 
 def lease_role(use: Use) -> str:
-    return f"{store_name(use.database)}-{use.role}"
+    return f"{store_name(use.database)}.{use.role}"
 
 
 def policy(graph: Graph, ref: Ref) -> str:
