@@ -52,7 +52,7 @@ def store_objects(graph: Graph) -> Iterator[StoreObject]:
 
 
 def store_name(ref: Ref) -> str:
-    """The name of a service or database in the store. A label has no dot, so no two refs share one, and none is ours."""
+    """What a service or database is called in the store. A label has no dot: no two refs meet, and none is ours."""
     return f"{ref.namespace}.{ref.name}"
 
 
