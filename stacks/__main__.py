@@ -7,12 +7,12 @@ import pulumi
 
 from garrison import IntentError, deploy
 from garrison.declare.program import ProgramError, load
-from garrison.defaults import SYSTEM_NAMESPACES
+from garrison.deployment.configuration import read
 from garrison.deployment.platform.charts import ChartError
 from garrison.deployment.platform.component import Platform
-from garrison.deployment.settings import SettingsError, adjusted, read
 from garrison.deployment.vault import GeneratedSecret
 from garrison.kube import KubectlError, check_reachable
+from garrison.settings import SettingsError
 from garrison_policies.exceptions.file import ExceptionsError, load_exceptions
 from garrison_policies.places import signed
 from garrison_policies.places.admission import manifests
@@ -34,8 +34,8 @@ def main() -> None:
         manifests(
             [*RULES, *signed.load(settings.signed_images)],
             exceptions=load_exceptions(EXCEPTIONS),
-            mode=settings.admission,
-            system_namespaces=[*SYSTEM_NAMESPACES, *settings.system_namespaces],
+            mode=settings.cluster.admission,
+            system_namespaces=settings.cluster.spared,
         )
     )
     guarded = pulumi.ResourceOptions(depends_on=[guard])
@@ -43,7 +43,7 @@ def main() -> None:
     ready = pulumi.ResourceOptions(depends_on=[platform])
     for path in settings.generated_secrets:
         GeneratedSecret(path, connection=platform.store, opts=ready)
-    deploy(app, adjust=adjusted(settings), store=platform.store, opts=ready)
+    deploy(app, cluster=settings.cluster, store=platform.store, opts=ready)
 
 
 try:

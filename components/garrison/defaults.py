@@ -36,6 +36,7 @@ API_SERVER_RANGES: Final = (  # RFC 1918, 6598 and 4193: never the internet wher
     *("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16"),
     "fc00::/7",
 )
+API_SERVER_WIDEST: Final = {4: 16, 6: 32}  # the shortest prefix of public addresses that may be an API server's
 API_TOKEN_DIR: Final = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 where every client library looks
 CLUSTER_DOMAIN: Final = "svc.cluster.local"
 IDENTITY_DIR: Final = "/run/identity"

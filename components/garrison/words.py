@@ -1,9 +1,12 @@
-"""The two words every floor shares: how a service or database is named, and what a container may use."""
+"""The words every floor shares: how a service or database is named, and what a container may use."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
+
+DNS_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")  # RFC 1123 subdomain: most names of Kubernetes
 
 
 @dataclass(frozen=True, order=True)

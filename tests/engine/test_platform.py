@@ -13,10 +13,11 @@ import pytest
 import yaml
 
 from engine.test_resources import Recorder, kubernetes, run
+from garrison.deployment.configuration import read
 from garrison.deployment.platform import certificates, charts, network, openbao
 from garrison.deployment.platform.component import Platform
-from garrison.deployment.settings import Settings, SettingsError, read
 from garrison.manifest import Manifest
+from garrison.settings import Settings, SettingsError
 from harness import build
 
 IMAGE = "quay.io/openbao/openbao:2.7.2"
@@ -138,8 +139,16 @@ def test_the_api_server_is_named_by_address_where_the_stack_knows_it() -> None:
     api = policy["spec"]["egress"][-1]
     assert api["to"] == [{"ipBlock": {"cidr": "10.0.0.0/24"}}]
     assert [port["port"] for port in api["ports"]] == [443, 6443]
-    (open_policy,) = [item for item in network.openbao([]) if item["metadata"]["name"] == "openbao"]
-    assert "to" not in open_policy["spec"]["egress"][-1]
+
+
+def test_no_way_of_the_platform_is_a_way_to_anywhere(items: list[Manifest]) -> None:
+    """D14: where a stack does not name its API server, private ranges stand in for it and never every address."""
+    for item in items:
+        rules = item["spec"] if item["kind"] == "NetworkPolicy" else {}
+        for direction, key in (("egress", "to"), ("ingress", "from")):
+            for rule in rules.get(direction, ()):
+                assert rule.get(key), f"{item['metadata']['name']}: {direction} without a peer is everybody"
+                assert "0.0.0.0/0" not in str(rule[key])
 
 
 def test_the_store_rolls_when_its_configuration_changes(monkeypatch: pytest.MonkeyPatch) -> None:

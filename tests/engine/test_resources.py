@@ -10,7 +10,7 @@ import pytest
 from pulumi.runtime import Mocks
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
 
-from garrison import deploy, render
+from garrison import IntentError, deploy, render
 from garrison.deployment.vault import StoreConnection
 from garrison.derive.secrets import store_objects
 from garrison.manifest import Manifest
@@ -33,8 +33,8 @@ class Recorder(Mocks):
         raise AssertionError(f"nothing is looked up: {args.token}")
 
 
-def run(program: Callable[[], object]) -> Recorder:
-    recorder = Recorder()
+def run(program: Callable[[], object], recorder: Recorder | None = None) -> Recorder:
+    recorder = recorder or Recorder()
     pulumi.runtime.set_mocks(recorder, preview=False)
 
     pulumi.runtime.test(program)()  # type: ignore[no-untyped-call]
@@ -80,5 +80,19 @@ def test_an_adjustment_is_seen_and_nothing_else() -> None:
 
 
 def test_secrets_without_a_store_are_refused() -> None:
-    with pytest.raises(pulumi.RunError, match="no store is given"):
-        run(lambda: deploy(shop_app()))
+    recorder = Recorder()
+    with pytest.raises(IntentError, match=r"needs the secret store .* none is given; give deploy\(store="):
+        run(lambda: deploy(shop_app()), recorder)
+    assert recorder.seen == [], "before anything is registered"
+
+
+def test_what_adjust_weakens_is_refused_before_anything_is_registered() -> None:
+    def adjust(item: Manifest) -> Manifest:
+        if item["kind"] == "NetworkPolicy":
+            item["spec"]["ingress"] = [{}]
+        return item
+
+    recorder = Recorder()
+    with pytest.raises(IntentError, match="spec.ingress; leave it as it was derived"):
+        run(lambda: deploy(shop_app(), store=STORE, adjust=adjust), recorder)
+    assert recorder.seen == []

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from garrison import App, render
+from garrison.cluster import Cluster
 from garrison_policies.language.objects import Inventory, Object
 from garrison_policies.language.rule import Finding
 from garrison_policies.places.difference import differences
@@ -272,18 +273,29 @@ def test_pods_of_the_estate_run_what_it_derives() -> None:
     assert {each.rule for each in found([*items, replicas, pod])} == {"estate-extra"}
 
 
-def test_the_names_of_a_cluster_are_expected_where_the_program_adjusts() -> None:
+def test_the_names_of_a_cluster_are_expected() -> None:
     items = live()
-    one(items, "Certificate", "audit")["spec"]["issuerRef"]["name"] = "corporate"
-
-    def adjust(item: Manifest) -> Manifest:
-        if item["kind"] == "Certificate" and item["metadata"]["name"] == "audit":
+    for item in items:
+        if item["kind"] == "Certificate":
             item["spec"]["issuerRef"]["name"] = "corporate"
-        return item
-
-    assert [each.path for each in found(items)] == ["spec.issuerRef.name"]
+    assert {each.path for each in found(items)} == {"spec.issuerRef.name"}
     inventory = Inventory(tuple(Object(item) for item in items))
-    assert list(compare(GRAPH, inventory, adjust=adjust)) == []
+    assert list(compare(GRAPH, inventory, cluster=Cluster(issuer="corporate"))) == []
+
+
+def test_an_adjustment_is_expected_and_hides_no_weakening() -> None:
+    items, adjusted = live(), copy.deepcopy(one(render(GRAPH), "Deployment", "orders"))
+    for workload in (adjusted, one(items, "Deployment", "orders")):
+        workload["spec"]["template"]["spec"]["nodeSelector"] = {"pool": "shop"}
+    inventory = Inventory(tuple(Object(item) for item in items))
+    assert [each.path for each in compare(GRAPH, inventory)] == ["spec.template.spec.nodeSelector"]
+    assert list(compare(GRAPH, inventory, adjusted=[adjusted])) == []
+    for workload in (adjusted, one(items, "Deployment", "orders")):
+        workload["spec"]["template"]["spec"]["hostNetwork"] = True
+    assert {each.path for each in compare(GRAPH, inventory, adjusted=[adjusted])} == {
+        "spec.template.spec.nodeSelector",
+        "spec.template.spec.hostNetwork",
+    }
 
 
 @pytest.mark.parametrize(

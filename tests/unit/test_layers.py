@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 
 from garrison import App, Graph, render
+from garrison.cluster import Cluster
 from garrison.derive import LAYERS, mesh
 from garrison.derive.secrets import store_objects
 from garrison.manifest import compact, identity
@@ -167,4 +168,4 @@ def test_an_identity_is_one_spiffe_id_for_a_day_at_most(graph: Graph) -> None:
 def test_every_layer_matters() -> None:
     """Without any one layer something is missing, so that the composition cannot lose one unseen."""
     graph = shop_app().graph()
-    assert all(list(layer(graph)) for layer in LAYERS)
+    assert all(list(layer(graph, Cluster())) for layer in LAYERS)

@@ -8,8 +8,8 @@ from dataclasses import replace
 from hypothesis import given
 
 from garrison import App, Graph, render
+from garrison.cluster import Cluster
 from garrison.declare.app import CallStatement
-from garrison.derive.network import at_api_server
 from garrison.manifest import identity
 from garrison.words import Ref
 from unit.estates import apps
@@ -37,7 +37,7 @@ def test_reachable_pairs_are_the_declared_calls(app: App) -> None:
 
 @given(apps())
 def test_nobody_undeclared_comes_in_or_gets_out(app: App) -> None:
-    manifests = [at_api_server(item, [f"{API_SERVER.address}/32"]) for item in render(app.graph())]
+    manifests = render(app.graph(), Cluster(api_server=(f"{API_SERVER.address}/32",)))
     for namespace in [*app.graph().namespaces, "elsewhere"]:
         stranger = Pod.named(namespace, app="stranger")
         for pod in pods(manifests).values():

@@ -10,11 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from garrison import render
-from garrison.declare.app import MayStatement
-from garrison.deployment.settings import Settings, SettingsError, adjusted, issuer_name, parse
-from garrison.words import Ref
-from unit.estates import shop_app
+from garrison.cluster import Cluster
+from garrison.settings import Settings, SettingsError, cluster_of, parse
 
 
 @pytest.fixture
@@ -35,7 +32,7 @@ def test_nothing_said_installs_everything(charts: Path) -> None:
     settings = parse({}, {"GARRISON_CHARTS": str(charts)})
     assert settings == Settings(charts=charts)
     assert settings.install_cert_manager and settings.install_trust_manager and settings.install_openbao
-    assert issuer_name(settings) == "garrison"
+    assert settings.cluster == Cluster()
 
 
 def test_every_setting_is_read(charts: Path) -> None:
@@ -132,17 +129,29 @@ def test_all_problems_at_once_in_one_message() -> None:
     assert all(str(problem) in str(error.value) for problem in error.value.problems)
 
 
-def test_an_existing_issuer_and_storage_class_enter_the_manifests() -> None:
-    adjust = adjusted(Settings(issuer="corporate", storage_class="fast"))
-    certificate = {"kind": "Certificate", "spec": {"issuerRef": {"kind": "ClusterIssuer", "name": "garrison"}}}
-    assert adjust(certificate)["spec"]["issuerRef"] == {"kind": "ClusterIssuer", "name": "corporate"}
-    database = {"kind": "StatefulSet", "spec": {"volumeClaimTemplates": [{"spec": {}}]}}
-    assert adjust(database)["spec"]["volumeClaimTemplates"] == [{"spec": {"storageClassName": "fast"}}]
+def test_an_existing_issuer_storage_class_and_api_server_are_the_clusters() -> None:
+    said = Settings(issuer="corporate", storage_class="fast", api_server=("10.0.0.0/24",), system_namespaces=("csi",))
+    expected = Cluster(
+        issuer="corporate", storage_class="fast", api_server=("10.0.0.0/24",), system_namespaces=("csi",)
+    )
+    assert said.cluster == expected
 
 
-def test_without_them_nothing_is_changed() -> None:
-    certificate = {"kind": "Certificate", "spec": {"issuerRef": {"name": "garrison"}}}
-    assert adjusted(Settings())(certificate) == {"kind": "Certificate", "spec": {"issuerRef": {"name": "garrison"}}}
+def test_a_stacks_file_says_which_cluster_it_is(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
+    (tmp_path / "stacks").mkdir()
+    file = tmp_path / "stacks" / "Pulumi.dev.yaml"
+    file.write_text('config:\n  shop:issuer: corporate\n  shop:apiServer: ["10.0.0.0/24"]\n  other:issuer: x\n')
+    assert cluster_of(file) == Cluster(issuer="corporate", api_server=("10.0.0.0/24",))
+    file.write_text("config:\n  shop:isuer: corporate\n")
+    with pytest.raises(SettingsError, match="isuer: no such setting; did you mean 'issuer'"):
+        cluster_of(file)
+    for broken in ("- 1\n", "config: 7\n", "{"):
+        file.write_text(broken)
+        with pytest.raises(SettingsError, match="is not a stack's file"):
+            cluster_of(file)
+    with pytest.raises(SettingsError, match="No such file"):
+        cluster_of(tmp_path / "none.yaml")
 
 
 def test_the_page_names_every_setting_and_its_example_is_accepted(charts: Path) -> None:
@@ -159,14 +168,3 @@ def test_the_page_names_every_setting_and_its_example_is_accepted(charts: Path) 
 def key(name: str) -> str:
     first, *rest = name.split("_")
     return first + "".join(part.capitalize() for part in rest)
-
-
-def test_a_service_that_may_use_the_api_server_needs_its_addresses() -> None:
-    app = shop_app()
-    app.add(MayStatement("here:1", Ref("shop", "orders"), "get", "configmaps", (), ""))
-    manifests = render(app.graph())
-    narrowed = [adjusted(Settings(api_server=("172.18.0.2/32",)))(item) for item in manifests]
-    policy = next(m for m in narrowed if m["kind"] == "NetworkPolicy" and m["metadata"]["name"] == "orders")
-    assert policy["spec"]["egress"][-1]["to"] == [{"ipBlock": {"cidr": "172.18.0.2/32"}}]
-    with pytest.raises(SettingsError, match="apiServer: missing: shop/orders may use the Kubernetes API"):
-        [adjusted(Settings())(item) for item in manifests]

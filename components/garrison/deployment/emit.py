@@ -7,35 +7,40 @@ before the workload does, a database runs before the secret store connects to it
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import pulumi
 
+from garrison.cluster import Cluster
 from garrison.declare.app import App
 from garrison.deployment.vault import StoreConnection, StoreResource
 from garrison.derive import render
+from garrison.derive.adjustment import Adjust, adjust_all
 from garrison.derive.secrets import store_objects
-from garrison.manifest import Manifest
+from garrison.errors import IntentError, Problem
+from garrison.manifest import Manifest, identity
 from garrison.model.graph import Graph
 
-Adjust = Callable[[Manifest], Manifest]
 WORKLOADS = ("Deployment", "DaemonSet", "Job")
 DATABASES = ("StatefulSet",)
 ENTRANCES = ("Service",)
 
 
 class Estate(pulumi.ComponentResource):
-    """Everything that one App derives, as children; its registered output is the graph itself."""
+    """Everything that one App derives, as children; it registers the graph, the cluster and what was adjusted."""
 
     def __init__(
         self,
         graph: Graph,
+        cluster: Cluster,
         manifests: Sequence[Manifest],
         *,
         store: StoreConnection | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("garrison:index:Estate", graph.name, None, opts)
+        derived = {identity(item): item for item in render(graph, cluster)}
+        adjusted = [item for item in manifests if derived.get(identity(item)) != item]
         self._namespaces: dict[str, pulumi.Resource] = {}
         guards = self._emit((m for m in manifests if m["kind"] not in WORKLOADS + DATABASES + ENTRANCES), after=[])
         # a Service is ready when pods stand behind it, so nothing that makes pods may wait for one
@@ -43,7 +48,8 @@ class Estate(pulumi.ComponentResource):
         databases = self._emit((m for m in manifests if m["kind"] in DATABASES), after=guards)
         stored = self._store(graph, store, after=[*guards, *databases])
         self._emit((m for m in manifests if m["kind"] in WORKLOADS), after=[*guards, *stored])
-        self.register_outputs({"graph": json.loads(graph.to_json())})
+        truth = {"graph": json.loads(graph.to_json()), "cluster": json.loads(cluster.to_json())}
+        self.register_outputs({**truth, "adjusted": adjusted})
 
     def _emit(self, manifests: Iterable[Manifest], *, after: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
         return [self._object(item, after) for item in manifests]
@@ -62,8 +68,8 @@ class Estate(pulumi.ComponentResource):
     ) -> list[pulumi.Resource]:
         made: list[pulumi.Resource] = []
         for wanted in store_objects(graph):
-            if store is None:
-                raise pulumi.RunError(f"the estate needs {wanted.path} in the secret store, and no store is given")
+            if store is None:  # `deploy` has refused this; an Estate made by hand is refused here
+                raise IntentError([_storeless(wanted.path)])
             # a database role needs its connection, a login role its policy: in the order they are derived
             opts = pulumi.ResourceOptions(parent=self, depends_on=[*after, *made])
             made.append(StoreResource(wanted.path, wanted.body, connection=store, opts=opts))
@@ -81,15 +87,33 @@ def kubernetes_object(item: Manifest, opts: pulumi.ResourceOptions) -> pulumi.Cu
 def deploy(
     app: App,
     *,
+    cluster: Cluster | None = None,
     adjust: Adjust | None = None,
     store: StoreConnection | None = None,
     opts: pulumi.ResourceOptions | None = None,
 ) -> Estate:
-    """Deploy an App: check and freeze it, derive every object, hand them to Pulumi.
+    """Deploy an App: check and freeze it, derive every object for this cluster, hand them to Pulumi.
 
-    `adjust` sees each manifest last and may change it; the policy rules run after it, so it cannot quietly take a
-    protection away. Raises IntentError with every problem of the declaration before anything is registered.
+    `adjust` sees each manifest last and may change where and how large it runs (`derive.adjustment` has the list);
+    a protection it would change is refused. Raises IntentError with every problem before anything is registered.
     """
-    graph = app.graph()
-    manifests = render(graph)
-    return Estate(graph, [adjust(item) for item in manifests] if adjust else manifests, store=store, opts=opts)
+    graph, there = app.graph(), cluster or Cluster()
+    if found := list(_unready(graph, there, store)):
+        raise IntentError(found)
+    manifests = render(graph, there)
+    return Estate(graph, there, adjust_all(manifests, adjust) if adjust else manifests, store=store, opts=opts)
+
+
+def _unready(graph: Graph, cluster: Cluster, store: StoreConnection | None) -> Iterator[Problem]:
+    """What the graph needs of this cluster and is not given."""
+    if graph.permissions and not cluster.api_server:
+        who = ", ".join(map(str, graph.permissions_of))
+        remedy = "name its address ranges, such as those of `kubectl get endpointslices kubernetes -n default`"
+        yield Problem("apiServer", f"missing: {who} may use the Kubernetes API, whose addresses are not known", remedy)
+    if store is None and (wanted := [item.path for item in store_objects(graph)]):
+        yield _storeless(f"{wanted[0]} and {len(wanted) - 1} more")
+
+
+def _storeless(path: str) -> Problem:
+    remedy = "give deploy(store=...), such as Platform(...).store, or StoreConnection(address=...) for one elsewhere"
+    return Problem("deploy", f"the estate needs the secret store ({path}), and none is given", remedy)

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from garrison.cluster import Cluster
 from garrison.derive import database, identity, mesh, namespace, network, rbac, secrets, workload
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
 
-Layer = Callable[[Graph], Iterator[Manifest]]
+Layer = Callable[[Graph, Cluster], Iterator[Manifest]]
+
+
+def on_any(layer: Callable[[Graph], Iterator[Manifest]]) -> Layer:
+    """A layer that is the same on every cluster."""
+    return lambda graph, _cluster: layer(graph)
+
 
 LAYERS: tuple[Layer, ...] = (
-    namespace.manifests,
+    on_any(namespace.manifests),
     network.manifests,
-    rbac.manifests,
+    on_any(rbac.manifests),
     identity.manifests,
-    mesh.manifests,
-    secrets.manifests,
+    on_any(mesh.manifests),
+    on_any(secrets.manifests),
     database.manifests,
-    workload.manifests,
+    on_any(workload.manifests),
 )
 
 
-def render(graph: Graph) -> list[Manifest]:
-    """All Kubernetes objects of a graph, in an order in which they can be applied; same graph, same list."""
-    return [item for layer in LAYERS for item in layer(graph)]
+def render(graph: Graph, cluster: Cluster | None = None) -> list[Manifest]:
+    """All Kubernetes objects of a graph on a cluster, in an order in which they can be applied; same values, same list.
+
+    Without a cluster the objects are those of one on which Garrison installs the platform.
+    """
+    there = cluster or Cluster()
+    return [item for layer in LAYERS for item in layer(graph, there)]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from garrison import defaults as d
+from garrison.cluster import Cluster
 from garrison.derive.names import secret_name
 from garrison.manifest import Manifest, container, digest, labels, manifest, selector
 from garrison.model.graph import Database, Graph
@@ -21,14 +22,16 @@ VOLUME = "/var/lib/postgresql/data"
 SOCKET = "/var/run/postgresql"
 
 
-def manifests(graph: Graph) -> Iterator[Manifest]:
+def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     for database in graph.databases:
         ref, config = database.ref, configuration(database.ref.name)
         yield manifest("v1", "ConfigMap", Ref(ref.namespace, f"{ref.name}-config"), {"data": config}, app=graph.name)
         ports = [{"name": "postgres", "port": d.DATABASE_PORT, "targetPort": d.DATABASE_PORT, "protocol": "TCP"}]
         spec = {"clusterIP": "None", "selector": {d.NAME: ref.name}, "ports": ports}
         yield manifest("v1", "Service", ref, {"spec": spec}, app=graph.name)
-        yield manifest("apps/v1", "StatefulSet", ref, {"spec": _stateful_set(graph, database, config)}, app=graph.name)
+        yield manifest(
+            "apps/v1", "StatefulSet", ref, {"spec": _stateful_set(graph, cluster, database, config)}, app=graph.name
+        )
 
 
 # --- configuration ---------------------------------------------------------------------------------------------------
@@ -152,12 +155,11 @@ ALTER DEFAULT PRIVILEGES FOR ROLE "{name}_owner" IN SCHEMA public GRANT USAGE ON
 # --- workload --------------------------------------------------------------------------------------------------------
 
 
-def _stateful_set(graph: Graph, database: Database, config: dict[str, str]) -> Json:
+def _stateful_set(graph: Graph, cluster: Cluster, database: Database, config: dict[str, str]) -> Json:
     name = database.ref.name
-    claim = {
-        "metadata": {"name": "data"},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": database.storage}}},
-    }
+    chosen = {"storageClassName": cluster.storage_class} if cluster.storage_class else {}
+    size = {"requests": {"storage": database.storage}}
+    claim = {"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": size, **chosen}}
     return {
         "replicas": 1,
         "serviceName": name,

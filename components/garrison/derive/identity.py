@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from garrison import defaults as d
+from garrison.cluster import Cluster
 from garrison.derive.names import secret_name
 from garrison.manifest import Manifest, manifest
 from garrison.model.graph import Graph
@@ -17,17 +18,19 @@ from garrison.words import Ref
 API = "cert-manager.io/v1"
 
 
-def manifests(graph: Graph) -> Iterator[Manifest]:
+def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     for service in graph.services:
         names = {"uris": [graph.spiffe_id(service.ref)]}
-        yield _certificate(graph, service.ref, names, ["digital signature", "client auth", "server auth"])
+        yield _certificate(
+            graph, cluster.issuer, service.ref, names, ["digital signature", "client auth", "server auth"]
+        )
     for database in graph.databases:
         host = f"{database.ref.name}.{database.ref.namespace}"
         names = {"dnsNames": [f"{host}.svc", f"{host}.{d.CLUSTER_DOMAIN}"]}
-        yield _certificate(graph, database.ref, names, ["digital signature", "server auth"])
+        yield _certificate(graph, cluster.issuer, database.ref, names, ["digital signature", "server auth"])
 
 
-def _certificate(graph: Graph, ref: Ref, names: dict[str, Any], usages: list[str]) -> Manifest:
+def _certificate(graph: Graph, issuer: str, ref: Ref, names: dict[str, Any], usages: list[str]) -> Manifest:
     spec = {
         "secretName": secret_name(ref),
         **names,
@@ -35,6 +38,6 @@ def _certificate(graph: Graph, ref: Ref, names: dict[str, Any], usages: list[str
         "renewBefore": d.CERTIFICATE_RENEW_BEFORE,
         "privateKey": dict(d.KEY),
         "usages": usages,
-        "issuerRef": {"group": "cert-manager.io", "kind": "ClusterIssuer", "name": d.ISSUER},
+        "issuerRef": {"group": "cert-manager.io", "kind": "ClusterIssuer", "name": issuer},
     }
     return manifest(API, "Certificate", ref, {"spec": spec}, app=graph.name)

@@ -2,7 +2,7 @@
 
 Kubelet probes come from the pod's own node, which every NetworkPolicy implementation lets through (the Kubernetes
 documentation says they must), so they need no rule here. The API server is no pod and cannot be selected by label: a
-service that may use it gets a way to its ports at addresses that every stack narrows to its own (`at_api_server`).
+service that may use it gets a way to its ports at the addresses that the cluster names, or at private ones only.
 """
 
 from __future__ import annotations
@@ -11,40 +11,32 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from garrison import defaults as d
+from garrison.cluster import Cluster, Dns
 from garrison.manifest import Manifest, manifest, selector
 from garrison.model.graph import Database, Graph, Service
 from garrison.words import Ref
 
 API = "networking.k8s.io/v1"
 BOTH = ["Ingress", "Egress"]
-DNS = {
-    "to": [
-        {
-            "namespaceSelector": {"matchLabels": {d.NAMESPACE_LABEL: "kube-system"}},
-            "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
-        }
-    ],
-    "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
-}
 
 
-def manifests(graph: Graph) -> Iterator[Manifest]:
+def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     for namespace in graph.namespaces:
         yield _policy(graph, Ref(namespace, "default-deny"), {"podSelector": {}})
     for service in graph.services:
-        yield _service(graph, service)
+        yield _service(graph, service, cluster)
     for database in graph.databases:
         yield _database(graph, database)
 
 
-def _service(graph: Graph, service: Service) -> Manifest:
-    egress = [DNS, *_to((call.callee for call in graph.calls_from.get(service.ref, ())), d.MTLS_PORT)]
+def _service(graph: Graph, service: Service, cluster: Cluster) -> Manifest:
+    egress = [to_dns(cluster.dns), *_to((call.callee for call in graph.calls_from.get(service.ref, ())), d.MTLS_PORT)]
     uses, reads = graph.uses_by.get(service.ref, ()), graph.reads_by.get(service.ref, ())
     egress += _to(sorted({use.database for use in uses}), d.DATABASE_PORT)
     if uses or reads:
         egress += _to([_STORE], d.STORE_PORT)
     if service.ref in graph.permissions_of:
-        egress.append(_to_api_server(d.API_SERVER_RANGES))
+        egress.append(_to_api_server(cluster.api_server_ranges))
     ingress = _from((call.caller for call in graph.calls_to.get(service.ref, ())), d.MTLS_PORT)
     return _policy(graph, service.ref, {"podSelector": selector(service.name), "ingress": ingress, "egress": egress})
 
@@ -55,22 +47,13 @@ def _database(graph: Graph, database: Database) -> Manifest:
     return _policy(graph, database.ref, {"podSelector": selector(database.ref.name), "ingress": ingress})
 
 
-def at_api_server(item: Manifest, ranges: Sequence[str]) -> Manifest:
-    """The object with the API server's own address ranges in its policy; others, which need none, as they are.
-
-    Raises ValueError where there are none to put in: without a peer the rule would allow every destination.
-    """
-    wide = _to_api_server(d.API_SERVER_RANGES)
-    egress = item["spec"].get("egress", []) if item["kind"] == "NetworkPolicy" else []
-    if wide not in egress:
-        return item
-    if not ranges:
-        meta = item["metadata"]
-        raise ValueError(
-            f"{meta['namespace']}/{meta['name']} may use the Kubernetes API, whose addresses are not known"
-        )
-    narrow = [_to_api_server(ranges) if rule == wide else rule for rule in egress]
-    return {**item, "spec": {**item["spec"], "egress": narrow}}
+def to_dns(dns: Dns) -> dict[str, Any]:
+    """The rule that lets pods look names up at the cluster's own resolver, and nowhere else."""
+    where = {
+        "namespaceSelector": {"matchLabels": {d.NAMESPACE_LABEL: dns.namespace}},
+        "podSelector": {"matchLabels": dict(dns.labels)},
+    }
+    return {"to": [where], "ports": [{"port": dns.port, "protocol": protocol} for protocol in ("UDP", "TCP")]}
 
 
 def _to_api_server(ranges: Sequence[str]) -> dict[str, Any]:

@@ -6,11 +6,14 @@ Reality is an inventory: of files, of a preview, or of a live cluster. The compa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from garrison.cluster import Cluster
 from garrison.defaults import TRUST_BUNDLE
 from garrison.derive import render
+from garrison.derive.adjustment import weakened
+from garrison.manifest import Manifest
 from garrison.model.graph import Graph
 from garrison_policies.exceptions.apply import index, lineage
 from garrison_policies.language.evaluate import finding
@@ -47,15 +50,19 @@ def compare(
     inventory: Inventory,
     *,
     file: str = "",
-    adjust: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    cluster: Cluster | None = None,
+    adjusted: Sequence[Manifest] = (),
 ) -> Iterator[Finding]:
     """The findings of the estate's rules.
 
     file: what a missing object's finding points at, since it stands in no file: the program.
-    adjust: what `deploy` was given, so that the names of a cluster's own issuer and storage class are expected.
+    cluster: whose own names, such as its issuer, are expected.
+    adjusted: objects as the program adjusted them; what an adjustment may not change is still expected as derived.
     """
-    manifests = (adjust(item) if adjust else item for item in render(graph))
-    derived = {identity(item): item for item in (Object(body, file) for body in manifests)}
+    derived = {identity(item): item for item in (Object(body, file) for body in render(graph, cluster))}
+    for item in (Object(body, file) for body in adjusted):
+        if identity(item) in derived and not any(weakened(dict(derived[identity(item)].body), item.body)):
+            derived[identity(item)] = item
     real = {identity(item): item for item in inventory.objects}
     for key, wanted in derived.items():
         if key not in real:

@@ -96,13 +96,17 @@ def judged(
 
 
 def _against_graph(args: StackValidationArgs, inventory: Inventory) -> Iterator[Finding]:
-    """Derive again from the graph that each estate registers, and compare."""
+    """Derive again from the graph and the cluster that each estate registers, and compare."""
     for resource in args.resources:
         if resource.resource_type == ESTATE:
+            from garrison.cluster import Cluster
             from garrison.model.graph import Graph
             from garrison_policies.places.estate import compare
 
-            yield from compare(Graph.from_json(json.dumps(plain(resource.props["graph"]))), inventory)
+            said = plain(resource.props)
+            graph, cluster = (json.dumps(said[name]) for name in ("graph", "cluster"))
+            there, adjusted = Cluster.from_json(cluster), said.get("adjusted", [])
+            yield from compare(Graph.from_json(graph), inventory, cluster=there, adjusted=adjusted)
 
 
 def kubernetes_object(token: str, props: Mapping[str, Any], name: str) -> Object | None:

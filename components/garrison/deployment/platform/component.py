@@ -11,9 +11,9 @@ from garrison.deployment.emit import kubernetes_object
 from garrison.deployment.platform import certificates, charts, network, openbao
 from garrison.deployment.platform.objects import namespace
 from garrison.deployment.platform.seal import SealKey
-from garrison.deployment.settings import Settings, issuer_name
 from garrison.deployment.vault import StoreConnection
 from garrison.manifest import Manifest
+from garrison.settings import Settings
 
 
 class Platform(pulumi.ComponentResource):
@@ -37,7 +37,7 @@ class Platform(pulumi.ComponentResource):
     def _certificates(self, settings: Settings) -> list[pulumi.Resource]:
         ready: list[pulumi.Resource] = []
         if settings.install_cert_manager and settings.charts:
-            guards = self._guarded("cert-manager", network.cert_manager(settings.api_server))
+            guards = self._guarded("cert-manager", network.cert_manager(settings.cluster.api_server_ranges))
             ready = self._emit(charts.render(certificates.CERT_MANAGER, settings.charts), after=guards)
         if settings.issuer is None:
             ready += self._chain(certificates.root(), after=ready)
@@ -46,16 +46,16 @@ class Platform(pulumi.ComponentResource):
     def _trust(self, settings: Settings, *, after: Sequence[pulumi.Resource]) -> None:
         ready = [*after]
         if settings.install_trust_manager and settings.charts:
-            guards = self._emit(network.trust_manager(settings.api_server), after=after)
+            guards = self._emit(network.trust_manager(settings.cluster.api_server_ranges), after=after)
             ready += self._emit(charts.render(certificates.TRUST_MANAGER, settings.charts), after=[*after, *guards])
         if settings.issuer is None:
             self._emit([certificates.bundle()], after=ready)
 
     def _store(self, settings: Settings, image: str, *, after: Sequence[pulumi.Resource]) -> None:
-        guards = self._guarded(openbao.NAMESPACE, network.openbao(settings.api_server))
+        guards = self._guarded(openbao.NAMESPACE, network.openbao(settings.cluster.api_server_ranges))
         opts = pulumi.ResourceOptions(parent=self, depends_on=guards)
         key = SealKey(openbao.NAMESPACE, openbao.SEAL_KEY, opts)
-        parts = self._emit(openbao.before(issuer_name(settings)), after=[*after, *guards])
+        parts = self._emit(openbao.before(settings.cluster.issuer), after=[*after, *guards])
         server = openbao.server(image, settings.openbao_storage, settings.storage_class)
         # together: the Service is ready when the server stands behind it
         self._emit([openbao.service(), server], after=[key, *parts])

@@ -1,13 +1,13 @@
 """The settings of a stack: what is different from cluster to cluster, as one checked, frozen value.
 
-`parse` is pure: it takes plain text and reports every problem at once. `read` is the only part that knows Pulumi.
+Pure: plain text in, every problem at once out. `deployment.configuration` reads them from the stack that Pulumi runs,
+`cluster_of` from a stack's file, for everything that judges without Pulumi.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import json
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from garrison import defaults as d
-from garrison.derive.network import at_api_server
+from garrison.cluster import Cluster, range_problems
 from garrison.errors import Problem, did_you_mean
 
 T = TypeVar("T")
 CHARTS = "GARRISON_CHARTS"
 SIGNED_IMAGES = "GARRISON_SIGNED_IMAGES"
-ELSEWHERE = ("kubernetes:context", "kubernetes:kubeconfig")
 
 
 class SettingsError(ValueError):
@@ -52,7 +51,7 @@ class Settings:
     storage_class: str | None = None
     """For the volumes of OpenBao and PostgreSQL; without it, the cluster's default."""
     api_server: tuple[str, ...] = ()
-    """Address ranges of the API server as pods see it; without them the rules name its ports only."""
+    """Address ranges of the API server as pods see it; without them the rules name private ranges."""
     charts: Path | None = None
     """The folder with the charts cert-manager/ and trust-manager/; by default from GARRISON_CHARTS."""
     generated_secrets: tuple[str, ...] = ()
@@ -64,9 +63,36 @@ class Settings:
     system_namespaces: tuple[str, ...] = ()
     """Namespaces the admission policies leave alone, beside Kubernetes' own kube-*: what the cluster itself runs."""
 
+    @property
+    def cluster(self) -> Cluster:
+        """What these settings say of the cluster itself; what is installed, and how Pulumi reaches it, is not part."""
+        return Cluster(
+            issuer=self.issuer or d.ISSUER,
+            api_server=self.api_server,
+            storage_class=self.storage_class,
+            system_namespaces=self.system_namespaces,
+            admission=self.admission,
+            signed_images=_images(self.signed_images) if self.signed_images else (),
+        )
+
 
 def parse(values: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
     """Read the settings from the text of the stack file; raises SettingsError with every problem."""
+    found, problems = _readings(values)
+    if environment.get(CHARTS):
+        found.setdefault("charts", Path(environment[CHARTS]))
+    if environment.get(SIGNED_IMAGES):
+        found.setdefault("signed_images", Path(environment[SIGNED_IMAGES]))
+    settings = Settings(**found)
+    names = {_key(field.name): field.name for field in fields(Settings)}
+    problems += _combined(settings, sound={*names.values()} - _failed(problems, names))
+    if problems:
+        raise SettingsError(sorted(problems))
+    return settings
+
+
+def _readings(values: Mapping[str, str]) -> tuple[dict[str, Any], list[Problem]]:
+    """Each setting alone: its value, or what is wrong with it."""
     readers: dict[str, Callable[[str], Any]] = {_key(name): reader for name, reader in _READERS.items()}
     names = {_key(field.name): field.name for field in fields(Settings)}
     problems: list[Problem] = []
@@ -79,15 +105,51 @@ def parse(values: Mapping[str, str], environment: Mapping[str, str]) -> Settings
             found[names[key]] = readers[key](values[key])
         except ValueError as error:
             problems.append(Problem(key, f"{values[key]!r} is not usable", str(error)))
-    if environment.get(CHARTS):
-        found.setdefault("charts", Path(environment[CHARTS]))
-    if environment.get(SIGNED_IMAGES):
-        found.setdefault("signed_images", Path(environment[SIGNED_IMAGES]))
-    settings = Settings(**found)
-    problems += _combined(settings, sound={*names.values()} - _failed(problems, names))
+    return found, problems
+
+
+def cluster_of(path: Path) -> Cluster:
+    """The cluster that a file describes: a stack's settings (YAML), or JSON as `Cluster.to_json` writes it.
+
+    Raises SettingsError, or IntentError for JSON that does not hold together.
+    """
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise SettingsError([Problem(str(path), error.strerror or "cannot be read", "name a stack's file")]) from None
+    if path.suffix == ".json":
+        return Cluster.from_json(text)
+    found, problems = _readings(_of_stack(path, text))
     if problems:
         raise SettingsError(sorted(problems))
-    return settings
+    return Settings(**found).cluster
+
+
+def _of_stack(path: Path, text: str) -> dict[str, str]:
+    """The settings in a stack's file, as the text that Pulumi would hand over: those of the project it belongs to."""
+    import yaml  # here alone: a program without a stack's file starts without it
+
+    folders = [path.resolve().parent, *path.resolve().parents[1:3]]
+    project = next((folder / "Pulumi.yaml" for folder in folders if (folder / "Pulumi.yaml").is_file()), None)
+    try:
+        name = yaml.safe_load(project.read_text())["name"] if project else d.MANAGER
+        config = (yaml.safe_load(text) or {}).get("config") or {}
+        said = {key.removeprefix(f"{name}:"): value for key, value in config.items() if key.startswith(f"{name}:")}
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError):
+        raise SettingsError([Problem(str(path), "is not a stack's file", "name stacks/Pulumi.STACK.yaml")]) from None
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in said.items()}
+
+
+def _images(path: Path) -> tuple[str, ...]:
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, list) or not found or not all(isinstance(image, str) for image in found):
+        raise SettingsError(
+            [Problem("signedImages", f"{path} is no list of verified images", "verify the images again")]
+        )
+    return tuple(sorted(found))
 
 
 def _failed(problems: Sequence[Problem], names: Mapping[str, str]) -> set[str]:
@@ -111,21 +173,6 @@ def _combined(settings: Settings, *, sound: set[str]) -> list[Problem]:
     if (settings.openbao_address is None) != (settings.openbao_ca is None):
         problems.append(Problem("openbaoCa", "openbaoAddress and openbaoCa belong together", "give both or neither"))
     return problems
-
-
-def read() -> Settings:
-    """The settings of the stack Pulumi runs. A missing tool or bad setting is one clear message each."""
-    import pulumi
-
-    prefix = f"{pulumi.get_project()}:"
-    known = {**pulumi.runtime.config.get_config_env(), **pulumi.runtime.config.CONFIG.get()}
-    if astray := [key for key in ELSEWHERE if key in known]:
-        remedy = "remove it; Garrison and Pulumi both use the current context of KUBECONFIG"
-        raise SettingsError(
-            [Problem(key, "would send Pulumi to another cluster than kubectl", remedy) for key in astray]
-        )
-    values = {key.removeprefix(prefix): str(value) for key, value in known.items() if key.startswith(prefix)}
-    return parse(values, os.environ)
 
 
 # --- one reader per kind of value: the text, or a ValueError that says what to write instead ------------------------
@@ -187,10 +234,9 @@ def _mode(text: str) -> str:
 
 
 def _range(text: str) -> str:
-    try:
-        return str(ipaddress.ip_network(text))
-    except ValueError:
-        raise ValueError(f"{text!r} is not an address range such as 10.0.0.0/24") from None
+    for problem in range_problems("apiServer", text):
+        raise ValueError(f"{problem.what}; {problem.remedy}")
+    return str(ipaddress.ip_network(text))
 
 
 def _secret_path(text: str) -> str:
@@ -220,30 +266,3 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "signed_images": _file,
     "system_namespaces": _each(_name, '["local-path-storage"]'),
 }
-
-
-def adjusted(settings: Settings) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """How this cluster's own names enter the derived manifests: its issuer, storage class and API server.
-
-    The returned function raises SettingsError where a service may use the Kubernetes API and `apiServer` is not set:
-    a way to the API server is never a way to anywhere.
-    """
-
-    def adjust(item: dict[str, Any]) -> dict[str, Any]:
-        if item["kind"] == "Certificate" and settings.issuer:
-            item["spec"]["issuerRef"] |= {"name": settings.issuer}
-        if item["kind"] == "StatefulSet" and settings.storage_class:
-            for claim in item["spec"].get("volumeClaimTemplates", ()):
-                claim["spec"]["storageClassName"] = settings.storage_class
-        try:
-            return at_api_server(item, settings.api_server)
-        except ValueError as error:
-            remedy = "name its address ranges, such as those of `kubectl get endpointslices kubernetes -n default`"
-            raise SettingsError([Problem("apiServer", f"missing: {error}", remedy)]) from None
-
-    return adjust
-
-
-def issuer_name(settings: Settings) -> str:
-    """The ClusterIssuer that signs every identity."""
-    return settings.issuer or d.ISSUER

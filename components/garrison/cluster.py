@@ -1,0 +1,161 @@
+"""What one cluster is, beside the graph: the two together are the whole truth.
+
+`render(graph, cluster)` is pure, Pulumi registers both, and whatever judges (the proof, the policy pack, admission,
+`garrison check --live --app`) starts from the same two values. No object is changed after it was derived from them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final, Literal, Self
+
+from garrison import defaults as d
+from garrison.errors import IntentError, Problem, did_you_mean
+from garrison.words import DNS_NAME
+
+SCHEMA: Final = "garrison.dev/cluster/v1"
+Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dns:
+    """The pods that answer names: where they run, their labels and their port."""
+
+    namespace: str = "kube-system"
+    labels: Labels = (("k8s-app", "kube-dns"),)
+    port: int = 53
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """Facts of one cluster; each has the default of a cluster whose platform Garrison installs.
+
+    Raises IntentError with every problem at once, however it came to be.
+    """
+
+    issuer: str = d.ISSUER
+    """The ClusterIssuer that signs every identity."""
+    api_server: tuple[str, ...] = ()
+    """Address ranges of the API server as pods see it; empty where nobody has said, which `unknown` tells."""
+    storage_class: str | None = None
+    """For the volumes of databases and of the secret store; None is the cluster's own default."""
+    dns: Dns = Dns()
+    system_namespaces: tuple[str, ...] = ()
+    """What the cluster itself runs, beside Kubernetes' own: left alone by admission and by `check --live`."""
+    admission: Literal["deny", "warn"] = "deny"
+    """What the admission policies do with an object that breaks a rule."""
+    signed_images: tuple[str, ...] = ()
+    """Images whose signatures were verified; with them no other image from the same places runs."""
+
+    def __post_init__(self) -> None:
+        if found := sorted(_problems(self)):
+            raise IntentError(found)
+
+    @property
+    def api_server_ranges(self) -> tuple[str, ...]:
+        """The ranges that rules name: the cluster's own, or every private one; never the internet."""
+        return self.api_server or d.API_SERVER_RANGES
+
+    @property
+    def spared(self) -> tuple[str, ...]:
+        """All namespaces that are the cluster's own."""
+        return (*d.SYSTEM_NAMESPACES, *self.system_namespaces)
+
+    def to_json(self) -> str:
+        """Stable JSON: same cluster, same bytes."""
+        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=2, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read `to_json` back; raises IntentError naming what does not fit. A field left out has its default."""
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise IntentError([Problem("cluster", f"is not JSON: {error}", "write `garrison cluster` again")]) from None
+        if not isinstance(data, dict) or data.pop("schema", None) != SCHEMA:
+            raise IntentError([Problem("cluster", f"is not of schema {SCHEMA!r}", "write it with this version")])
+        known = [field.name for field in fields(cls)]
+        if unknown := [name for name in data if name not in known]:
+            raise IntentError([Problem(n, "no such field", did_you_mean(n, known, "remove it")) for n in unknown])
+        return cls(**{name: _value(name, value) for name, value in data.items()})
+
+
+def _value(name: str, value: Any) -> Any:
+    if name == "dns" and isinstance(value, dict):
+        unknown = sorted(set(value) - {field.name for field in fields(Dns)})
+        if unknown:
+            raise IntentError([Problem("dns", f"no such field: {', '.join(unknown)}", "remove it")])
+        labels = value.get("labels", [list(pair) for pair in Dns().labels])
+        pairs = tuple(tuple(pair) for pair in labels if isinstance(pair, list)) if isinstance(labels, list) else labels
+        return Dns(**value | {"labels": pairs})
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _problems(cluster: Cluster) -> Iterator[Problem]:
+    for name in ("issuer", "storage_class"):
+        value = getattr(cluster, name)
+        if not (value is None and name == "storage_class") and not _is_name(value):
+            yield Problem(name, f"{value!r} is not a Kubernetes name", "use lower case letters, digits, '-' and '.'")
+    if cluster.admission not in ("deny", "warn"):
+        yield Problem("admission", f"{cluster.admission!r} is not a mode", "use deny or warn; there is no off")
+    yield from _each(cluster, "system_namespaces", _is_name, "a namespace")
+    yield from _each(cluster, "signed_images", lambda image: isinstance(image, str), "an image")
+    if isinstance(cluster.api_server, tuple):
+        for cidr in cluster.api_server:
+            yield from range_problems("api_server", cidr)
+    else:
+        yield Problem("api_server", "is not a list of address ranges", "use one such as 10.0.0.0/24")
+    yield from _dns(cluster.dns)
+
+
+def _each(cluster: Cluster, name: str, fits: Any, what: str) -> Iterator[Problem]:
+    values = getattr(cluster, name)
+    if not isinstance(values, tuple):
+        yield Problem(name, f"{values!r} is not a list", f"give a list of which each is {what}")
+        return
+    for value in values:
+        if not fits(value):
+            yield Problem(name, f"{value!r} is not {what}", f"name {what}")
+
+
+def _dns(dns: Any) -> Iterator[Problem]:
+    text = isinstance(dns, Dns) and isinstance(dns.labels, tuple) and bool(dns.labels)
+    if not text or not all(
+        len(pair) == 2 and all(isinstance(word, str) and word for word in pair) for pair in dns.labels
+    ):
+        yield Problem("dns", "does not select pods by label", "give their labels, such as k8s-app: kube-dns")
+    elif not _is_name(dns.namespace):
+        yield Problem("dns", f"{dns.namespace!r} is not a namespace", "name the one in which the resolver runs")
+    elif type(dns.port) is not int or not 1 <= dns.port <= 65535:
+        yield Problem("dns", f"{dns.port!r} is not a port", "use 1 to 65535")
+
+
+def range_problems(where: str, cidr: Any) -> Iterator[Problem]:
+    """What is wrong with an address range for the API server.
+
+    A range wider than a private network's (RFC 1918, 6598, 4193) is refused unless it is at most a /16 (IPv4) or /32
+    (IPv6) of public addresses, as managed control planes have: a way to the API server is never a way to anywhere.
+    """
+    try:
+        network = ipaddress.ip_network(cidr) if isinstance(cidr, str) else None
+    except ValueError:
+        network = None
+    if network is None:
+        yield Problem(where, f"{cidr!r} is not an address range", "use one such as 10.0.0.0/24")
+    elif not _private(network) and network.prefixlen < d.API_SERVER_WIDEST[network.version]:
+        what = f"{cidr} is far more than an API server"
+        yield Problem(
+            where, what, f"use private ranges, or public ones of /{d.API_SERVER_WIDEST[network.version]} at most"
+        )
+
+
+def _private(network: Any) -> bool:
+    known = (ipaddress.ip_network(cidr) for cidr in d.API_SERVER_RANGES)
+    return any(network.version == wide.version and network.subnet_of(wide) for wide in known)
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(DNS_NAME.fullmatch(value))

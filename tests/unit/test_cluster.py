@@ -1,0 +1,81 @@
+"""One cluster as a value: checked however it came to be, the same bytes there and back, and never a way to anywhere."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from garrison import IntentError, render
+from garrison.cluster import Cluster, Dns
+from unit.estates import shop_app
+
+EKS = Cluster(
+    issuer="corporate-ca",
+    api_server=("10.20.0.0/24", "203.0.113.0/24"),
+    storage_class="gp3",
+    dns=Dns(namespace="dns", labels=(("app", "node-local"), ("tier", "node")), port=5353),
+    system_namespaces=("calico-system",),
+    admission="warn",
+    signed_images=("r.example/shop/orders@sha256:" + "0" * 64,),
+)
+
+
+def test_there_and_back() -> None:
+    assert Cluster.from_json(EKS.to_json()) == EKS
+    assert Cluster.from_json('{"schema": "garrison.dev/cluster/v1"}') == Cluster()
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        ({"api_server": ["0.0.0.0/0"]}, "0.0.0.0/0 is far more than an API server"),
+        ({"api_server": ["::/0"]}, "::/0 is far more than an API server"),
+        ({"api_server": ["0.0.0.0/1", "128.0.0.0/1"]}, "128.0.0.0/1 is far more"),
+        ({"api_server": ["8.0.0.0/8"]}, "8.0.0.0/8 is far more"),
+        ({"api_server": ["10.0.0.1/24"]}, "'10.0.0.1/24' is not an address range"),
+        ({"api_server": [1]}, "1 is not an address range"),
+        ({"api_server": "10.0.0.0/24"}, "is not a list of address ranges"),
+        ({"issuer": None}, "None is not a Kubernetes name"),
+        ({"issuer": 'x"} {"'}, "is not a Kubernetes name"),
+        ({"storage_class": ["fast"]}, "is not a Kubernetes name"),
+        ({"admission": "off"}, "'off' is not a mode"),
+        ({"system_namespaces": "kube"}, "'kube' is not a list"),
+        ({"system_namespaces": ["../x"]}, "'../x' is not a namespace"),
+        ({"dns": {"labels": []}}, "does not select pods by label"),
+        ({"dns": {"labels": "x"}}, "does not select pods by label"),
+        ({"dns": {"labels": [["a"]]}}, "does not select pods by label"),
+        ({"dns": {"port": "53"}}, "'53' is not a port"),
+        ({"dns": {"namespace": 7}}, "7 is not a namespace"),
+        ({"dns": {"prot": 53}}, "no such field: prot"),
+        ({"dns": 7}, "does not select pods by label"),
+        ({"isuer": "x"}, "did you mean 'issuer'?"),
+    ],
+)
+def test_what_does_not_hold_together_is_refused(said: dict[str, object], says: str) -> None:
+    with pytest.raises(IntentError) as error:
+        Cluster.from_json(json.dumps({"schema": "garrison.dev/cluster/v1", **said}))
+    assert says in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": "garrison.dev/graph/v1"}', "7"])
+def test_what_is_no_cluster_is_refused(text: str) -> None:
+    with pytest.raises(IntentError):
+        Cluster.from_json(text)
+
+
+def test_everything_wrong_is_said_at_once() -> None:
+    with pytest.raises(IntentError) as error:
+        Cluster(issuer="A B", api_server=("0.0.0.0/0",), admission="off")  # type: ignore[arg-type]
+    assert len(error.value.problems) == 3
+
+
+def test_every_fact_of_the_cluster_enters_what_is_derived_and_nothing_else_changes() -> None:
+    graph = shop_app().graph()
+    plain, there = render(graph), render(graph, EKS)
+    changed = {(a["kind"]) for a, b in zip(plain, there, strict=True) if a != b}
+    assert changed == {"NetworkPolicy", "Certificate", "StatefulSet"}
+    text = json.dumps(there)
+    assert "kube-dns" not in text
+    for word in ("corporate-ca", "gp3", "node-local"):
+        assert word in text
