@@ -2,7 +2,7 @@
 # ARGS passes arguments on: make prove ARGS="--format json", make up ARGS="--nodes 2"
 run = @PYTHONPATH=tests python3 -m harness.bootstrap -m harness
 
-.PHONY: help up test check prove down doctor env
+.PHONY: help up test check prove down clean doctor env
 .DEFAULT_GOAL := help
 
 up:     ; $(run) up $(ARGS)      ## from nothing to the running, proven estate
@@ -10,6 +10,7 @@ test:   ; $(run) test $(ARGS)    ## sets up the same way, on a cluster of its ow
 check:  ; $(run) check           ## format, lint, types, import contracts, pure and engine tests
 prove:  ; $(run) prove $(ARGS)   ## the probes on the running estate
 down:   ; $(run) down            ## removes the clusters and what was started for them; keeps caches
+clean:  ; $(run) clean $(ARGS)   ## what the cache holds; ARGS=--yes removes it
 doctor: ; $(run) doctor          ## what is present, missing, made from what, and how it is verified
 env:    ; $(run) env             ## writes env.sh for work by hand and prints its path
 help:   ; @sed -n 's/^\([a-z]*\):.*## /make \1	/p' $(MAKEFILE_LIST)  ## this list

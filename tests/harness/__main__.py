@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-from harness import build, check, doctor, environment, paths, stack, steps
+from harness import build, check, cleaning, doctor, environment, paths, stack, steps
 from harness.environment import MAIN, TEST
 from harness.errors import HarnessError
 from harness.parts import PARTS, part
@@ -50,6 +50,8 @@ def _arguments() -> argparse.Namespace:
     up = verb("up", lambda o: steps.up(MAIN, o.nodes), "the running, proven estate")
     up.add_argument("--nodes", type=int, default=1, choices=(1, 2, 3), help="1 by default")
     verb("down", _down, "remove the clusters and what was started for them")
+    clean = verb("clean", lambda o: cleaning.clean(remove=o.yes), "what the cache holds, and its removal")
+    clean.add_argument("--yes", action="store_true", help="remove it; without, only say so")
     verb("env", _env, "write env.sh and print its path").add_argument("--cluster", default=MAIN)
     verb("test", _test, "all tests, on a cluster of their own")
     verb("prove", lambda o: steps.prove(MAIN, o.rest), "the probes")
@@ -88,7 +90,7 @@ def _env(options: argparse.Namespace) -> int:
 
 
 def _test(options: argparse.Namespace) -> int:
-    steps.prepare(TEST)
+    steps.prepare(TEST, parts=PARTS)  # the scanners and the public fixtures, too
     stack.up(TEST)
     # Two workers: the cluster's tests mostly wait, the others compute (tests/conftest.py).
     whole = ["-n", "2", "--no-loadscope-reorder", "--durations", "25", "tests"]

@@ -23,9 +23,11 @@ def main(arguments: list[str]) -> None:
     if sys.version_info < _OLDEST:
         wanted, found = ".".join(map(str, _OLDEST)), sys.version.split()[0]
         sys.exit(f"Python {wanted} or newer is needed, python3 is {found}: install it, put it first in PATH")
-    from harness.errors import HarnessError  # only now is it certain that they can be read
+    from harness import prerequisites  # only now is it certain that they can be read
+    from harness.errors import HarnessError
 
     try:
+        prerequisites.at_the_door(arguments)
         python = ensure()
     except HarnessError as error:
         sys.exit(str(error))

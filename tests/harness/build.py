@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness import lock, manifest, progress, sources
 from harness.errors import HarnessError
-from harness.parts import PARTS, Part, part, toolchain_key
+from harness.parts import PARTS, UP, Part, part, toolchain_key
 from harness.paths import cache, parts_folder
 
 
@@ -44,7 +44,19 @@ def obtain_all(rows: Iterable[Part] = PARTS) -> list[Path]:
             todo = [row for row in missing if not row.folder.exists()]
             for number, row in enumerate(todo, start=1):
                 _make(row, number, todo)
+            _drop_go_caches()
     return [row.folder for row in wanted]
+
+
+def present(row: Part) -> bool:
+    """Whether nothing has to be made for this part; whether it is whole is looked at when it is used."""
+    return row.folder.exists() or _all_installed(row)
+
+
+def _drop_go_caches() -> None:
+    """Parts share packages, so the caches stay until `make up` has all its parts; one more part makes do without."""
+    if all(present(row) for row in UP):
+        shutil.rmtree(sources.go_folder(), ignore_errors=True)
 
 
 @functools.cache

@@ -6,37 +6,40 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import astuple
 
-from harness import build, engine, progress
-from harness.parts import PARTS, Go, Part
+from harness import build, machine, prerequisites, progress
+from harness.parts import PARTS, UP, Go, Part
 
-# What the machine itself must bring or, as root on Debian, gets by apt: command, package, role.
-_MACHINE = (
+# What runs the harness and, as root on Debian, is installed when it is first needed: command, package, role.
+_TOOLS = (
     ("python3", "python3", "runs the harness"),
-    ("go", "golang (go.dev)", "builds the toolchain"),
+    ("make", "make", "the front door"),
     ("docker", "docker.io", "runs the nodes of the cluster"),
     ("mmdebstrap", "mmdebstrap", "makes the node's root file system"),
-    ("make", "make", "the front door"),
+    ("gcc", "gcc", "compiles the one C program"),
 )
 _GOOD = {"ready", "installed"}
 
 
 def report() -> int:
     """Print the tables; 1 when the machine lacks what the harness cannot make."""
-    rows = [_row(part) for part in PARTS]
-    machine = [_machine_row(*entry) for entry in _MACHINE]
-    _table(("part", "version", "state", "made from", "verified by", "used for"), rows)
+    found = machine.look()
+    parts = [_row(part) for part in PARTS]
+    tools = [_tool_row(*entry, installs=found.root) for entry in _TOOLS]
+    needs = prerequisites.rows(found, prerequisites.lacking(), cluster=True)
+    _table(("part", "version", "state", "made from", "verified by", "used for"), parts)
     print()
-    _table(("on this machine", "version", "state", "Debian package", "", "used for"), machine)
-    print(f"\nDocker engine: {'answers' if engine.running() else 'does not answer'}")
-    missing = [row[0] for row in rows if row[2] not in _GOOD]
-    if missing:
-        left = progress.remaining([p for p in PARTS if p.name in missing], progress.measured())
-        print(f"to be made by `make up`: {', '.join(missing)} (about {progress.clock(left)})")
-    absent = [row[0] for row in machine if row[2] == "missing"]
-    if absent:
-        print(f"not on this machine: {', '.join(absent)}")
-    return 1 if absent else 0
+    _table(("tool", "version", "state", "Debian package", "used for"), tools)
+    print()
+    _table(("this machine", "has", "needed", "what to do"), [astuple(row) for row in needs])
+    print(f"\nDocker engine: {'answers' if found.engine else 'does not answer'}")
+    missing = {row[0] for row in parts if row[2] not in _GOOD}
+    for rows, verb in ((UP, "make up"), ([part for part in PARTS if part not in UP], "make test")):
+        if todo := [part for part in rows if part.name in missing]:
+            left = progress.clock(progress.remaining(todo, progress.measured()))
+            print(f"to be made by `{verb}`: {', '.join(part.name for part in todo)} (about {left})")
+    return 1 if any(row.remedy for row in needs) else 0
 
 
 def _row(part: Part) -> tuple[str, ...]:
@@ -49,17 +52,16 @@ def _row(part: Part) -> tuple[str, ...]:
     return (part.name, part.version, state, f"{source.origin}: {name}", check, part.role)
 
 
-def _machine_row(command: str, package: str, role: str) -> tuple[str, ...]:
+def _tool_row(command: str, package: str, role: str, *, installs: bool) -> tuple[str, ...]:
     path = shutil.which(command)
-    version = _version(command) if path else ""
-    return (command, version, "installed" if path else "missing", package, "", role)
+    absent = "installed when needed" if installs else "missing"
+    return (command, _version(command) if path else "", "installed" if path else absent, package, role)
 
 
 def _version(command: str) -> str:
     if command == "python3":
         return sys.version.split()[0]
-    arguments = [command, "version"] if command == "go" else [command, "--version"]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    done = subprocess.run([command, "--version"], capture_output=True, text=True, check=False)
     words = [w.strip(",") for w in done.stdout.split() if any(c.isdigit() for c in w)]
     return words[0] if words else "?"
 

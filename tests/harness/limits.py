@@ -19,15 +19,23 @@ NEEDED: Mapping[str, int] = MappingProxyType(
 SYSTEM = Path("/proc/sys")
 
 
+def low(system: Path = SYSTEM) -> dict[str, int]:
+    """The limits that are too low, with what they are; a system without them is told so by its name."""
+    files = {name: _file(system, name) for name in NEEDED}
+    found = {name: int(file.read_text()) for name, file in files.items() if file.exists()}
+    return {name: value for name, value in found.items() if value < NEEDED[name]}
+
+
+def _file(system: Path, name: str) -> Path:
+    return system / name.replace(".", "/")
+
+
 def ensure(system: Path = SYSTEM) -> None:
     """Raise what is too low; HarnessError with the command to run where that is not allowed."""
-    for name, needed in NEEDED.items():
-        file = system / name.replace(".", "/")
-        found = int(file.read_text())
-        if found >= needed:
-            continue
+    for name, found in low(system).items():
+        needed = NEEDED[name]
         try:
-            file.write_text(f"{needed}\n")
+            _file(system, name).write_text(f"{needed}\n")
         except OSError as error:
             raise HarnessError(
                 f"{name} is {found}: run `sysctl -w {name}={needed}` as root ({error.strerror})"

@@ -48,6 +48,7 @@ class Part:
     source: Go | Wheel
     seconds: int
     installed: tuple[str, ...] = ()  # a command whose output names the version if it is installed
+    at_first_use: bool = False  # `make up` does without: made by `make test`, or by whoever asks for it
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -235,7 +236,7 @@ PARTS: tuple[Part, ...] = (
                 "trivy-checks": f"{_TRIVY_CHECKS}//checks/kubernetes",
             },
         ),
-        seconds=2,
+        seconds=2, at_first_use=True,
     ),
     Part(
         "envoy", "1.40.0", "the proxy beside every service",
@@ -267,7 +268,7 @@ PARTS: tuple[Part, ...] = (
             ldflags="-X github.com/aquasecurity/trivy/pkg/version/app.ver=0.69.3",
             experiment="jsonv2",
         ),
-        seconds=400,
+        seconds=400, at_first_use=True,
     ),
     Part(
         "cosign", "v3.1.3", "signs images and verifies their signatures",
@@ -279,6 +280,12 @@ PARTS: tuple[Part, ...] = (
         seconds=200,
     ),
 )  # fmt: skip
+
+UP: tuple[Part, ...] = tuple(row for row in PARTS if not row.at_first_use)  # what a running, proven estate is made with
+
+# What the tests that need no cluster are run with.
+_CHECK = ("etcd", "kubernetes", "pulumi", "pulumi-language", "helm", "charts", "fixtures")
+CHECK: tuple[Part, ...] = tuple(row for row in PARTS if row.name in _CHECK)
 
 
 def part(name: str) -> Part:

@@ -21,6 +21,7 @@ from typing import TypeVar
 
 from harness import build, engine, environment, limits, lock, paths, shell, signing, stack
 from harness.errors import HarnessError
+from harness.parts import UP, Part
 from harness.progress import clock, say
 
 T = TypeVar("T")
@@ -37,15 +38,15 @@ _INPUTS = (
 )
 
 
-def prepare(cluster: str, nodes: int = 1) -> None:
-    """Everything below the stack: Docker engine, toolchain, images, cluster, loaded images."""
+def prepare(cluster: str, nodes: int = 1, parts: Iterable[Part] = UP) -> None:
+    """Everything below the stack: Docker engine, toolchain (`parts` of it), images, cluster, loaded images."""
     from harness import cluster as clusters
     from harness import images, platform_images
 
     with lock.held(paths.state() / "up.lock"):
         _timed("Docker engine", engine.ensure)
         limits.ensure()
-        _timed("toolchain", build.obtain_all)
+        _timed("toolchain", lambda: build.obtain_all(parts))
         ours = _timed("images", images.service_images)
         _timed("signatures", lambda: signing.sign(ours))
         wanted = ours + _timed("platform images", platform_images.platform_images)

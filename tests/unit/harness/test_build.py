@@ -107,3 +107,13 @@ def test_a_command_is_named_after_its_package() -> None:
     assert sources._command_name("go.etcd.io/etcd/server/v3") == "server"
     assert sources._command_name("sigs.k8s.io/kind") == "kind"
     assert sources._command_name("example.org/vault") == "vault"
+
+
+def test_go_caches_go_when_nothing_that_up_needs_is_missing(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = row("one"), row("two")
+    monkeypatch.setattr(build, "UP", (first, second))
+    (sources.go_folder() / "build").mkdir(parents=True)
+    build.obtain_all([first])
+    assert sources.go_folder().exists(), "the second part shares packages with the first"
+    build.obtain_all([second])
+    assert not sources.go_folder().exists()
