@@ -48,7 +48,7 @@ def test_what_is_missing_weakened_or_extra_is_found() -> None:
             "estate-extra": {"ServiceAccount extra"},
         }
     finally:
-        keep.put_back(kubectl_, deny)
-        keep.put_back(kubectl_, orders)
+        keep.put_back(kubectl_, keep.Original.of(deny))
+        keep.put_back(kubectl_, keep.Original.of(orders))
         kubectl("delete", "serviceaccount", "extra", "-n", "bank", "--ignore-not-found")
     assert found() == {}

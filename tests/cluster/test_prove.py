@@ -14,7 +14,7 @@ import pytest
 from cluster.estate import NAMESPACES, ready
 from cluster.live import apply, eventually, get, kubectl
 from cluster.proving import prove, start
-from garrison.prove.drill.keep import NAME as KEPT
+from garrison.prove.drill.safe import NAME as KEPT
 from garrison.prove.look.opening import anywhere
 from garrison.prove.look.pods import LABEL
 

@@ -12,8 +12,11 @@ from pathlib import Path
 from garrison.declare import program
 from garrison.model.graph import Graph
 from garrison.prove.drill import findings as drilled
+from garrison.prove.drill.change import Change
 from garrison.prove.drill.drill import Drill
 from garrison.prove.drill.findings import Finding
+from garrison.prove.drill.journal import Journal
+from garrison.prove.drill.safe import Safe
 from garrison.prove.expect.expected import expected
 from garrison.prove.judge import report
 from garrison.prove.judge.picture import as_svg
@@ -62,13 +65,15 @@ def _run(graph: Graph, options: argparse.Namespace) -> int:
     _check(graph, image, options.picture)
     started = time.monotonic()
     kubectl = Kubectl(options.context, options.kubeconfig)
-    with alone(cluster_id(kubectl)), cleaned(Session(kubectl, graph, image, _say)) as session:
+    cluster = cluster_id(kubectl)
+    with alone(cluster), cleaned(Session(kubectl, graph, image, _say)) as session:
         runner = Runner(session, options.timeout)
-        drill = Drill(session, runner, options.store_admin)
-        with drill.mended():
-            session.start(probes)
+        change = Change(session, runner, options.store_admin, Safe(kubectl, graph, Journal(cluster), _say))
+        left, also = change.mend(), change.administrator
+        session.start(probes, [also] if also and (left or options.drill is not None) else [])
+        change.finish(left)
         if options.drill is not None:
-            findings = drill.run(probes, options.drill or ["*"])
+            findings = Drill(change).run(probes, options.drill or ["*"])
             return _drilled(findings, options.format, session.run, time.monotonic() - started)
         results = prove(session, runner, probes, options.store_admin)
     _show(graph, options, results, session.run, time.monotonic() - started)

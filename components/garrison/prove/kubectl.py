@@ -12,6 +12,7 @@ from garrison.manifest import Manifest
 from garrison.prove.model import ProveError
 
 MANAGER = "garrison-probe"
+HOME = "kube-system"  # of what a run keeps on the cluster for other runs: no workload and no team writes there
 PATIENCE = 120.0
 WHOLE = ("--output=json", "--show-managed-fields")  # who applied an object is what a drill must put back, too
 
@@ -23,6 +24,11 @@ class Kubectl:
     context: str | None = None
     kubeconfig: str | None = None
 
+    @property
+    def options(self) -> list[str]:
+        """Which cluster, in the words of kubectl and of `garrison prove`."""
+        return [f"--{k}={v}" for k, v in (("context", self.context), ("kubeconfig", self.kubeconfig)) if v]
+
     def run(self, *args: str, stdin: str | None = None, timeout: float = PATIENCE) -> str:
         """Standard output; ProveError with kubectl's own last words when it fails."""
         code, out, err = self.attempt(*args, stdin=stdin, timeout=timeout)
@@ -32,9 +38,8 @@ class Kubectl:
 
     def attempt(self, *args: str, stdin: str | None = None, timeout: float = PATIENCE) -> tuple[int, str, str]:
         """Exit code, standard output and standard error, for callers to whom a failure is an answer."""
-        options = [f"--{k}={v}" for k, v in (("context", self.context), ("kubeconfig", self.kubeconfig)) if v]
         try:
-            return kube.attempt([*options, *args], stdin=stdin, timeout=timeout)
+            return kube.attempt([*self.options, *args], stdin=stdin, timeout=timeout)
         except kube.KubectlError as error:
             raise ProveError(str(error)) from error
 
@@ -48,6 +53,13 @@ class Kubectl:
     def get(self, kind: str, name: str, namespace: str = "") -> Manifest:
         where = ["--namespace", namespace] if namespace else []
         found: Manifest = json.loads(self.run("get", kind, name, *where, *WHOLE))
+        return found
+
+    def find(self, kind: str, name: str, namespace: str = "") -> Manifest | None:
+        """The object, or None where there is none; ProveError when that cannot be known."""
+        where = ["--namespace", namespace] if namespace else []
+        text = self.run("get", kind, name, *where, "--ignore-not-found", *WHOLE)
+        found: Manifest | None = json.loads(text) if text.strip() else None
         return found
 
     def apply(self, manifests: Iterable[Manifest], *, manager: str = MANAGER) -> None:

@@ -17,6 +17,7 @@ from garrison.prove.expect.calls import impostor
 from garrison.prove.expect.expected import namespaces, services, sources
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.look import forge, opening, pods
+from garrison.prove.look.alone import undisturbed
 from garrison.prove.look.finding import Finder
 from garrison.prove.look.pods import LABEL, Variant
 from garrison.prove.look.world import World, impersonated
@@ -50,14 +51,14 @@ class Session:
 
     # --- making ------------------------------------------------------------------------------------------------------
 
-    def start(self, probes: Collection[Probe]) -> None:
-        """Everything the probes need, ready; ProveError says what is missing."""
+    def start(self, probes: Collection[Probe], also: Collection[Party] = ()) -> None:
+        """Everything the probes need, and pods of those parties too, ready; ProveError says what is missing."""
         homes = [self.namespace, *namespaces(self.graph)]
         self.kubectl.apply([_namespace(self.namespace, self.run), *(pods.account(home, self.run) for home in homes)])
         foreign = {impersonated(p, self.graph) for p in probes if _credential(p).startswith("foreign")}
         if foreign:
             self.kubectl.apply(forge.manifests(self.graph, sorted(foreign), self.namespace, self.run))
-        used = {p.source for p in probes} | {p.target for p in probes if p.target.role in ("free", "stray")}
+        used = {p.source for p in probes} | {*also} | {p.target for p in probes if p.target.role in ("free", "stray")}
         opened = {p.target for p in probes if p.phase == "identity open"}
         wanted = [*self._pods(used, opened), *self._misled({p.source for p in probes if misled(p)})]
         self.kubectl.apply(wanted)
@@ -161,14 +162,10 @@ def cleaned(session: Session) -> Iterator[Session]:
     try:
         session.clear(everything=True)
         yield session
-    finally:  # cleaning up is not worth interrupting
-        interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        try:
+    finally:
+        with undisturbed():
             session.clear()
-        finally:
-            signal.signal(signal.SIGINT, interrupt)
-            signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, before)
 
 
 def misled(probe: Probe) -> bool:
