@@ -20,7 +20,6 @@ from garrison.words import Ref
 
 API = "cert-manager.io/v1"
 FOREIGN_DOMAIN = "evil.example"
-OWN_AUTHORITY = {"group": "cert-manager.io", "kind": "ClusterIssuer", "name": d.ISSUER}
 NO_AUTHORITY = {"group": "cert-manager.io", "kind": "Issuer", "name": "self"}
 Forged = Mapping[tuple[Credential, Ref], "KeyPair"]
 
@@ -33,11 +32,15 @@ class KeyPair:
     key: str
 
 
-def manifests(graph: Graph, refs: Iterable[Ref], namespace: str, run: str) -> Iterator[Manifest]:
+def manifests(
+    graph: Graph, refs: Iterable[Ref], namespace: str, run: str, issuer: str = d.ISSUER
+) -> Iterator[Manifest]:
+    """The throw-away authority, and for each ref one certificate of the estate's own authority and one of that."""
+    own_authority = {"group": "cert-manager.io", "kind": "ClusterIssuer", "name": issuer}
     yield _object("Issuer", "self", namespace, run, {"selfSigned": {}})
     for ref in refs:
         foreign = f"spiffe://{FOREIGN_DOMAIN}/ns/{ref.namespace}/sa/{ref.name}"
-        yield _certificate("foreign domain", ref, namespace, run, foreign, OWN_AUTHORITY)
+        yield _certificate("foreign domain", ref, namespace, run, foreign, own_authority)
         yield _certificate("foreign authority", ref, namespace, run, graph.spiffe_id(ref), NO_AUTHORITY)
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from garrison import defaults as d
+from garrison.cluster import Cluster
 from garrison.derive.mesh import config_ref
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
@@ -36,6 +37,7 @@ class Session:
     graph: Graph
     image: str
     say: Callable[[str], None]
+    there: Cluster = field(default_factory=Cluster)
     run: str = field(default_factory=lambda: secrets.token_hex(3))
     forged: forge.Forged = field(default_factory=dict)
 
@@ -57,7 +59,9 @@ class Session:
         self.kubectl.apply([_namespace(self.namespace, self.run), *(pods.account(home, self.run) for home in homes)])
         foreign = {impersonated(p, self.graph) for p in probes if _credential(p).startswith("foreign")}
         if foreign:
-            self.kubectl.apply(forge.manifests(self.graph, sorted(foreign), self.namespace, self.run))
+            self.kubectl.apply(
+                forge.manifests(self.graph, sorted(foreign), self.namespace, self.run, self.there.issuer)
+            )
         used = {p.source for p in probes} | {*also} | {p.target for p in probes if p.target.role in ("free", "stray")}
         opened = {p.target for p in probes if p.phase == "identity open"}
         wanted = [*self._pods(used, opened), *self._misled({p.source for p in probes if misled(p)})]
