@@ -4,10 +4,10 @@ There is no webhook, so nothing has to run for a bad object to be refused: the A
 request before its policies are loaded, and every policy has `failurePolicy: Fail`. One policy and one
 binding for each family of kinds, one validation for each rule in it, so that a refusal names the rule.
 
-Kubernetes keeps some doors open, and so must this: objects on their way out, changes that leave the spec of a
-workload as it is (its status, labels and finalizers belong to controllers), and what the API server and its role
-aggregation write for themselves. Namespaces of the system are left out by name, never by a label that whoever
-makes a namespace could set.
+Kubernetes keeps some doors open, and so must this (`unread`): the last finalizer of an object on its way out, changes
+that leave the spec of a workload as it is (its status, labels and finalizers belong to controllers), and what the API
+server and its role aggregation write for themselves. Namespaces of the system are left out by name, never by a label
+that whoever makes a namespace could set.
 
 Sources: Kubernetes, "Validating Admission Policy"; CIS Kubernetes Benchmark 5.2; NSA/CISA Hardening Guide.
 """
@@ -25,6 +25,7 @@ from garrison_policies.language.expr import at, literal
 from garrison_policies.language.objects import TEMPLATES
 from garrison_policies.language.rule import Check, Rule
 from garrison_policies.language.subjects import WORKLOADS
+from garrison_policies.places.unread import ITS_OWN, LEAVING, SPEC_CHANGED
 
 Mode = Literal["deny", "warn"]
 ACTIONS: dict[Mode, list[str]] = {"deny": ["Deny", "Audit"], "warn": ["Warn", "Audit"]}
@@ -35,17 +36,6 @@ _ELSEWHERE = {kind: path for kind, path in TEMPLATES.items() if path != "spec.te
 POD_TEMPLATE = " : ".join(
     [*(f"object.kind == '{kind}' ? {at('object', path)}" for kind, path in _ELSEWHERE.items()), "object.spec.template"]
 )
-LEAVING = {"name": "not-leaving", "expression": "!has(object.metadata.deletionTimestamp)"}
-SPEC_CHANGED = {
-    "name": "spec-is-new",
-    "expression": "oldObject == null || (has(object.spec) ? object.spec != oldObject.spec : object != oldObject)",
-}
-# The API server keeps its bootstrap roles, and aggregates roles, under these names; nobody else can have them.
-ITS_OWN = {
-    "name": "not-the-api-server",
-    "expression": "!(request.userInfo.username in ['system:apiserver', "
-    "'system:serviceaccount:kube-system:clusterrole-aggregation-controller'])",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
