@@ -74,6 +74,7 @@ def _build(options: argparse.Namespace) -> int:
 def _images(options: argparse.Namespace) -> int:
     from harness import images, platform_images
 
+    platform_images.settle()
     for image in images.service_images() + platform_images.platform_images():
         print(image.reference, image.digest)
     return 0

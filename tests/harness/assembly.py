@@ -7,9 +7,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import artefact, manifest, oci, paths, rootfs, sbom
+from harness import artefact, manifest, oci, packages, paths, rootfs, sbom
 from harness.errors import HarnessError
-from harness.recipes import BASES, PRUNE, RECIPES
+from harness.recipes import BASES, PRUNE, RECIPES, Base
 
 SERVICES = paths.REPO / "services"
 CYCLONEDX, SPDX = "sbom.cdx.json", "sbom.spdx.json"
@@ -40,12 +40,13 @@ class Built:
 def base(name: str) -> Built:
     """The base layer called `name`."""
     recipe = next(row for row in BASES if row.name == name)
-    locks = [rootfs.lock_of(recipe).read_text()]
+    settled = packages.settled(rootfs.lock_of(recipe))
+    locks = [settled.read_text()]
     locks += [(paths.REPO / recipe.wheels).read_text()] if recipe.wheels else []
     place = artefact.folder(f"base-{name}", artefact.key(repr(recipe), PRUNE, locks, _code()))
 
     def make(folder: Path) -> None:
-        rootfs.stage(recipe, folder / "rootfs")
+        rootfs.stage(recipe, settled, folder / "rootfs")
         _pack(folder)
 
     return Built(artefact.made(place, f"image base {name}", make))
@@ -79,6 +80,11 @@ def image(name: str) -> oci.Image:
     folder = artefact.made(place, f"image {name}", make)
     said = json.loads((folder / "image.json").read_text())
     return oci.Image(recipe.reference, said["digest"], folder / said["file"])
+
+
+def recipe_of(name: str) -> Base:
+    """The base of the image called `name`."""
+    return next(row for row in BASES if row.name == RECIPES[name].base)
 
 
 def _user(base_name: str) -> str:

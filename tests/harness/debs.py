@@ -1,22 +1,16 @@
-"""Debian packages by lock file: name, version and sha256; where they come from is the machine's affair.
-
-apt is used with a state of its own in the cache: it needs no root, changes nothing on the machine, and
-knows no installed packages, so that a closure is the same wherever it is resolved. The addresses are
-those of the machine's own apt configuration; what arrives is believed only after its sha256 matches.
+"""Debian packages by lock file: name, version and sha256. Where they come from is the machine's affair (archive.py);
+what arrived is believed only for its hash.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import lock, paths
+from harness import paths
 from harness.errors import HarnessError
 from harness.oci import file_digest
 
@@ -53,16 +47,11 @@ def write_lock(file: Path, debs: Iterable[Deb]) -> None:
     file.write_text("\n".join([f"# made by: {REFRESH}", *lines]) + "\n")
 
 
-def fetch(file: Path) -> list[Path]:
-    """Every package of the lock as a verified file in the cache, in the order of the lock."""
-    debs = read_lock(file)
-    missing = [deb for deb in debs if not fetched(deb)]
-    if missing:
-        try:
-            _download(missing)
-        except HarnessError:  # the lists may be older than the lock: read them once more
-            _update()
-            _download([deb for deb in missing if not fetched(deb)])
+def files(lock: Path) -> list[Path]:
+    """Every package of a lock as a verified file of the cache, in the order of the lock."""
+    debs = read_lock(lock)
+    if wrong := [deb.name for deb in debs if not fetched(deb)]:
+        raise HarnessError(f"{lock.name}: {', '.join(wrong)} not in the cache as pinned; remove it there and run again")
     return [deb.cached for deb in debs]
 
 
@@ -83,73 +72,8 @@ def extract(debs: Iterable[Path], dest: Path) -> None:
         (notes / name[1]).write_text(control)
 
 
-def resolve(packages: Iterable[str], *, without: Iterable[str] = ()) -> list[Deb]:
-    """The dependency closure of `packages` in the newest versions apt knows, less `without`."""
-    _update()
-    plan = _apt("apt-get", "--simulate", "--no-install-recommends", "install", *packages)
-    found = dict(re.findall(r"^Inst (\S+) \((\S+)", plan, re.MULTILINE))
-    kept = {name: version for name, version in found.items() if name not in set(without)}
-    sums = _sums(f"{name}={version}" for name, version in kept.items())
-    if absent := sorted(kept.keys() - sums.keys()):
-        raise HarnessError(f"apt knows no sha256 for {', '.join(absent)}; are its lists complete?")
-    return sorted(Deb(name, version, sums[name]) for name, version in kept.items())
-
-
-def newest(packages: Iterable[str]) -> list[Deb]:
-    """Exactly `packages`, without what they depend on, in the newest versions apt knows."""
-    wanted = set(packages)
-    return [deb for deb in resolve(wanted) if deb.name in wanted]
-
-
-def _sums(pins: Iterable[str]) -> dict[str, str]:
-    """The sha256 of each name=version, by name."""
-    sums = {}
-    for stanza in _apt("apt-cache", "show", "--no-all-versions", *pins).split("\n\n"):
-        fields = dict(re.findall(r"^(Package|SHA256): (\S+)$", stanza, re.MULTILINE))
-        if len(fields) == 2:
-            sums[fields["Package"]] = fields["SHA256"]
-    return sums
-
-
-def _download(debs: list[Deb]) -> None:
-    downloads = paths.cache() / "downloads"
-    downloads.mkdir(parents=True, exist_ok=True)
-    if not any((paths.cache() / "apt/lists").glob("*Packages*")):
-        _update()
-    with tempfile.TemporaryDirectory(dir=downloads, prefix=".debs-") as folder:
-        _apt("apt-get", "download", *(f"{d.name}={d.version}" for d in debs), cwd=Path(folder))
-        arrived = {file.name.split("_")[0]: file for file in Path(folder).glob("*.deb")}
-        for deb in debs:
-            file = arrived[deb.name]
-            if file_digest(file) != f"sha256:{deb.sha256}":
-                raise HarnessError(f"{deb.name} {deb.version}: not the file the lock pins (sha256)")
-            file.rename(deb.cached)
-
-
-def _update() -> None:
-    _apt("apt-get", "update")
-
-
-def _apt(tool: str, *arguments: str, cwd: Path | None = None) -> str:
-    """Run one apt tool on the private state."""
-    if shutil.which("apt-get") is None:
-        raise HarnessError("no apt on this machine: images are assembled on Debian 12")
-    home = paths.cache() / "apt"
-    for folder in ("lists/partial", "archives/partial"):
-        (home / folder).mkdir(parents=True, exist_ok=True)
-    (home / "status").touch()
-    options = {"Dir::State": home, "Dir::State::status": home / "status", "Dir::Cache": home}
-    flags = [f"-o{key}={value}" for key, value in options.items()]
-    if os.getuid() == 0:  # the unprivileged helper cannot write to a private folder of root's
-        flags.append("-oAPT::Sandbox::User=root")
-    with lock.held(home / "lock"):  # apt's own locks would make a second run fail instead of wait
-        return _run([tool, "-qq", *flags, *arguments], cwd=cwd)
-
-
-def _run(command: list[str], cwd: Path | None = None) -> str:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+def _run(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = next((x for x in done.stderr.splitlines() if x.startswith("E:")), done.stderr.strip())
-        remedy = f"; a version that is gone: {REFRESH}" if "download" in command else ""
-        raise HarnessError(f"{Path(command[0]).name}: {said}{remedy}")
+        raise HarnessError(f"{command[0]}: {done.stderr.strip()}")
     return done.stdout

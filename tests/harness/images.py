@@ -12,9 +12,10 @@ import sys
 import tomllib
 from pathlib import Path
 
-from harness import assembly, debs, oci, paths, rootfs, shell
+from harness import archive, assembly, debs, oci, packages, paths, rootfs, shell
 from harness.assembly import SERVICES
 from harness.errors import HarnessError
+from harness.progress import say
 from harness.recipes import BASES, RECIPES
 
 DIGESTS = paths.REPO / "stacks/images.lock"
@@ -25,15 +26,32 @@ LIMIT = 45_000_000
 
 def service_images() -> list[oci.Image]:
     """Every image of the estate, built or from the cache, each with the digest that is pinned."""
-    pins = read_pins()
-    images = [assembly.image(name) for name in RECIPES]
-    for name, image in zip(RECIPES, images, strict=True):
-        if pins.get(name) != image.pinned:
+    pins, images = read_pins(), {name: assembly.image(name) for name in RECIPES}
+    other = {name: image for name, image in images.items() if pins.get(name) != image.pinned}
+    for name, image in other.items():
+        if not packages.replaced(rootfs.lock_of(assembly.recipe_of(name))):
             raise HarnessError(
                 f"image {name} is {image.digest[:19]} here, {DIGESTS.name} says "
                 f"{pins.get(name, 'nothing').rpartition('@')[2][:19]}; if that is meant: {PIN}"
             )
-    return images
+    _note(pins, {name: image.pinned for name, image in other.items()})
+    return list(images.values())
+
+
+def built_here() -> Path:
+    """The digests that builds on this machine gave, there only where packages had to be replaced."""
+    return paths.state() / "images.lock"
+
+
+def _note(pins: dict[str, str], other: dict[str, str]) -> None:
+    """Keep what was really built, for the estate of this machine; the committed pins stay as they are."""
+    if not other:
+        built_here().unlink(missing_ok=True)
+        return
+    said = f"# what this machine built, in place of {DIGESTS.name}"
+    built_here().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    built_here().write_text("\n".join([said, *(f'{n} = "{p}"' for n, p in sorted((pins | other).items()))]) + "\n")
+    say(f"other digests than pinned, with replaced packages: {', '.join(other)}; this machine uses {built_here()}")
 
 
 def postgres_root() -> Path:
@@ -59,7 +77,8 @@ def pin() -> None:
 def lock() -> None:
     """Take the newest Debian packages and wheels into the locks of every base."""
     for base in BASES:
-        debs.write_lock(rootfs.lock_of(base), debs.newest(base.debs))
+        debs.write_lock(rootfs.lock_of(base), archive.newest(base.debs))
+    packages.forget()
     wheels = SERVICES / "requirements.in"
     command = ["uv", "pip", "compile", "--generate-hashes", "--no-annotate", "--no-header", "--upgrade"]
     command += ["--no-emit-index-url", "--python-version=3.11", "--only-binary=:all:"]

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness import apt, artefact, build, debs, oci, paths, shell
+from harness import apt, archive, artefact, build, debs, oci, packages, paths, shell
 from harness.parts import PARTS
 
 NODE_FILES = paths.HARNESS / "node"
@@ -112,10 +112,21 @@ def image(platform: Platform) -> oci.Image:
     return oci.Image(platform.reference, found["digest"], place / found["file"])
 
 
+def lock_of(root: str) -> Path:
+    """The committed package lock of a root."""
+    return NODE_FILES / f"{root}.lock"
+
+
+def settle() -> None:
+    """Have the packages of the roots here, so that the keys of their images are known and stay."""
+    for name in ROOTS:
+        packages.settled(lock_of(name))
+
+
 def refresh_locks() -> None:
     """Pin the newest packages Debian has for the roots."""
-    for name, packages in ROOTS.items():
-        debs.write_lock(NODE_FILES / f"{name}.lock", debs.resolve(packages, without=WITHOUT))
+    for name, names in ROOTS.items():
+        debs.write_lock(lock_of(name), archive.configured().resolve(names, without=WITHOUT))
 
 
 def _inputs(platform: Platform) -> Iterable[str]:
@@ -163,7 +174,7 @@ def _compile_pause(target: Path) -> None:
 
 
 def _root_key(name: str) -> str:
-    return artefact.key((NODE_FILES / f"{name}.lock").read_text(), _LINKS[name])
+    return artefact.key(packages.chosen(lock_of(name)).read_text(), _LINKS[name])
 
 
 def _root_layer(name: str) -> oci.Layer:
@@ -175,7 +186,7 @@ def _root_layer(name: str) -> oci.Layer:
 
 def _make_root(name: str, scratch: Path) -> None:
     root = scratch / "root"
-    debs.extract(debs.fetch(NODE_FILES / f"{name}.lock"), root)
+    debs.extract(debs.files(packages.settled(lock_of(name))), root)
     for link, target in _LINKS[name].items():
         (root / link).parent.mkdir(parents=True, exist_ok=True)
         (root / link).unlink(missing_ok=True)

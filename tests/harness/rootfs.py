@@ -35,10 +35,10 @@ def lock_of(base: Base) -> Path:
     return paths.REPO / f"services/images/{base.name}.debs"
 
 
-def stage(base: Base, root: Path) -> None:
-    """Make the root file system of `base` in the new folder `root`."""
+def stage(base: Base, packages: Path, root: Path) -> None:
+    """Make the root file system of `base`, with the packages of a lock, in the new folder `root`."""
     root.mkdir(parents=True)
-    debs.extract(debs.fetch(lock_of(base)), root)
+    debs.extract(debs.files(packages), root)
     _prune(root, [*PRUNE, *base.prune], keep=set(base.keep_bin))
     if base.wheels:
         for wheel in wheels(paths.REPO / base.wheels):

@@ -47,6 +47,7 @@ def prepare(cluster: str, nodes: int = 1, parts: Iterable[Part] = UP) -> None:
         _timed("Docker engine", engine.ensure)
         limits.ensure()
         _timed("toolchain", lambda: build.obtain_all(parts))
+        _timed("packages", platform_images.settle)
         ours = _timed("images", images.service_images)
         _timed("signatures", lambda: signing.sign(ours))
         wanted = ours + _timed("platform images", platform_images.platform_images)

@@ -32,7 +32,7 @@ def test_a_lock_gives_files_and_files_leave_a_note(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("GARRISON_CACHE", str(tmp_path / "cache"))
     deb = package(tmp_path)
     debs.write_lock(tmp_path / "lock", [deb])
-    debs.extract(debs.fetch(tmp_path / "lock"), tmp_path / "root")
+    debs.extract(debs.files(tmp_path / "lock"), tmp_path / "root")
     assert (tmp_path / "root/usr/bin/hello").read_text() == "hello"
     assert "Version: 1:2-3" in (tmp_path / "root/var/lib/dpkg/status.d/hello").read_text()
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import engine, environment, paths, stack, steps
+from garrison.declare import program
+from harness import engine, environment, images, paths, stack, steps
 
 
 @pytest.fixture
@@ -81,5 +82,19 @@ def test_down_waits_until_the_daemon_is_gone(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(engine, "pid_file", lambda: tmp_path / "docker.pid")
     monkeypatch.setattr(engine, "running", lambda: False)
     steps._stop_engine()
-    assert not Path(f"/proc/{process.pid}").exists()
+    assert not engine.is_daemon(process.pid)
     assert not (tmp_path / "docker.pid").exists()
+
+
+def test_digests_that_were_built_here_reach_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In place of the committed ones, and only while there are some."""
+    monkeypatch.setenv("GARRISON_STATE", str(tmp_path))
+    pins = images.read_pins()
+    other = {"orders": pins["orders"].partition("@")[0] + "@sha256:" + "1" * 64}
+    images._note(pins, other)
+    monkeypatch.setenv("GARRISON_IMAGES", environment.variables("garrison-unit")["GARRISON_IMAGES"])
+    found = program.load(paths.REPO / "stacks/estate.py").graph()
+    assert {service.image for service in found.services if service.name == "orders"} == set(other.values())
+    assert {service.image for service in found.services if service.name == "payments"} == {pins["payments"]}
+    images._note(pins, {})
+    assert "GARRISON_IMAGES" not in environment.variables("garrison-unit")
