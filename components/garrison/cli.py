@@ -17,6 +17,7 @@ from garrison.derive import render
 from garrison.errors import IntentError
 from garrison.explain import diagram
 from garrison.model.graph import Graph
+from garrison.settings import SettingsError, cluster_of
 from garrison.version import VERSION
 
 DRAWINGS: dict[str, Callable[[Graph], str]] = {
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         graph = program.graph_of(options.app)
         code: int = options.run(graph, options)
         return code
-    except (IntentError, program.ProgramError) as error:
+    except (IntentError, SettingsError, program.ProgramError) as error:
         print(f"garrison: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:
@@ -78,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     draw.set_defaults(run=_draw)
 
     manifests = commands.add_parser("render", parents=[shared], help="write every Kubernetes manifest as YAML")
+    manifests.add_argument(
+        "--cluster", type=Path, metavar="FILE", help="the stack's file: names and addresses of a cluster"
+    )
     manifests.set_defaults(run=_render)
 
     for name, (_, text) in ELSEWHERE.items():
@@ -90,9 +94,10 @@ def _draw(graph: Graph, options: argparse.Namespace) -> int:
     return 0
 
 
-def _render(graph: Graph, _options: argparse.Namespace) -> int:
+def _render(graph: Graph, options: argparse.Namespace) -> int:
     import yaml  # here alone: the other commands start without it
 
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    yaml.dump_all(render(graph), sys.stdout, Dumper=dumper, sort_keys=False, explicit_start=True, width=1000)
+    there = cluster_of(options.cluster) if options.cluster else None
+    yaml.dump_all(render(graph, there), sys.stdout, Dumper=dumper, sort_keys=False, explicit_start=True, width=1000)
     return 0

@@ -86,6 +86,50 @@ def test_the_control_plane_is_counted_apart(cluster: Callable[..., None], capsys
     assert main([*ONLY, "--system"]) == 1
 
 
+def test_other_peoples_namespaces_are_read_named_and_not_counted(
+    cluster: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours = thing("Namespace", "shop", "")
+    ours["metadata"]["labels"] = {"app.kubernetes.io/managed-by": "garrison"}
+    theirs = thing("Pod", "provisioner", "storage", spec=PRIVILEGED)
+    cluster({"namespaces": [ours, thing("Namespace", "storage", "")], "pods": [theirs]})
+    assert main(ONLY) == 0
+    said = "1 finding in namespaces that Garrison does not manage not counted (storage 1); --everywhere counts them"
+    assert said in capsys.readouterr().err
+    assert main([*ONLY, "--everywhere"]) == 1
+    cluster({"namespaces": [ours], "pods": [theirs, thing("Pod", "web", spec=PRIVILEGED)]})
+    assert main(ONLY) == 1, "what is in ours counts"
+    cluster({"namespaces": [thing("Namespace", "storage", "")], "pods": [theirs]})
+    assert main(ONLY) == 1, "a cluster without an estate is checked whole"
+
+
+def test_a_role_of_the_cluster_is_of_those_who_are_bound_to_it(cluster: Callable[..., None]) -> None:
+    ours = thing("Namespace", "shop", "")
+    ours["metadata"]["labels"] = {"app.kubernetes.io/managed-by": "garrison"}
+    rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["create"]}]
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1"} | thing("ClusterRole", "maker", "", rules=rules)
+    role["apiVersion"] = "rbac.authorization.k8s.io/v1"
+
+    def bound(*subjects: Body) -> int:
+        binding = thing("ClusterRoleBinding", "b", "", subjects=list(subjects), roleRef={"name": "maker"})
+        binding["apiVersion"] = role["apiVersion"]
+        cluster(
+            {
+                "namespaces": [ours],
+                "clusterroles.rbac.authorization.k8s.io": [role],
+                "clusterrolebindings.rbac.authorization.k8s.io": [binding],
+            }
+        )
+        return main(["--live", "--rules", "role-creates-pods", "--format", "json"])
+
+    theirs = {"kind": "ServiceAccount", "namespace": "storage", "name": "p"}
+    assert bound(theirs) == 0
+    assert bound(theirs, theirs | {"namespace": "shop"}) == 1
+    assert bound({"kind": "Group", "name": "system:serviceaccounts:storage"}) == 0
+    assert bound(theirs, {"kind": "User", "name": "eve"}) == 1
+    assert bound() == 1
+
+
 def test_a_cluster_that_cannot_be_read_whole_is_not_clean(
     cluster: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:

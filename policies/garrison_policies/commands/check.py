@@ -18,12 +18,23 @@ from garrison_policies.exceptions.file import DEFAULT_FILE, ExceptionsError, Pol
 from garrison_policies.language import own
 from garrison_policies.language.evaluate import evaluate
 from garrison_policies.language.rule import Finding, Rule
-from garrison_policies.places.checked import Checked, against, cluster, files, of_the_cluster, program, read_graph
+from garrison_policies.places.checked import (
+    Checked,
+    against,
+    cluster,
+    counted,
+    files,
+    of_the_cluster,
+    program,
+    read_cluster,
+    read_graph,
+)
 from garrison_policies.read.files import CheckError
 from garrison_policies.report.table import Report, as_json, as_table, count, ordered
 from garrison_policies.rules import RULES
 
 if TYPE_CHECKING:
+    from garrison.cluster import Cluster
     from garrison.model.graph import Graph
 
 # What Pod Security, CIS and the NSA guide ask for is medium at least; low is advice, on which good manifests differ.
@@ -59,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--live", action="store_true", help="check the cluster of KUBECONFIG")
     add("--system", action="store_true", help="with --live: count findings in the control plane's own objects, too")
+    add("--everywhere", action="store_true", help="with --live: count namespaces that Garrison does not manage, too")
+    add("--cluster", type=Path, metavar="FILE", help="with --app: the stack's file, whose cluster is derived for")
     add(
         "--fail-on",
         choices=[s.name.lower() for s in Severity],
@@ -85,8 +98,11 @@ def _check(options: argparse.Namespace) -> int:
     exceptions = _exceptions(options.exceptions, {rule.id for rule in rules})
     here, found = _findings(options, rules)
     outcome = apply(found, exceptions, here.inventory, today)
+    left = list(outcome.open)
+    if options.live:  # after the exceptions, so that those for objects that are not counted are not called unused
+        left = counted(left, here, system=options.system, everywhere=options.everywhere)
     report = Report(
-        findings=ordered(outcome.open, here.lines),
+        findings=ordered(left, here.lines),
         covered=outcome.covered,
         objects=len(here.inventory.objects),
         lines=here.lines,
@@ -102,16 +118,17 @@ def _check(options: argparse.Namespace) -> int:
 def _findings(options: argparse.Namespace, rules: Sequence[Rule]) -> tuple[Checked, list[Finding]]:
     """What is checked, and everything the chosen rules find in it."""
     graph = read_graph(options.app) if options.app else None
-    here = _checked(options, graph)
+    there = read_cluster(options.cluster)
+    here = _checked(options, graph, there)
     found = [*here.findings, *evaluate(rules, here.inventory)]
     if graph is not None and (options.live or options.paths):
-        found += against(graph, options.app, here)
+        found += against(graph, there, options.app, here)
     chosen = {*(rule.id for rule in rules), *ALWAYS}
     found = [one for one in found if one.rule in chosen]
-    return here, of_the_cluster(found, here, system=options.system) if options.live else found
+    return here, of_the_cluster(found, here) if options.live else found
 
 
-def _checked(options: argparse.Namespace, graph: Graph | None) -> Checked:
+def _checked(options: argparse.Namespace, graph: Graph | None, there: Cluster | None) -> Checked:
     if options.live and options.paths:
         raise CheckError("--live and PATHs are two checks; run them one after the other")
     if options.live:
@@ -119,7 +136,7 @@ def _checked(options: argparse.Namespace, graph: Graph | None) -> Checked:
     if options.paths:
         return files(options.paths)
     if graph is not None:
-        return program(options.app, graph)
+        return program(options.app, graph, there)
     raise CheckError("nothing to check; name PATHs, a program with --app, or the cluster with --live")
 
 

@@ -14,9 +14,9 @@ from garrison_policies.language.objects import Inventory, Object
 from garrison_policies.language.rule import Finding
 from garrison_policies.read.files import CheckError
 from garrison_policies.read.load import load
-from garrison_policies.report.table import count
 
 if TYPE_CHECKING:
+    from garrison.cluster import Cluster
     from garrison.model.graph import Graph
 
 
@@ -37,11 +37,11 @@ def files(paths: Sequence[str]) -> Checked:
     return Checked(Inventory(tuple(loaded.objects)), loaded.findings, loaded.lines, passed)
 
 
-def program(path: Path, graph: Graph) -> Checked:
-    """What a program derives."""
+def program(path: Path, graph: Graph, cluster: Cluster | None) -> Checked:
+    """What a program derives for a cluster."""
     from garrison.derive import render
 
-    return Checked(Inventory(tuple(Object(body, str(path)) for body in render(graph))))
+    return Checked(Inventory(tuple(Object(body, str(path)) for body in render(graph, cluster))))
 
 
 def cluster() -> Checked:
@@ -61,25 +61,35 @@ def read_graph(path: Path) -> Graph:
         raise CheckError(str(error)) from None
 
 
-def against(graph: Graph, path: Path, checked: Checked) -> list[Finding]:
-    """Whether what is there is what the program derives."""
+def read_cluster(path: Path | None) -> Cluster | None:
+    """The cluster that a stack's file describes; raises CheckError."""
+    from garrison.settings import cluster_of
+
+    try:
+        return cluster_of(path) if path else None
+    except ValueError as error:
+        raise CheckError(str(error)) from None
+
+
+def against(graph: Graph, cluster: Cluster | None, path: Path, checked: Checked) -> list[Finding]:
+    """Whether what is there is what the program derives for this cluster."""
     from garrison_policies.places.estate import compare
 
-    return list(compare(graph, checked.inventory, file=str(path)))
+    return list(compare(graph, checked.inventory, file=str(path), cluster=cluster))
 
 
-def of_the_cluster(findings: Iterable[Finding], checked: Checked, *, system: bool) -> list[Finding]:
-    """Each finding once, at the workload it comes from; without `system`, the control plane's are only counted."""
+def of_the_cluster(findings: Iterable[Finding], checked: Checked) -> list[Finding]:
+    """Each finding once, at the workload it comes from."""
     from garrison_policies.places import live
 
-    left: list[Finding] = []
-    apart = 0
-    for found in live.folded(findings, checked.inventory):
-        if system or found.object is None or not live.is_control_plane(found.object):
-            left.append(found)
-        else:
-            apart += 1
-    if apart:
-        text = f"{count(apart, 'finding')} in the control plane's own objects not counted; --system counts them"
-        checked.remarks.append(text)
+    return live.folded(findings, checked.inventory)
+
+
+def counted(findings: Iterable[Finding], checked: Checked, *, system: bool, everywhere: bool) -> list[Finding]:
+    """The findings that a check of a live cluster answers for; what it left out is a remark."""
+    from garrison_policies.places.scope import Scope
+
+    scope = Scope(checked.inventory, system=system, everywhere=everywhere)
+    left = scope.counted(findings)
+    checked.remarks += scope.remarks()
     return left

@@ -1,0 +1,96 @@
+"""Whose a finding on a live cluster is: the estate's and its platform's, the control plane's, or somebody else's.
+
+Where Garrison manages namespaces of a cluster, `check --live` answers for those. What is in other people's namespaces
+is read, counted and named, and does not fail the check; on a cluster without such namespaces everything counts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from garrison.defaults import MANAGED_BY, MANAGER, PLATFORM_NAMESPACES
+from garrison_policies.language.objects import Inventory, Object
+from garrison_policies.language.own import ESTATE
+from garrison_policies.language.rule import Finding
+from garrison_policies.places.live import is_control_plane
+from garrison_policies.report.table import count
+
+ALWAYS = frozenset(rule.id for rule in ESTATE)  # said of the estate, wherever the object stands
+SUBJECTS = "system:serviceaccounts:"
+
+
+@dataclass
+class Scope:
+    """Divides findings; what it left out stays to be told."""
+
+    inventory: Inventory
+    system: bool = False
+    everywhere: bool = False
+    control_plane: int = 0
+    others: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        spaces = (item for item in self.inventory.objects if item.kind == "Namespace")
+        estate = {item.name for item in spaces if item.labels.get(MANAGED_BY) == MANAGER}
+        self.managed = frozenset(estate.union(PLATFORM_NAMESPACES) if estate else ())
+
+    def counted(self, findings: Iterable[Finding]) -> list[Finding]:
+        """The findings that this check answers for."""
+        return [found for found in findings if self._counts(found)]
+
+    def _counts(self, found: Finding) -> bool:
+        if found.object is None or found.rule in ALWAYS:
+            return True
+        if is_control_plane(found.object):
+            self.control_plane += not self.system
+            return self.system
+        owner = self._owner(found.object)
+        if owner is None or self.everywhere or not self.managed:
+            return True
+        self.others[owner] += 1
+        return False
+
+    def _owner(self, item: Object) -> str | None:
+        """The namespace of somebody else that an object belongs to; None for ours, and for what is of the cluster."""
+        namespace = item.name if item.kind == "Namespace" else item.namespace
+        if namespace:
+            return None if namespace in self.managed else namespace
+        used_by = self._namespaces_using(item)
+        return min(used_by) if used_by and not used_by & self.managed else None
+
+    def _namespaces_using(self, item: Object) -> frozenset[str]:
+        """Where the accounts are to which it gives rights; empty where others have them, too."""
+        bindings = [item] if item.kind.endswith("Binding") else self._bindings_of(item)
+        found: set[str] = set()
+        for binding in bindings:
+            for subject in binding.body.get("subjects") or ():
+                name = str(subject.get("name", ""))
+                if subject.get("kind") == "ServiceAccount":
+                    found.add(str(subject.get("namespace")))
+                elif name.startswith(SUBJECTS):
+                    found.add(name.removeprefix(SUBJECTS))
+                else:
+                    return frozenset()  # a person or a group of the cluster: the cluster's own matter
+        return frozenset(found)
+
+    def _bindings_of(self, role: Object) -> list[Object]:
+        if role.kind != "ClusterRole":
+            return []
+        bindings = (item for item in self.inventory.objects if item.kind in ("RoleBinding", "ClusterRoleBinding"))
+        return [b for b in bindings if b.body.get("roleRef", {}).get("name") == role.name]
+
+    def remarks(self) -> list[str]:
+        """What was left out, why, and how to count it."""
+        said = []
+        if self.control_plane:
+            what = count(self.control_plane, "finding")
+            said.append(f"{what} in the control plane's own objects not counted; --system counts them")
+        if self.others:
+            where = ", ".join(f"{name} {number}" for name, number in sorted(self.others.items()))
+            what = count(self.others.total(), "finding")
+            said.append(
+                f"{what} in namespaces that Garrison does not manage not counted ({where}); --everywhere counts them"
+            )
+        return said
