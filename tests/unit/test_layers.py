@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
+import pkgutil
 import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given
 
-from garrison import App, Graph, render
+from garrison import App, Graph, derive, render
 from garrison.cluster import Cluster
 from garrison.derive import LAYERS, mesh
 from garrison.derive.secrets import store_objects
-from garrison.manifest import compact, identity
+from garrison.manifest import Manifest, compact, identity
 from garrison.words import Ref
 from unit.estates import apps, shop_app
 
@@ -165,7 +169,44 @@ def test_an_identity_is_one_spiffe_id_for_a_day_at_most(graph: Graph) -> None:
     assert (spec["duration"], spec["privateKey"]["algorithm"], spec["privateKey"]["size"]) == ("24h", "ECDSA", 256)
 
 
-def test_every_layer_matters() -> None:
-    """Without any one layer something is missing, so that the composition cannot lose one unseen."""
-    graph = shop_app().graph()
-    assert all(list(layer(graph, Cluster())) for layer in LAYERS)
+def test_the_composition_cannot_lose_a_layer_unseen() -> None:
+    """What every module of `derive` makes is in what `render` gives, and nothing else is."""
+    graph, cluster = shop_app().graph(), Cluster()
+    names = [module.name for module in pkgutil.iter_modules(derive.__path__)]
+    modules = [importlib.import_module(f"garrison.derive.{name}") for name in names]
+    layers = [module.manifests for module in modules if hasattr(module, "manifests")]
+    assert len(layers) == len(LAYERS) >= 8
+    made = [item for layer in layers for item in _called(layer, graph, cluster)]
+    assert {identity(item) for item in made} == {identity(item) for item in render(graph)}
+
+
+def _called(layer: Callable[..., Iterator[Manifest]], graph: Graph, cluster: Cluster) -> list[Manifest]:
+    made = list(layer(graph, cluster) if len(inspect.signature(layer).parameters) > 1 else layer(graph))
+    assert made, f"{layer.__module__} makes nothing of the shop"
+    return made
+
+
+@given(apps())
+def test_nothing_is_shared_between_objects_or_renders(app: App) -> None:
+    """Whoever edits one place of one object edits that place alone, in this render and in every other."""
+    graph = app.graph()
+    first = render(graph)
+    before = compact(first)
+    places = [id(value) for item in [*first, *(o.body for o in store_objects(graph))] for value in _containers(item)]
+    assert len(places) == len(set(places)), "an object within another is reached by two ways"
+    for item in first:
+        _spoil(item)
+    assert compact(render(graph)) == before
+    assert compact(render(app.graph())) == before
+
+
+def _containers(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict | list):
+        yield value
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _containers(part)
+
+
+def _spoil(value: Any) -> None:
+    for part in list(_containers(value)):
+        part.clear()

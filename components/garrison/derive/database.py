@@ -12,7 +12,7 @@ from typing import Any
 from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive.names import secret_name
-from garrison.manifest import Manifest, container, digest, labels, manifest, selector
+from garrison.manifest import Manifest, container, labels, manifest, selector
 from garrison.model.graph import Database, Graph
 from garrison.words import Ref
 
@@ -29,9 +29,8 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
         ports = [{"name": "postgres", "port": d.DATABASE_PORT, "targetPort": d.DATABASE_PORT, "protocol": "TCP"}]
         spec = {"clusterIP": "None", "selector": {d.NAME: ref.name}, "ports": ports}
         yield manifest("v1", "Service", ref, {"spec": spec}, app=graph.name)
-        yield manifest(
-            "apps/v1", "StatefulSet", ref, {"spec": _stateful_set(graph, cluster, database, config)}, app=graph.name
-        )
+        stateful_set = _stateful_set(graph, cluster, database)
+        yield manifest("apps/v1", "StatefulSet", ref, {"spec": stateful_set}, app=graph.name)
 
 
 # --- configuration ---------------------------------------------------------------------------------------------------
@@ -155,7 +154,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE "{name}_owner" IN SCHEMA public GRANT USAGE ON
 # --- workload --------------------------------------------------------------------------------------------------------
 
 
-def _stateful_set(graph: Graph, cluster: Cluster, database: Database, config: dict[str, str]) -> Json:
+def _stateful_set(graph: Graph, cluster: Cluster, database: Database) -> Json:
     name = database.ref.name
     chosen = {"storageClassName": cluster.storage_class} if cluster.storage_class else {}
     size = {"requests": {"storage": database.storage}}
@@ -166,10 +165,7 @@ def _stateful_set(graph: Graph, cluster: Cluster, database: Database, config: di
         "selector": selector(name),
         "volumeClaimTemplates": [claim],
         "template": {
-            "metadata": {
-                "labels": labels(name, graph.name) | {d.DATABASE_LABEL: "true"},
-                "annotations": {d.CONFIG_HASH: digest(list(config.values()))},
-            },
+            "metadata": {"labels": labels(name, graph.name) | {d.DATABASE_LABEL: "true"}},
             "spec": _pod(database),
         },
     }
@@ -197,17 +193,20 @@ def _pod(database: Database) -> Json:
 
 
 def _server(database: Database) -> Json:
-    psql = [f"{BIN}/psql", "-qAt", "-v", "ON_ERROR_STOP=1", "-h", SOCKET, "-U", "postgres", "-d", "postgres"]
-    ready = {"exec": {"command": [*psql, "-f", "/etc/postgres/ready.sql"]}, "periodSeconds": 10, "timeoutSeconds": 5}
     return _container(
         database,
         "postgres",
         ["/bin/sh", "/etc/postgres/start.sh"],
         ports=[{"name": "postgres", "containerPort": d.DATABASE_PORT}],
-        startupProbe={**ready, "periodSeconds": 1, "failureThreshold": 120},
-        readinessProbe=ready,
-        livenessProbe={**ready, "periodSeconds": 15, "failureThreshold": 4},
+        startupProbe=_ready(periodSeconds=1, failureThreshold=120),
+        readinessProbe=_ready(periodSeconds=10),
+        livenessProbe=_ready(periodSeconds=15, failureThreshold=4),
     )
+
+
+def _ready(**when: int) -> Json:
+    psql = [f"{BIN}/psql", "-qAt", "-v", "ON_ERROR_STOP=1", "-h", SOCKET, "-U", "postgres", "-d", "postgres"]
+    return {"exec": {"command": [*psql, "-f", "/etc/postgres/ready.sql"]}, "timeoutSeconds": 5, **when}
 
 
 def _container(database: Database, name: str, command: list[str], **more: Any) -> Json:

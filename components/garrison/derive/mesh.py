@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 from garrison import defaults as d
@@ -38,7 +37,6 @@ def outbound_ports(graph: Graph, ref: Ref) -> dict[Ref, int]:
     return {callee: d.OUTBOUND_PORT + index for index, callee in enumerate(callees)}
 
 
-@lru_cache(maxsize=8192)  # asked for twice: as a ConfigMap, and for the hash that rolls the workload
 def config(graph: Graph, service: Service) -> dict[str, str]:
     """The files of the sidecar: its bootstrap, and the two secrets it watches."""
     return {

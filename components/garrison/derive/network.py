@@ -17,7 +17,7 @@ from garrison.model.graph import Database, Graph, Service
 from garrison.words import Ref
 
 API = "networking.k8s.io/v1"
-BOTH = ["Ingress", "Egress"]
+BOTH = ("Ingress", "Egress")
 
 
 def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
@@ -81,4 +81,4 @@ def _peer(ref: Ref) -> dict[str, Any]:
 
 
 def _policy(graph: Graph, ref: Ref, spec: dict[str, Any]) -> Manifest:
-    return manifest(API, "NetworkPolicy", ref, {"spec": {**spec, "policyTypes": BOTH}}, app=graph.name)
+    return manifest(API, "NetworkPolicy", ref, {"spec": {**spec, "policyTypes": [*BOTH]}}, app=graph.name)

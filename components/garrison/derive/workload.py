@@ -11,7 +11,7 @@ from typing import Any
 from garrison import defaults as d
 from garrison.derive import mesh, rbac, secrets
 from garrison.derive.names import secret_name
-from garrison.manifest import Manifest, container, digest, labels, manifest, selector, variable
+from garrison.manifest import Manifest, container, labels, manifest, selector, variable
 from garrison.model.graph import Graph, Service
 from garrison.words import Ref
 
@@ -30,14 +30,13 @@ def manifests(graph: Graph) -> Iterator[Manifest]:
 
 def _deployment(graph: Graph, service: Service) -> Json:
     pod_labels = labels(service.name, graph.name) | secrets.pod_labels(graph, service.ref)
-    configs = [*mesh.config(graph, service).values(), *secrets.agent_config(graph, service.ref).values()]
     return {
         "replicas": service.replicas,
         "revisionHistoryLimit": 3,
         "selector": selector(service.name),
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
         "template": {
-            "metadata": {"labels": pod_labels, "annotations": {d.CONFIG_HASH: digest(configs)}},
+            "metadata": {"labels": pod_labels},
             "spec": _pod(graph, service),
         },
     }
@@ -71,19 +70,23 @@ def _spread(service: Service) -> Json:
 
 
 def _app(graph: Graph, service: Service) -> Json:
-    ready = {"httpGet": {"path": "/healthz", "port": d.HEALTH_PORT}, "periodSeconds": 5, "timeoutSeconds": 3}
     return container(
         "app",
         service.image,
         resources=service.resources,
         security=d.container_security_context(d.APP_UID),
         env=_environment(graph, service),
-        startupProbe={**ready, "periodSeconds": 1, "failureThreshold": 120},
-        readinessProbe=ready,
-        livenessProbe={**ready, "periodSeconds": 15, "failureThreshold": 4},
+        startupProbe=_healthy(periodSeconds=1, failureThreshold=120),
+        readinessProbe=_healthy(periodSeconds=5),
+        livenessProbe=_healthy(periodSeconds=15, failureThreshold=4),
         lifecycle={"preStop": {"sleep": {"seconds": d.DRAIN_SECONDS}}},
         volumeMounts=_app_mounts(graph, service.ref),
     )
+
+
+def _healthy(**when: int) -> Json:
+    """A probe of the application, through its sidecar."""
+    return {"httpGet": {"path": "/healthz", "port": d.HEALTH_PORT}, "timeoutSeconds": 3, **when}
 
 
 def _app_mounts(graph: Graph, ref: Ref) -> list[Json]:

@@ -117,10 +117,6 @@ class Graph:
     images: tuple[tuple[str, str], ...] = field(default=())
     """Images of the platform's own containers (`envoy`, `openbao`) by role."""
 
-    def __hash__(self) -> int:
-        """Cheap, so that what is derived for one service can be remembered per graph; equality stays by value."""
-        return hash((self.name, self.trust_domain, len(self.services), len(self.calls)))
-
     def spiffe_id(self, ref: Ref) -> str:
         """The SPIFFE id of a service (SPIFFE-ID section 2; the path follows Istio's ns/sa form)."""
         return f"spiffe://{self.trust_domain}/ns/{ref.namespace}/sa/{ref.name}"
