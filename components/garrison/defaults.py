@@ -52,6 +52,9 @@ STORE_NAMESPACE: Final = "openbao"
 STORE_AUDIENCE: Final = "openbao"  # a token for anyone else is refused (RFC 7519 section 4.1.3)
 TOKEN_SECONDS: Final = 600  # the shortest life the kubelet grants a projected token
 LEASE_SECONDS: Final = 3600  # issue A: leases of at most an hour; the store's own default would be 768 h
+LEASE_SLACK_SECONDS: Final = 60  # the store adds five seconds of its own, and clocks differ
+LEASE_CONNECTIONS: Final = 16  # of one lease: one alone cannot keep the store out of the database
+DATABASE_CONNECTIONS: Final = 100
 STORE_TOKEN_SECONDS: Final = 1200  # the agent renews it; a dead pod's token is gone after 20 minutes
 
 # --- identity -------------------------------------------------------------------------------------------------------

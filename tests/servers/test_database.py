@@ -17,11 +17,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from garrison.derive import database
+from garrison.derive import postgres as derived
+from garrison.model.graph import Database
+from garrison.words import Ref
 from harness import postgres
 from harness.postgres import NOBODY
 from servers.authority import Authority
 
+LEDGER = Database(Ref("bank", "ledger"), "image", "1Gi", 3600)
 OWNER = NOBODY if os.geteuid() == 0 else os.geteuid()
 
 
@@ -77,21 +80,21 @@ def server(programs: postgres.Server) -> Iterator[Server]:
         process.wait(20)
 
 
-def write_config(programs: postgres.Server, folder: Path) -> None:
+def write_config(programs: postgres.Server, folder: Path, database: Database = LEDGER) -> None:
     """The derived files, with the places of a pod moved below `folder`."""
     (folder / "volume").mkdir(parents=True)
     places = {
         "/etc/postgres": folder / "config",
-        database.VOLUME: folder / "volume",
-        database.SOCKET: folder,
-        database.BIN: programs.program("initdb").parent,
+        derived.VOLUME: folder / "volume",
+        derived.SOCKET: folder,
+        derived.BIN: programs.program("initdb").parent,
         "/run/identity": folder / "id",
         "/run/trust": folder / "id",
         # the pod's user is called postgres; whoever runs here may not be
         "postgres           peer": "postgres           trust",
     }
     (folder / "config").mkdir()
-    for name, text in database.configuration("ledger").items():
+    for name, text in derived.configuration(database).items():
         for old, new in places.items():
             text = text.replace(old, str(new))
         (folder / "config" / name).write_text(text)
@@ -125,17 +128,9 @@ def wait(condition: Any, process: subprocess.Popen[bytes] | None = None) -> None
         threading.Event().wait(0.1)
 
 
-def lease(server: Server, name: str, member: str = "ledger_writer", until: str = "1 hour") -> None:
+def lease(server: Server, name: str, role: str = "writer", until: str = "1 hour") -> None:
     with server.store() as store:
-        store.execute(
-            f"CREATE ROLE \"{name}\" LOGIN PASSWORD 'pw' VALID UNTIL '{until_text(store, until)}' IN ROLE \"{member}\""
-        )
-
-
-def until_text(store: psycopg.Connection[tuple[Any, ...]], until: str) -> str:
-    row = store.execute("select (now() + %s::interval)::text", [until]).fetchone()
-    assert row is not None
-    return str(row[0])
+        store.execute("select garrison.lease(%s, 'pw', now() + %s::interval, %s)", [name, until, role])
 
 
 def test_the_store_enters_by_certificate_and_makes_leases(server: Server) -> None:
@@ -159,7 +154,7 @@ def test_a_writer_owns_nothing_until_it_says_so(server: Server) -> None:
 
 def test_a_reader_reads(server: Server) -> None:
     lease(server, "lease_w")
-    lease(server, "lease_r", "ledger_reader")
+    lease(server, "lease_r", "reader")
     with server.connect("lease_w", password="pw") as db:
         db.execute("set role ledger_owner; create table r (x int)")
     with server.connect("lease_r", password="pw") as db:
@@ -237,3 +232,65 @@ def test_an_interrupted_initialisation_is_never_used(programs: postgres.Server) 
     assert (volume / "complete").read_text() == "pgdata-1\n"
     assert run(programs, folder, "init.sh").wait(60) == 0
     assert not (volume / "pgdata-2").exists(), "a second start initialises nothing"
+
+
+@pytest.mark.parametrize(
+    ("file", "without"),
+    [
+        ("create.sql", "CREATE DATABASE"),  # a statement that fails
+        ("cluster.sql", "ALTER DATABASE"),
+        ("cluster.sql", 'REVOKE ALL ON DATABASE "ledger" FROM PUBLIC'),  # one that was never said
+        ("cluster.sql", "REVOKE ALL ON DATABASE template1 FROM PUBLIC"),
+        ("database.sql", "REVOKE ALL ON SCHEMA public FROM PUBLIC"),
+        ("database.sql", "REVOKE EXECUTE ON FUNCTION lo_create"),
+        ("database.sql", "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA garrison FROM PUBLIC"),
+    ],
+)
+def test_a_database_that_is_not_as_declared_is_not_used(programs: postgres.Server, file: str, without: str) -> None:
+    folder = programs.home / f"half-{abs(hash((file, without)))}"
+    write_config(programs, folder)
+    script = folder / "config" / file
+    text = script.read_text()
+    assert without in text
+    broken = "nonsense " if without.split()[0] in ("CREATE", "ALTER") else "SELECT 1; -- "
+    script.write_text(text.replace(without, broken + without.replace("\n", " ")))
+    assert run(programs, folder, "init.sh").wait(60) == 1
+    assert "the database is not as declared: " in (folder / "init.sh.log").read_text()
+    assert not (folder / "volume" / "complete").exists()
+    script.write_text(text)  # the control: as derived, it is
+    assert run(programs, folder, "init.sh").wait(60) == 0, (folder / "init.sh.log").read_text()
+
+
+def test_a_volume_that_was_loosened_is_as_declared_after_a_start(programs: postgres.Server) -> None:
+    folder = programs.home / "loosened"
+    write_config(programs, folder)
+    assert run(programs, folder, "init.sh").wait(60) == 0, (folder / "init.sh.log").read_text()
+    loosen = "ALTER ROLE openbao CREATEROLE;\n\nGRANT ALL ON DATABASE ledger TO PUBLIC;\n\n"
+    single(programs, folder, "ledger", loosen)
+    verify = (folder / "config" / "cluster.sql").rename(folder / "config" / "kept")
+    (folder / "config" / "cluster.sql").write_text("SELECT 1;\n")
+    assert run(programs, folder, "init.sh").wait(60) == 1, "what is loose is seen"
+    verify.rename(folder / "config" / "cluster.sql")
+    assert run(programs, folder, "init.sh").wait(60) == 0, (folder / "init.sh.log").read_text()
+
+
+@pytest.mark.parametrize(
+    "name", ["all", "replication", 'a" all all trust #', "x'; DROP ROLE openbao; --", "$(exit 7)", "-x"]
+)
+def test_a_hostile_name_is_a_name(programs: postgres.Server, name: str) -> None:
+    """The laws refuse such names; were they gone, a name would still be nothing but a name."""
+    folder = programs.home / f"named-{abs(hash(name))}"
+    write_config(programs, folder, Database(Ref("bank", name), "image", "1Gi", 3600))
+    assert run(programs, folder, "init.sh").wait(60) == 0, (folder / "init.sh.log").read_text()
+    asked = "SELECT datname FROM pg_database WHERE datname NOT LIKE 'template_' AND datname <> 'postgres';\n"
+    assert f'datname = "{name}"' in single(programs, folder, "postgres", asked)
+    rules = (folder / "config" / "pg_hba.conf").read_text().splitlines()
+    assert len(rules) == 7
+
+
+def single(programs: postgres.Server, folder: Path, database: str, sql: str) -> str:
+    """What the superuser is told by the server in single-user mode."""
+    data = str(folder / "volume" / "pgdata-0")
+    command = [str(programs.program("postgres")), "--single", "-j", "-c", "exit_on_error=on", "-D", data, database]
+    told = subprocess.run(command, input=sql.encode(), capture_output=True, check=True, **programs.unprivileged())
+    return str(told.stdout, encoding="utf-8")

@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from garrison import defaults as d
+from garrison.derive import leases
+from garrison.derive.quoting import exact_path, policy_line
 from garrison.manifest import Manifest, compact, container, manifest, variable
 from garrison.model.graph import Database, Graph, Use
 from garrison.words import Ref
@@ -65,7 +68,7 @@ def policy(graph: Graph, ref: Ref) -> str:
     granted = {f"secret/data/{read.path}": "read" for read in graph.reads_by.get(ref, ())}
     granted |= {f"database/creds/{lease_role(use)}": "read" for use in graph.uses_by.get(ref, ())}
     upkeep = {"auth/token/lookup-self": "read", "auth/token/renew-self": "update", "sys/leases/renew": "update"}
-    return "\n".join(f'path "{path}" {{ capabilities = ["{may}"] }}' for path, may in (granted | upkeep).items())
+    return "\n".join(policy_line(path, may) for path, may in (granted | upkeep).items())
 
 
 def _role(ref: Ref) -> Json:
@@ -83,7 +86,7 @@ def _database_objects(graph: Graph, database: Database) -> Iterator[StoreObject]
     uses = graph.uses_of.get(database.ref, ())
     if not uses:
         return
-    name, db = store_name(database.ref), database.ref.name
+    name = store_name(database.ref)
     roles = sorted({(lease_role(use), use.role) for use in uses})
     connection = {
         "plugin_name": "postgresql-database-plugin",
@@ -95,30 +98,22 @@ def _database_objects(graph: Graph, database: Database) -> Iterator[StoreObject]
     }
     yield StoreObject(f"database/config/{name}", connection)
     for role, member in roles:
-        yield StoreObject(f"database/roles/{role}", _lease(name, db, member, database.lease_seconds))
+        yield StoreObject(f"database/roles/{role}", _lease(name, member, database.lease_seconds))
 
 
 def _connection_url(ref: Ref) -> str:
     """The store enters by its client certificate; there is no password to keep."""
     files = "/run/database-client"
     tls = f"sslmode=verify-full&sslrootcert={files}/ca.crt&sslcert={files}/tls.crt&sslkey={files}/tls.key"
-    return f"postgresql://openbao@{ref.name}.{ref.namespace}.svc:{d.DATABASE_PORT}/{ref.name}?{tls}"
+    return f"postgresql://openbao@{ref.name}.{ref.namespace}.svc:{d.DATABASE_PORT}/{quote(ref.name, safe='')}?{tls}"
 
 
-def _lease(connection: str, db: str, member: str, seconds: int) -> Json:
+def _lease(connection: str, member: str, seconds: int) -> Json:
     return {
         "db_name": connection,
         "default_ttl": f"{seconds}s",
         "max_ttl": f"{seconds}s",
-        "creation_statements": [
-            f"CREATE ROLE \"{{{{name}}}}\" LOGIN PASSWORD '{{{{password}}}}' VALID UNTIL '{{{{expiration}}}}'"
-            f' IN ROLE "{db}_{member}";'
-        ],
-        "revocation_statements": [
-            'ALTER ROLE "{{name}}" NOLOGIN;',
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = '{{name}}';",
-            'DROP ROLE IF EXISTS "{{name}}";',
-        ],
+        **leases.statements(member),
     }
 
 
@@ -149,7 +144,7 @@ def agent_config(graph: Graph, ref: Ref) -> dict[str, str]:
 
 
 def _static(path: str) -> Json:
-    contents = f'{{{{ with secret "secret/data/{path}" }}}}{{{{ .Data.data.value }}}}{{{{ end }}}}'
+    contents = f'{{{{ with secret "secret/data/{exact_path(path)}" }}}}{{{{ .Data.data.value }}}}{{{{ end }}}}'
     return _template(contents, path)
 
 
@@ -163,7 +158,7 @@ def _leased(use: Use) -> Json:
         "sslrootcert": f"{d.TRUST_DIR}/{d.TRUST_FILE}",
     }
     user = '"username":{{ .Data.username | toJSON }},"password":{{ .Data.password | toJSON }}'
-    creds = f'{{{{ with secret "database/creds/{lease_role(use)}" }}}}'
+    creds = f'{{{{ with secret "database/creds/{exact_path(lease_role(use))}" }}}}'
     return _template(f"{creds}{compact(known)[:-1]},{user}}}{{{{ end }}}}", f"{ref.name}.json")
 
 
