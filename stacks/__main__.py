@@ -11,6 +11,7 @@ from garrison.deployment.configuration import read
 from garrison.deployment.platform.charts import ChartError
 from garrison.deployment.platform.component import Platform
 from garrison.deployment.vault import GeneratedSecret
+from garrison.explain.allowed import allowed
 from garrison.kube import KubectlError, check_reachable
 from garrison.settings import SettingsError
 from garrison_policies.exceptions.file import ExceptionsError, load_exceptions
@@ -43,6 +44,8 @@ def main() -> None:
     ready = pulumi.ResourceOptions(depends_on=[platform])
     for path in settings.generated_secrets:
         GeneratedSecret(path, connection=platform.store, opts=ready)
+    # as an output, so that a preview shows a declared change as a line of its own
+    pulumi.export("allowed", {str(item): True for item in allowed(app.graph())})
     deploy(app, cluster=settings.cluster, store=platform.store, opts=ready)
 
 

@@ -33,6 +33,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "garrison_policies.commands.check",
         "policy rules on files, on rendered manifests or on the live cluster",
     ),
+    "changes": ("garrison.explain.command", "what a change means: who may newly do what, who no longer"),
     "exceptions": (
         "garrison_policies.commands.exceptions",
         "the exceptions to policy rules, with days left",

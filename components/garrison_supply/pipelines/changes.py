@@ -1,4 +1,4 @@
-"""`garrison ci changes BASE`: which objects differ between the manifests of another commit and these, as JSON."""
+"""`garrison ci changes BASE`: what a change means in words, and which objects differ from another commit's, as JSON."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def run(options: argparse.Namespace) -> int:
         before = Path(folder) / options.app
         # A program that the base does not have yet is a change of everything.
         rows = list(compare(_render(before) if before.exists() else {}, _render(options.app)))
-    json.dump({"base": options.base, "changes": rows}, sys.stdout, indent=2)
+        words = _words(before, options.app) if before.exists() else ["+ everything: the program is new"]
+    json.dump({"base": options.base, "words": words, "changes": rows}, sys.stdout, indent=2)
     print()
     return 0
 
@@ -47,14 +48,23 @@ def _checkout(commit: str, folder: Path) -> None:
     subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)
 
 
+def _words(before: Path, after: Path) -> list[str]:
+    """Who may newly do what, and who no longer."""
+    found = json.loads(_garrison(after, "changes", str(before), str(after), "--format", "json"))
+    return list(found["words"])
+
+
 def _render(app: Path) -> Objects:
     """The manifests of a program, rendered in a process of its own: two versions must not share their modules."""
-    command = [sys.executable, "-m", "garrison", "render", "--app", str(app)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = (item for item in yaml.load_all(_garrison(app, "render", "--app", str(app)), Loader=_loader()) if item)
+    return {_name(item): item for item in found}
+
+
+def _garrison(app: Path, *arguments: str) -> str:
+    done = subprocess.run([sys.executable, "-m", "garrison", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         raise PipelineError(f"{app}: {' '.join(done.stderr.split())[:300]}")
-    found = (item for item in yaml.load_all(done.stdout, Loader=_loader()) if item)
-    return {_name(item): item for item in found}
+    return done.stdout
 
 
 def _loader() -> Any:

@@ -51,7 +51,9 @@ def test_a_new_service_is_seen_against_the_commit_before(checkout: Subject, caps
     assert json.loads(capsys.readouterr().out)["changes"] == []
     Path("stacks/estate.py").write_text(PROGRAM + 'shop.service("catalog", image=image, port=8080)\n')
     assert main(["changes", "HEAD"]) == 0
-    rows = json.loads(capsys.readouterr().out)["changes"]
+    said = json.loads(capsys.readouterr().out)
+    rows = said["changes"]
+    assert said["words"] == ["+ service shop/catalog"]
     assert ("create", "Deployment", "shop", "catalog") in {
         (row["change"], row["kind"], row["namespace"], row["name"]) for row in rows
     }
@@ -74,6 +76,18 @@ def test_nothing_inside_of_a_fence_ends_it() -> None:
     start = lines.index("`````diff")
     end = lines.index("`````")
     assert start < lines.index("@everyone ![x](https://a.example/x)") < end
+
+
+def test_what_a_change_means_comes_first_and_is_data() -> None:
+    added = "+ shop/orders may DELETE /items/{id} at shop/catalog"
+    text = comment.markdown("a" * 40, [ROW], [added, "```\n@everyone"])
+    assert text.splitlines().index(added) < text.index("1 to update")
+    lines = text.splitlines()
+    assert lines.index("````diff") < lines.index("@everyone") < lines.index("````")
+    assert "… and 5 more lines" in comment.markdown("a" * 40, [], ["+ x"] * (comment.MAX_WORDS + 5))
+    for wrong in (7, ["x" * 3000], [1], {"a": "b"}):
+        with pytest.raises(PipelineError, match="its words are none"):
+            comment.words({"words": wrong})
 
 
 def test_what_cannot_be_seen_is_shown() -> None:

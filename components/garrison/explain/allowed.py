@@ -1,0 +1,35 @@
+"""What a graph allows, as sentences: who may do what, to whom. What is not said is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from garrison.model.graph import Graph
+
+API: Final = "the Kubernetes API"
+
+
+class Allowed(NamedTuple):
+    """One thing that somebody may do; its text form is the sentence."""
+
+    who: str
+    what: str
+    whom: str
+
+    def __str__(self) -> str:
+        return f"{self.who} may {self.what} {self.whom}"
+
+
+def allowed(graph: Graph) -> Iterator[Allowed]:
+    """Everything that the graph allows, an operation or a verb at a time."""
+    for call in graph.calls:
+        for operation in call.operations:
+            yield Allowed(str(call.caller), str(operation), f"at {call.callee}")
+    for use in graph.uses:
+        yield Allowed(str(use.service), f"lease credentials as {use.role}", f"at {use.database}")
+    for read in graph.reads:
+        yield Allowed(str(read.service), "read", f"the secret {read.path}")
+    for permission in graph.permissions:
+        for verb in permission.verbs:
+            yield Allowed(str(permission.service), f"{verb} {permission}", f"through {API}")
