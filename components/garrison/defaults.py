@@ -89,9 +89,45 @@ QUOTA_HEADROOM: Final = 3  # a roll-out and a run of `garrison prove` beside the
 
 # --- requests -------------------------------------------------------------------------------------------------------
 CONNECT_TIMEOUT: Final = "2s"
-REQUEST_TIMEOUT: Final = "15s"
+REQUEST_TIMEOUT: Final = "15s"  # of the application's answer, once the request is there
+HEADERS_TIMEOUT: Final = "10s"  # slow request heads (Envoy's edge guide)
+STREAM_DURATION: Final = "60s"  # a request with its body: a slow one must not hold its connection, and so its identity
+# A certificate is looked at in the handshake only. With the drain and a last request a connection ends within ten
+# minutes, and with it the use of a certificate that has ended.
+CONNECTION_DURATION: Final = "500s"
+CONNECTION_DRAIN: Final = "5s"
+OUTBOUND_CONNECTION_DURATION: Final = "440s"  # shorter than the callee's: who sends closes, so no request is lost
 IDLE_TIMEOUT: Final = "300s"
-MAX_CONNECTIONS: Final = 10_000  # the edge of what one proxy accepts; Envoy has no limit of its own
+OUTBOUND_IDLE_TIMEOUT: Final = "240s"  # shorter than the callee's, as above
+APP_IDLE_TIMEOUT: Final = "4s"  # shorter than any server's: Node's and uvicorn's keep-alive end after 5 s
+HEALTH_IDLE_TIMEOUT: Final = "20s"  # the kubelet connects anew each time
+
+# --- what a sidecar bears -------------------------------------------------------------------------------------------
+MAX_CONNECTIONS: Final = 1_000
+INBOUND_CONNECTIONS: Final = 800
+HEALTH_CONNECTIONS: Final = 32
+APP_CONNECTIONS: Final = 256
+CONNECTION_BUFFER: Final = 32_768  # bytes each way (Envoy's edge guide); its own default of 1 MiB fills the memory
+PROXY_HEAP: Final = 100_663_296
+PATTERN_SIZE: Final = 1_000_000  # RE2 instructions of one path; Envoy's default of 100 refuses ordinary templates
+
+# --- what a caller may not say --------------------------------------------------------------------------------------
+CORRELATION_LENGTH: Final = 64  # of what a caller calls its request in our logs: a UUID has 36 letters
+# Headers that frameworks, or what stands before them, prefer to the request line, the host, the peer or the certificate
+# that were authorised. Whole families where one has a prefix of its own.
+DISPUTED_PREFIXES: Final = (
+    *("x-forwarded", "x-original", "x-rewrite-", "x-http-", "x-real-", "x-remote-", "x-client-"),
+    *("x-envoy-", "x-middleware-", "x-accel-", "x-sendfile-", "x-ssl-", "ssl-client-", "x-arr-", "x-waws-"),
+)
+DISPUTED_HEADERS: Final = (
+    *("x-method", "x-method-override", "x-override-method"),  # the method
+    *("x-override-url", "x-proxy-url", "x-replaced-path", "x-script-name", "script-name", "base-url"),  # the path
+    *("x-host", "x-host-override", "x-scheme", "x-url-scheme", "front-end-https", "proxy"),  # the host, the way here
+    *("forwarded", "forwarded-for", "forwarded-for-ip", "x-forward-for", "x-originating-ip"),  # the peer's address
+    *("client-ip", "true-client-ip", "x-cluster-client-ip", "x-true-client-ip", "x-proxyuser-ip"),
+    *("cf-connecting-ip", "cf-connecting-ipv6", "fastly-client-ip", "fly-client-ip", "x-azure-clientip"),
+    *("client-cert", "client-cert-chain", "remote-user"),  # the peer's name (RFC 9440)
+)
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 

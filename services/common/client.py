@@ -54,7 +54,7 @@ class Callee:
         self._http.close()
 
     def _call(self, method: str, path: str, answer: type[Answer], body: dict[str, Any] | None, key: str) -> Answer:
-        headers = {"x-request-id": context.request_id.get()}
+        headers = {"x-request-id": context.request_id.get(), "x-correlation-id": context.correlation_id.get()}
         if key:
             headers["idempotency-key"] = key
         try:

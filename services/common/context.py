@@ -1,4 +1,8 @@
-"""Who is asking, and under which request id: known to every line of code that serves the request."""
+"""Who is asking, and under which ids: known to every line of code that serves the request.
+
+The request id is this request's alone, given by the own proxy. The correlation id is what the first caller named the
+whole thing; it is passed on, and joins the logs of all who took part.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from contextvars import ContextVar
 from uuid import uuid4
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
 caller: ContextVar[str] = ContextVar("caller", default="")
 
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,128}")

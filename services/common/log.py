@@ -27,6 +27,7 @@ class JsonLines(logging.Formatter):
             "service": self.service,
             "message": record.getMessage(),
             "request_id": context.request_id.get() or None,
+            "correlation_id": context.correlation_id.get() or None,
             "caller": context.caller.get() or None,
             **getattr(record, "fields", {}),
         }

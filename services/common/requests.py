@@ -27,6 +27,8 @@ class Requests:
             return
         headers = Headers(scope=scope)
         context.request_id.set(context.accepted_request_id(headers.get("x-request-id", "")))
+        claimed = headers.get("x-correlation-id", "") or context.request_id.get()
+        context.correlation_id.set(context.accepted_request_id(claimed))
         context.caller.set(context.identity(headers.get("x-forwarded-client-cert", "")))
         await _Exchange(scope, send).run(self.app, receive)
 

@@ -11,8 +11,8 @@ from fastapi import FastAPI
 from common import log, settings
 
 GRACE_SECONDS = 10
-# Longer than the hour for which a proxy keeps an idle connection: whoever closes first must be the one
-# that sends, or a request meets a connection that is just being closed.
+# Much longer than the proxy keeps an idle connection (4 s): whoever closes first must be the one that sends,
+# or a request meets a connection that is just being closed.
 KEEP_ALIVE_SECONDS = 3900
 
 

@@ -29,16 +29,27 @@ class Authority:
         )
         return cls(key, certificate)
 
-    def issue(self, folder: Path, *, uri: str = "", dns: str = "", common_name: str = "") -> Path:
+    def issue(
+        self,
+        folder: Path,
+        *,
+        uri: str | tuple[str, ...] = (),
+        dns: str = "",
+        common_name: str = "",
+        usages: tuple[x509.ObjectIdentifier, ...] = (Usage.CLIENT_AUTH, Usage.SERVER_AUTH),
+        seconds: int = 3600,
+    ) -> Path:
         """Write tls.crt, tls.key and ca.pem of a new leaf into a folder; returns the folder."""
         key = ec.generate_private_key(ec.SECP256R1())
-        names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(uri)] if uri else []
+        uris = (uri,) if isinstance(uri, str) else uri
+        names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(name) for name in uris]
         names += [x509.DNSName(dns)] if dns else []
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name else [])
-        builder = _builder(subject, self.certificate.subject, key)
+        builder = _builder(subject, self.certificate.subject, key, seconds)
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=not common_name)
-        builder = builder.add_extension(x509.ExtendedKeyUsage([Usage.CLIENT_AUTH, Usage.SERVER_AUTH]), critical=False)
+        if usages:
+            builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         certificate = builder.sign(self.key, hashes.SHA256())
         folder.mkdir(parents=True, exist_ok=True)
         pem = serialization.Encoding.PEM
@@ -50,7 +61,9 @@ class Authority:
         return folder
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, seconds: int = 3600
+) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
@@ -59,5 +72,5 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivate
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(minutes=1))
-        .not_valid_after(now + dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(seconds=seconds))
     )

@@ -3,154 +3,34 @@
 from __future__ import annotations
 
 import http.client
-import http.server
 import json
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
-from garrison.derive import mesh
-from garrison.model.graph import Graph
 from garrison.prove.drill.cuts import KINDS
 from garrison.prove.expect.calls import IMPOSTOR
-from garrison.prove.look import opening
-from garrison.words import Ref
-from harness.build import binary
 from servers.authority import Authority
-from unit.estates import shop_app
-
-ORDERS = "spiffe://estate.example/ns/shop/sa/orders"
-CATALOG = "spiffe://estate.example/ns/shop/sa/catalog"
-
-
-class Application(http.server.BaseHTTPRequestHandler):
-    """Answers with what reached it, as JSON."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        body = json.dumps({"path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()}}).encode()
-        self.send_response(200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_POST = do_GET  # noqa: N815 the name http.server looks for
-
-    def log_message(self, *args: object) -> None:
-        """Quiet."""
-
-
-@dataclass(frozen=True)
-class Bench:
-    root: Authority
-    folder: Path
-    inbound: int
-    outbound: int
-    health: int
-    log: Path
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def start_envoy(
-    graph: Graph, name: str, folder: Path, places: dict[str, str], cut: str = ""
-) -> subprocess.Popen[bytes]:
-    folder.mkdir(parents=True)
-    config = mesh.config(graph, graph.by_ref[Ref("shop", name)])
-    for file, text in (opening.without(cut, config) if cut else config).items():
-        for old, new in {"/etc/envoy": str(folder), **places}.items():
-            text = text.replace(old, new)
-        (folder / file).write_text(text)
-    log = (folder / "log").open("wb")
-    command = [binary("envoy"), "-c", folder / "envoy.json", "--disable-hot-restart", "--concurrency", "1"]
-    return subprocess.Popen([str(part) for part in command], stdout=log, stderr=subprocess.STDOUT)
-
-
-def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        assert process.poll() is None, log.read_text()
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        threading.Event().wait(0.05)
-    raise AssertionError(f"nothing listens on {port}: {log.read_text()}")
-
-
-def in_front_of(name: str, folder: Path, outbound: int, callee: int) -> dict[str, str]:
-    """Where the caller's sidecar listens and finds the callee: the sidecars of all pods share one loopback here."""
-    return {
-        "15021": str(free_port()),
-        "15102": str(outbound),
-        "15101": str(free_port()),
-        '"0.0.0.0"': '"127.0.0.1"',
-        **{path: str(folder / "id" / name) for path in ("/run/identity", "/run/trust")},
-        '"address":"catalog.shop.svc.cluster.local","port_value":8443': f'"address":"localhost","port_value":{callee}',
-        '"name":"inbound"': '"name":"in"',
-        '"127.0.0.1","port_value":8443': f'"127.0.0.1","port_value":{free_port()}',
-    }
-
-
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    folder = tmp_path_factory.mktemp("mesh")
-    root = Authority.fresh()
-    for name, uri in (("orders", ORDERS), ("catalog", CATALOG)):
-        root.issue(folder / "id" / name, uri=uri)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Application)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    graph = shop_app().graph()
-    inbound, health, outbound = free_port(), free_port(), free_port()
-    app = str(server.server_address[1])
-    moved = {"8443": str(inbound), "15021": str(health), '"port_value":8080': f'"port_value":{app}'}
-    moved |= {"0.0.0.0": "127.0.0.1"}
-    callee = moved | {p: str(folder / "id" / "catalog") for p in ("/run/identity", "/run/trust")}
-    caller = in_front_of("orders", folder, outbound, inbound)
-    processes = [start_envoy(graph, n, folder / n, m) for n, m in (("catalog", callee), ("orders", caller))]
-    try:
-        wait_for(inbound, processes[0], folder / "catalog" / "log")
-        wait_for(outbound, processes[1], folder / "orders" / "log")
-        yield Bench(root, folder, inbound, outbound, health, folder / "catalog" / "log")
-    finally:
-        for process in processes:
-            process.terminate()
-            process.wait(10)
-        server.shutdown()
-
-
-@contextmanager
-def another_callee(bench: Bench, folder: Path, name: str, cut: str = "") -> Iterator[int]:
-    """One more sidecar of `catalog` with this identity; its application is the first one's health port."""
-    inbound = free_port()
-    moved = {"8443": str(inbound), "15021": str(free_port()), "0.0.0.0": "127.0.0.1"}
-    moved |= {'"port_value":8080': f'"port_value":{bench.health}'}
-    moved |= {path: str(bench.folder / "id" / name) for path in ("/run/identity", "/run/trust")}
-    with running("catalog", folder, moved, cut, inbound):
-        yield inbound
-
-
-@contextmanager
-def running(name: str, folder: Path, places: dict[str, str], cut: str, port: int) -> Iterator[None]:
-    process = start_envoy(shop_app().graph(), name, folder, places, cut)
-    try:
-        wait_for(port, process, folder / "log")
-        yield
-    finally:
-        process.terminate()
-        process.wait(10)
+from servers.proxies import (
+    CATALOG,
+    ORDERS,
+    Bench,
+    another_callee,
+    ask,
+    context,
+    eventually,
+    free_port,
+    in_front_of,
+    own,
+    running,
+)
 
 
 @pytest.fixture(params=[cut for cut, kind in KINDS.items() if kind != IMPOSTOR])
@@ -158,33 +38,6 @@ def weakened(request: pytest.FixtureRequest, bench: Bench, tmp_path: Path) -> It
     """The callee once more, without one of its protections."""
     with another_callee(bench, tmp_path / "weakened", "catalog", request.param) as inbound:
         yield request.param, replace(bench, inbound=inbound)
-
-
-def context(folder: Path | None, newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> ssl.SSLContext:
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
-    made.maximum_version = newest
-    if folder:
-        made.load_cert_chain(folder / "tls.crt", folder / "tls.key")
-    return made
-
-
-def ask(bench: Bench, method: str, path: str, tls: ssl.SSLContext | None, **headers: str) -> tuple[int, str]:
-    made = (
-        http.client.HTTPSConnection("127.0.0.1", bench.inbound, context=tls, timeout=5)
-        if tls
-        else http.client.HTTPConnection("127.0.0.1", bench.inbound, timeout=5)
-    )
-    try:
-        made.request(method, path, headers=headers)
-        answer = made.getresponse()
-        return answer.status, answer.read().decode()
-    finally:
-        made.close()
-
-
-def own(bench: Bench, name: str = "orders") -> ssl.SSLContext:
-    return context(bench.folder / "id" / name)
 
 
 def test_declared_operations_pass_and_carry_the_callers_identity(bench: Bench) -> None:
@@ -200,8 +53,8 @@ def test_declared_operation_through_the_callers_own_sidecar(bench: Bench) -> Non
     made.request("GET", "/items/7", headers={"x-request-id": "id-of-the-test"})
     answer = made.getresponse()
     seen = json.loads(answer.read())
-    assert answer.status == 200
-    assert seen["headers"]["x-request-id"] == "id-of-the-test"
+    assert (answer.status, answer.headers["x-request-id"]) == (200, "id-of-the-test")
+    assert seen["headers"]["x-correlation-id"] == "id-of-the-test"
     assert seen["headers"]["x-forwarded-client-cert"].endswith(f"URI={ORDERS}")
 
 
@@ -334,12 +187,13 @@ def served(bench: Bench) -> bytes | None:
         return tls.getpeercert(binary_form=True)
 
 
-def test_the_access_log_has_both_identities_and_the_request_id(bench: Bench) -> None:
-    ask(bench, "POST", "/items/1", own(bench), **{"x-request-id": "logged-by-the-test"})
-    deadline = time.monotonic() + 20
-    while "logged-by-the-test" not in bench.log.read_text() and time.monotonic() < deadline:
-        threading.Event().wait(0.1)
-    line = next(row for row in bench.log.read_text().splitlines() if "logged-by-the-test" in row)
-    entry = json.loads(line)
-    assert (entry["peer"], entry["self"], entry["status"]) == (ORDERS, CATALOG, 403)
-    assert entry["detail"].startswith("rbac_access_denied")
+def test_the_access_log_has_both_identities_and_no_request_shares_its_id(bench: Bench) -> None:
+    for _ in range(2):
+        ask(bench, "POST", "/items/1", own(bench), **{"x-request-id": "chosen-by-the-caller"})
+    eventually(lambda: bench.log.read_text().count("chosen-by-the-caller") == 2, "both requests are logged")
+    lines = [json.loads(row) for row in bench.log.read_text().splitlines() if "chosen-by-the-caller" in row]
+    for entry in lines:
+        assert (entry["peer"], entry["self"], entry["status"]) == (ORDERS, CATALOG, 403)
+        assert entry["detail"].startswith("rbac_access_denied")
+        assert entry["correlation_id"] == "chosen-by-the-caller"
+    assert len({str(UUID(entry["request_id"])) for entry in lines}) == 2

@@ -94,7 +94,8 @@ def test_a_callee_admits_exactly_its_callers(app: App) -> None:
         callers = {c.caller for c in graph.calls if c.callee == service.ref}
         assert rules["action"] == "ALLOW"
         assert set(rules["policies"]) == {str(ref) for ref in callers}
-        names = [p["principals"][0]["authenticated"]["principal_name"]["exact"] for p in rules["policies"].values()]
+        both = [policy["principals"][0]["and_ids"]["ids"][0] for policy in rules["policies"].values()]
+        names = [ids["authenticated"]["principal_name"]["exact"] for ids in both]
         assert set(names) == {graph.spiffe_id(ref) for ref in callers}
 
 
@@ -107,6 +108,16 @@ def test_a_callee_admits_exactly_its_callers(app: App) -> None:
         ("/items/{id}", "/xitems/1", False),
         ("/a.b/{x}/c", "/a.b/1/c", True),
         ("/a.b/{x}/c", "/aXb/1/c", False),
+        ("/items/{id}", "/items/a:b@c,d=e+f~(g)", True),
+        ("/items/{id}", "/items/a%20b%C3%BC", True),
+        *(
+            ("/items/{id}", f"/items/a{odd}b", False)
+            for odd in (";", "%3b", "%3B", "%2f", "%252f", "%5C", "%00", "%2e")
+        ),
+        *(
+            ("/items/{id}", f"/items/a{odd}b", False)
+            for odd in ("%c0%af", "%", "%zz", "#", "\\", " ", "\x7f", "\u00fc")
+        ),
         ("/", "/", True),
     ],
 )

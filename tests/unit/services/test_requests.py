@@ -116,7 +116,11 @@ def test_one_log_line_a_request_with_id_and_caller(caplog: pytest.LogCaptureFixt
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     caller = "spiffe://estate.example/ns/shop/sa/orders"
-    sent = {"x-request-id": "r-9", "x-forwarded-client-cert": f'Hash=ab;URI={caller};Subject=""'}
+    sent = {
+        "x-request-id": "r-9",
+        "x-correlation-id": "c-1",
+        "x-forwarded-client-cert": f'Hash=ab;URI={caller};Subject=""',
+    }
     try:
         with served(catalog.app.build()) as client:
             client.get("/items/nails?token=planted", headers=sent)
@@ -125,6 +129,7 @@ def test_one_log_line_a_request_with_id_and_caller(caplog: pytest.LogCaptureFixt
         logger.removeHandler(handler)
     (line,) = lines
     assert (line["request_id"], line["caller"], line["service"]) == ("r-9", caller, "catalog")
+    assert line["correlation_id"] == "c-1"
     assert (line["method"], line["path"], line["status"]) == ("GET", "/items/nails", 200)
     assert "planted" not in json.dumps(lines)
 

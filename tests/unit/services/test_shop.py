@@ -125,7 +125,7 @@ def test_an_order_is_priced_covered_charged_and_kept(shop: Shop) -> None:
     assert (order["goods"]["amount"], order["premium"]["amount"], order["total"]["amount"]) == (21_400, 214, 21_614)
     (charge,) = shop.till.charges.values()
     assert (charge["amount"], charge["reference"]) == ({"amount": 21_614, "currency": "EUR"}, order["id"])
-    assert shop.till.seen[0]["x-request-id"] == "r-7"
+    assert (shop.till.seen[0]["x-request-id"], shop.till.seen[0]["x-correlation-id"]) == ("r-7", "r-7")
     assert shop.orders.get(f"/orders/{order['id']}").json() == order
 
 

@@ -70,43 +70,55 @@ def listener(name: str, where: Json, manager: Json, transport: Json | None = Non
     return {
         "name": name,
         "address": where,
-        "per_connection_buffer_limit_bytes": 1_048_576,
+        "per_connection_buffer_limit_bytes": d.CONNECTION_BUFFER,
         "filter_chains": [chain],
     }
 
 
-def connection_manager(name: str, routes: list[Json], *, filters: tuple[Json, ...] = (), **more: Any) -> Json:
+def connection_manager(
+    name: str, routes: list[Json], *, durations: Json, filters: tuple[Json, ...] = (), **more: Any
+) -> Json:
     """An HTTP connection manager with the hardening of Envoy's own edge guide (path and header normalisation)."""
-    router = {"name": "envoy.filters.http.router", "typed_config": typed("extensions.filters.http.router.v3.Router")}
+    router = typed("extensions.filters.http.router.v3.Router", suppress_envoy_headers=True)
+    last = {"name": "envoy.filters.http.router", "typed_config": router}
     host = {"name": name, "domains": ["*"], "routes": routes}
-    return typed(
-        "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        stat_prefix=name,
-        route_config={"name": name, "virtual_hosts": [host]},
-        http_filters=[*filters, router],
-        normalize_path=True,
-        merge_slashes=True,
-        path_with_escaped_slashes_action="REJECT_REQUEST",
-        common_http_protocol_options={
-            "idle_timeout": d.IDLE_TIMEOUT,
-            "headers_with_underscores_action": "REJECT_REQUEST",
-        },
-        request_headers_timeout="10s",
-        preserve_external_request_id=True,
-        always_set_request_id_in_response=True,
-        **more,
-    )
+    body = {
+        "stat_prefix": name,
+        "codec_type": "HTTP1",  # what both ends speak; the other codecs' windows and resets are not ours to bound
+        "route_config": {"name": name, "virtual_hosts": [host]},
+        "http_filters": [*filters, last],
+        "normalize_path": True,
+        "merge_slashes": True,
+        "path_with_escaped_slashes_action": "REJECT_REQUEST",
+        "common_http_protocol_options": {**durations, "headers_with_underscores_action": "REJECT_REQUEST"},
+        "request_headers_timeout": d.HEADERS_TIMEOUT,
+        "drain_timeout": d.CONNECTION_DRAIN,
+        "always_set_request_id_in_response": True,
+        "internal_address_config": {
+            "unix_sockets": False
+        },  # nobody is internal: a caller's x-envoy-* count for nothing
+    }
+    return typed("extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", **body | more)
 
 
 def forward(cluster: str, *, match: Json | None = None, **action: Any) -> Json:
     return {"match": match or {"prefix": "/"}, "route": {"cluster": cluster, "timeout": d.REQUEST_TIMEOUT, **action}}
 
 
-def cluster(name: str, host: str, port: int, *, dns: bool, transport: Json | None = None) -> Json:
+def cluster(name: str, host: str, port: int, *, dns: bool, durations: Json, transport: Json | None = None) -> Json:
+    kind = "extensions.upstreams.http.v3.HttpProtocolOptions"
     body: Json = {
         "name": name,
         "type": "STRICT_DNS" if dns else "STATIC",
         "connect_timeout": d.CONNECT_TIMEOUT,
+        "per_connection_buffer_limit_bytes": d.CONNECTION_BUFFER,
+        "typed_extension_protocol_options": {
+            f"envoy.{kind}": typed(
+                kind,
+                common_http_protocol_options=durations,
+                explicit_http_config={"http_protocol_options": {}},
+            )
+        },
         "load_assignment": {
             "cluster_name": name,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(host, port)}}]}],
@@ -118,11 +130,12 @@ def cluster(name: str, host: str, port: int, *, dns: bool, transport: Json | Non
 
 
 def access_log(direction: str, **fields: str) -> list[Json]:
-    """One JSON line a request on standard output, joined across services by the request id."""
+    """One JSON line a request on standard output, with its own id and what its caller says it belongs to."""
     base = {
         "time": "%START_TIME%",
         "direction": direction,
         "request_id": "%REQ(X-REQUEST-ID)%",
+        "correlation_id": f"%REQ(X-CORRELATION-ID?X-REQUEST-ID):{d.CORRELATION_LENGTH}%",
         "method": "%REQ(:METHOD)%",
         "path": "%PATH(NQ)%",
         "status": "%RESPONSE_CODE%",

@@ -1,0 +1,113 @@
+"""The side of a sidecar that faces callers and the kubelet: mutual TLS, authorisation, and no claims."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from garrison import defaults as d
+from garrison.derive.mesh import envoy
+from garrison.derive.mesh.access import authorisation
+from garrison.model.graph import Graph, Service
+from garrison.words import Ref
+
+Json = dict[str, Any]
+APP = "app"
+BODY = "x-body"  # set where a request has a body of unknown length
+
+
+def listener(graph: Graph, service: Service) -> Json:
+    manager = envoy.connection_manager(
+        "inbound",
+        [_to_application(service.ref)],
+        filters=(authorisation(graph, service.ref),),
+        durations={
+            "idle_timeout": d.IDLE_TIMEOUT,
+            "max_connection_duration": d.CONNECTION_DURATION,
+            "max_stream_duration": d.STREAM_DURATION,
+        },
+        use_remote_address=True,
+        forward_client_cert_details="SANITIZE_SET",
+        set_current_client_cert_details={"uri": True},
+        access_log=envoy.access_log("inbound", peer="%DOWNSTREAM_PEER_URI_SAN%", self="%DOWNSTREAM_LOCAL_URI_SAN%"),
+        **_undisputed(),
+    )
+    peer = {"prefix": f"spiffe://{graph.trust_domain}/"}
+    tls = envoy.transport_socket(
+        "DownstreamTlsContext",
+        require_client_certificate=True,
+        common_tls_context=envoy.tls_context(peer),
+        disable_stateless_session_resumption=True,  # a resumed session asks for no certificate: one that has ended
+        disable_stateful_session_resumption=True,  # would live on
+    )
+    return envoy.listener("inbound", envoy.address("0.0.0.0", d.MTLS_PORT), manager, tls)
+
+
+def _to_application(ref: Ref, match: Json | None = None, **action: Any) -> Json:
+    """The application hears one host name, whatever the caller called it."""
+    return envoy.forward(APP, match=match, host_rewrite_literal=f"{ref.name}.{ref.namespace}", **action)
+
+
+def _undisputed(*more: Json) -> Json:
+    """No header that a server may prefer to the request line, the peer, or the host that were authorised.
+
+    They go before anything else looks at the request. The caller's request id stays, under the name of what it is, a
+    correlation: the id of the request is given here, so that no caller can choose one that is in the trail already.
+    """
+    claimed = {"key": "x-correlation-id", "value": f"%REQ(X-CORRELATION-ID?X-REQUEST-ID):{d.CORRELATION_LENGTH}%"}
+    mutations = [
+        {"append": {"header": claimed, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}},
+        *({"remove": name} for name in ("x-request-id", *d.DISPUTED_HEADERS)),
+        *({"remove_on_match": {"key_matcher": {"prefix": prefix}}} for prefix in d.DISPUTED_PREFIXES),
+        *more,
+    ]
+    kind = "extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
+    extension = {
+        "name": "envoy.http.early_header_mutation.header_mutation",
+        "typed_config": envoy.typed(kind, mutations=mutations),
+    }
+    return {"early_header_mutation_extensions": [extension]}
+
+
+def health(service: Service) -> Json:
+    """What the kubelet asks, and nothing else: the proxy itself, and the application behind it.
+
+    No flood of callers closes it: it has a limit of its own, and its requests come before theirs.
+    """
+    alive = {"match": _asked("/proxy"), "direct_response": {"status": 200}}
+    chunked = {"append": {"header": {"key": BODY, "value": "%REQ(TRANSFER-ENCODING)%"}}}
+    manager = envoy.connection_manager(
+        "health",
+        [alive, _to_application(service.ref, _asked("/healthz"), priority="HIGH")],
+        durations={"idle_timeout": d.HEALTH_IDLE_TIMEOUT, "max_stream_duration": d.STREAM_DURATION},
+        normalize_path=False,  # a path in other letters is another path
+        merge_slashes=False,
+        **_undisputed(chunked),
+    )
+    own = {"ignore_global_conn_limit": True, "bypass_overload_manager": True}
+    return envoy.listener("health", envoy.address("0.0.0.0", d.HEALTH_PORT), manager) | own
+
+
+def _asked(path: str) -> Json:
+    """GET of exactly this: no query, no body (of unknown length: only early mutations see that, so they note it)."""
+    exactly = [
+        {"name": name, "string_match": {"exact": value}} for name, value in ((":method", "GET"), (":path", path))
+    ]
+    no_body = [{"name": name, "present_match": False} for name in ("content-length", BODY)]
+    return {"path": path, "headers": [*exactly, *no_body]}
+
+
+def application(service: Service) -> Json:
+    """The application on loopback: bounded, with places kept for the kubelet."""
+    bounds = [
+        {
+            "priority": priority,
+            "max_connections": connections,
+            "max_pending_requests": connections,
+            "max_requests": 2 * connections,
+        }
+        for priority, connections in (("DEFAULT", d.APP_CONNECTIONS), ("HIGH", d.HEALTH_CONNECTIONS))
+    ]
+    return {
+        **envoy.cluster(APP, "127.0.0.1", service.port, dns=False, durations={"idle_timeout": d.APP_IDLE_TIMEOUT}),
+        "circuit_breakers": {"thresholds": bounds},
+    }

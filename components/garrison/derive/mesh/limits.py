@@ -1,0 +1,46 @@
+"""What a sidecar bears: connections, memory, and how it sheds load before the kernel ends it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from garrison import defaults as d
+from garrison.derive.mesh.envoy import typed
+
+Json = dict[str, Any]
+_HEAP = "envoy.resource_monitors.fixed_heap"
+
+
+def runtime() -> Json:
+    """Limits that Envoy takes from its runtime only."""
+    values = {
+        "envoy.resource_limits.listener.inbound.connection_limit": d.INBOUND_CONNECTIONS,
+        "envoy.resource_limits.listener.health.connection_limit": d.HEALTH_CONNECTIONS,
+        "re2.max_program_size.error_level": d.PATTERN_SIZE,
+    }
+    return {"layers": [{"name": "limits", "static_layer": values}]}
+
+
+def overload_manager() -> Json:
+    """Beyond the connections, a heap that stays below the container's memory limit."""
+    connections = typed(
+        "extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+        max_active_downstream_connections=d.MAX_CONNECTIONS,
+    )
+    heap = typed("extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig", max_heap_size_bytes=d.PROXY_HEAP)
+    monitors = [
+        {"name": "envoy.resource_monitors.global_downstream_max_connections", "typed_config": connections},
+        {"name": _HEAP, "typed_config": heap},
+    ]
+    actions = [
+        _action("shrink_heap", 0.8),
+        _action("disable_http_keepalive", 0.85),
+        _action("stop_accepting_connections", 0.9),
+        _action("stop_accepting_requests", 0.95),
+    ]
+    return {"refresh_interval": "0.25s", "resource_monitors": monitors, "actions": actions}
+
+
+def _action(what: str, threshold: float) -> Json:
+    triggers = [{"name": _HEAP, "threshold": {"value": threshold}}]
+    return {"name": f"envoy.overload_actions.{what}", "triggers": triggers}

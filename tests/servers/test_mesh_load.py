@@ -1,0 +1,139 @@
+"""One caller cannot take a callee or its health port down: what a sidecar bears is bounded, and fits its memory."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import resource
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from garrison import defaults as d
+from servers.proxies import Application, Bench, ask, eventually, own, raw, stand
+
+LISTENER = '"envoy.resource_limits.listener.inbound.connection_limit":'
+EVERYONE = '"max_active_downstream_connections":'
+HEAP = '"max_heap_size_bytes":'
+HEALTH = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+MEMORY_LIMIT = int(d.PROXY_RESOURCES.memory_limit.removesuffix("Mi"))
+
+
+@pytest.fixture(autouse=True)
+def many_files() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@contextlib.contextmanager
+def flood(bench: Bench, count: int, text: bytes = b"") -> Iterator[list[ssl.SSLSocket]]:
+    """One caller's connections, as many of `count` as it gets, each with the start of a request."""
+    tls, held = own(bench), list[ssl.SSLSocket]()
+    for _ in range(count):
+        with contextlib.suppress(OSError):
+            line = tls.wrap_socket(socket.create_connection(("127.0.0.1", bench.inbound), timeout=5))
+            line.sendall(text)
+            held.append(line)
+    try:
+        yield held
+    finally:
+        for line in held:
+            line.close()
+
+
+def healthy(bench: Bench) -> bool:
+    return raw(bench, HEALTH, bench.health).startswith(b"200 ")
+
+
+def private_memory(process: int) -> int:
+    """MiB that only this process has: what counts against its limit and cannot be taken back."""
+    rows = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
+    return int(rows["RssAnon"].split()[0]) // 1024
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{f"{LISTENER}{d.INBOUND_CONNECTIONS}": f"{LISTENER}20"}, {f"{EVERYONE}{d.MAX_CONNECTIONS}": f"{EVERYONE}20"}],
+    ids=["limit of the listener", "limit of the proxy"],
+)
+def test_a_flood_of_connections_ends_at_a_limit_that_is_not_the_health_ports(
+    tmp_path: Path, changes: dict[str, str]
+) -> None:
+    with stand(tmp_path / "mesh", changes) as bench:
+        early = http.client.HTTPSConnection("127.0.0.1", bench.inbound, context=own(bench), timeout=5)
+        early.request("GET", "/items/1")
+        assert early.getresponse().read()
+        with flood(bench, 40) as held:
+            assert len(held) <= 19
+            assert healthy(bench)
+            early.request("GET", "/items/1")
+            assert early.getresponse().status == 200, "who is connected is served"
+        eventually(lambda: _served(bench), "callers come in again")
+
+
+def _served(bench: Bench) -> bool:
+    try:
+        return ask(bench, "GET", "/items/1", own(bench))[0] == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def test_as_many_connections_as_are_let_in_fit_the_memory_of_the_proxy(tmp_path: Path) -> None:
+    started = b"GET /items/1 HTTP/1.1\r\nhost: x\r\nx-long: " + b"a" * 50_000  # and never ended
+    with stand(tmp_path / "mesh") as bench, flood(bench, d.INBOUND_CONNECTIONS + 50, started) as held:
+        assert d.INBOUND_CONNECTIONS // 2 < len(held) <= d.INBOUND_CONNECTIONS
+        assert healthy(bench)
+        assert private_memory(bench.proxy) < MEMORY_LIMIT * 2 // 3
+
+
+def test_a_full_heap_shuts_callers_out_and_not_the_kubelet(tmp_path: Path) -> None:
+    started = b"GET /items/1 HTTP/1.1\r\nhost: x\r\nx-long: " + b"a" * 50_000
+    full = 24 * 1024 * 1024
+    with stand(tmp_path / "mesh", {f"{HEAP}{d.PROXY_HEAP}": f"{HEAP}{full}"}) as bench:
+        assert _served(bench), "the control"
+        with flood(bench, 200, started):
+            eventually(lambda: not _served(bench), "callers are shut out")
+            assert healthy(bench)
+        eventually(lambda: _served(bench), "callers come in again")
+
+
+class Waiting(Application):
+    """Answers callers when told to; the kubelet at once."""
+
+    told = threading.Event()
+    waiting = threading.Semaphore(0)
+
+    def do_GET(self) -> None:  # noqa: N802 the name http.server looks for
+        if self.path.startswith("/items"):
+            self.waiting.release()
+            self.told.wait(20)
+        super().do_GET()
+
+
+def test_callers_who_occupy_the_application_leave_a_place_for_the_kubelet(tmp_path: Path) -> None:
+    few = {f'"max_{kind}":{n}': f'"max_{kind}":{max(4, n // d.APP_CONNECTIONS * 4)}' for kind, n in _BOUNDS}
+    whole = b"GET /items/1 HTTP/1.1\r\nhost: x\r\n\r\n"
+    with stand(tmp_path / "mesh", few, Waiting) as bench, flood(bench, 20, whole):
+        for _ in range(4):
+            assert Waiting.waiting.acquire(timeout=10)
+        assert ask(bench, "GET", "/items/1", own(bench))[0] == 503, "no place is left for callers"
+        assert healthy(bench)
+        Waiting.told.set()
+
+
+_BOUNDS = (
+    ("connections", d.APP_CONNECTIONS),
+    ("pending_requests", d.APP_CONNECTIONS),
+    ("requests", 2 * d.APP_CONNECTIONS),
+)
+
+
+def test_http2_is_not_spoken(bench: Bench) -> None:
+    """Its windows, resets and streams would need bounds of their own."""
+    assert not raw(bench, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0").startswith(b"200")
