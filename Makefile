@@ -2,10 +2,11 @@
 # ARGS passes arguments on: make prove ARGS="--format json", make up ARGS="--nodes 2"
 run = @PYTHONPATH=tests python3 -m harness.bootstrap -m harness
 
-.PHONY: help up test check prove down clean doctor env
+.PHONY: help up order test check prove down clean doctor env
 .DEFAULT_GOAL := help
 
 up:     ; $(run) up $(ARGS)      ## from nothing to the running, proven estate
+order:  ; $(run) order           ## places an order in the running estate and shows the calls it took
 test:   ; $(run) test $(ARGS)    ## sets up the same way, on a cluster of its own, and passes all tests
 check:  ; $(run) check           ## format, lint, types, import contracts, pure and engine tests
 prove:  ; $(run) prove $(ARGS)   ## the probes on the running estate

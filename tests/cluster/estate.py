@@ -12,22 +12,10 @@ from typing import Any
 from cluster.live import CLUSTER, kubectl
 from harness import environment, paths, stack
 from harness.errors import HarnessError
+from harness.order import ASK
 
 NAMESPACES = ("shop", "bank", "insurance")
 PLATFORM = ("cert-manager", "openbao")
-
-# Runs inside the application's own container: what reaches it over loopback comes from its own pod.
-ASK = """
-import json, sys, urllib.error, urllib.request
-method, path, key, request_id, body = sys.argv[1:]
-headers = {"content-type": "application/json", "idempotency-key": key, "x-request-id": request_id}
-request = urllib.request.Request("http://127.0.0.1:8080" + path, body.encode() or None, headers, method=method)
-try:
-    answer = urllib.request.urlopen(request, timeout=30)
-except urllib.error.HTTPError as error:
-    answer = error
-print(json.dumps([answer.status, answer.headers["content-type"], json.loads(answer.read())]))
-"""
 
 
 def ask(

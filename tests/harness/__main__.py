@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-from harness import build, check, cleaning, doctor, environment, paths, stack, steps
+from harness import build, check, cleaning, doctor, environment, order, paths, stack, steps
 from harness.environment import MAIN, TEST
 from harness.errors import HarnessError
 from harness.parts import PARTS, part
@@ -49,6 +49,7 @@ def _arguments() -> argparse.Namespace:
     verb("images", _images, "make the container images")
     up = verb("up", lambda o: steps.up(MAIN, o.nodes), "the running, proven estate")
     up.add_argument("--nodes", type=int, default=1, choices=(1, 2, 3), help="1 by default")
+    verb("order", lambda o: order.place(MAIN), "an order placed in the running estate, and its way through it")
     verb("down", _down, "remove the clusters and what was started for them")
     clean = verb("clean", lambda o: cleaning.clean(remove=o.yes), "what the cache holds, and its removal")
     clean.add_argument("--yes", action="store_true", help="remove it; without, only say so")
@@ -86,6 +87,7 @@ def _down(options: argparse.Namespace) -> int:
 
 
 def _env(options: argparse.Namespace) -> int:
+    stack.select(options.cluster)
     print(environment.write(options.cluster))
     return 0
 

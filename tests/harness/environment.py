@@ -53,6 +53,8 @@ def write(cluster: str) -> Path:
     file = paths.cluster_state(cluster) / "env.sh"
     lines = [f"# source this file to work with the cluster {cluster}; written by the harness"]
     for name, value in variables(cluster).items():
+        if name == "PULUMI_STACK":  # a shell may work on other projects, too: there it would hide every other stack
+            continue
         quoted = shlex.quote(value)
         lines.append(f"export {name}={quoted}" if name != "PATH" else _path_line(cluster))
     file.write_text("\n".join(lines) + "\n")

@@ -34,6 +34,12 @@ def up(cluster: str) -> None:
     _pulumi(cluster, "up", *options, f"--config-file={file}")
 
 
+def select(cluster: str) -> None:
+    """Make it this checkout's stack for pulumi by hand; noted in the state folder, where the stack is."""
+    command = ["pulumi", "stack", "select", STACK, "-C", str(paths.REPO)]
+    shell.succeeds(command, env=environment.full(cluster))  # before the first `up` there is none
+
+
 def unchanged(cluster: str) -> bool:
     """Whether a deployment would change nothing."""
     arguments = ["pulumi", "preview", "--expect-no-changes", "--non-interactive", "--refresh"]

@@ -26,6 +26,11 @@ from harness.progress import clock, say
 
 T = TypeVar("T")
 ENDING = 60.0  # seconds for a daemon to end its containers
+NEXT = """what to do next:
+  make order         an order placed in it, and the calls it took
+  source {}
+                     then by hand: garrison graph, kubectl get pods -A, pulumi preview
+  make down          removes the cluster; make clean says what the caches hold"""
 _INPUTS = (
     "components",
     "policies",
@@ -70,8 +75,9 @@ def up(cluster: str, nodes: int) -> int:
     code = prove(cluster, [])
     if code == 0:
         record.write_text(json.dumps(inputs))
+        stack.select(cluster)
         say(f"{cluster} is up and proven after {clock(time.monotonic() - start)}")
-        say(f"by hand: source {environment.write(cluster)}")
+        say(NEXT.format(environment.write(cluster)))
     return code
 
 

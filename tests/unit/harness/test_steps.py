@@ -14,6 +14,8 @@ import pytest
 from garrison.declare import program
 from harness import engine, environment, images, paths, stack, steps
 
+SHELL_KEEPS = ("PATH", "PULUMI_STACK")  # what is the shell's own, or another project's
+
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
@@ -44,9 +46,10 @@ def test_env_sh_gives_a_shell_what_children_get(tmp_path: Path, monkeypatch: pyt
     script = f'. "{file}" && exec "{sys.executable}" -c \'{dump}\''
     shell = json.loads(subprocess.run(["sh", "-c", script], capture_output=True, check=True).stdout)
     expected = environment.variables("garrison-unit")
-    assert {name: shell[name] for name in expected if name != "PATH"} == {
-        name: value for name, value in expected.items() if name != "PATH"
+    assert {name: shell[name] for name in expected if name not in SHELL_KEEPS} == {
+        name: value for name, value in expected.items() if name not in SHELL_KEEPS
     }
+    assert "PULUMI_STACK" not in file.read_text()
     assert shell["PATH"].startswith(str(paths.state() / "garrison-unit" / "bin"))
 
 

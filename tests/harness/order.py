@@ -1,0 +1,68 @@
+"""Places one order in the running estate and shows its way: the declared calls, as each service logged them.
+
+There is no way in from outside, so the request starts in the pod of `orders` itself, as its users' gateway would.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+from harness import environment, paths, shell
+from harness.errors import HarnessError
+
+ORDER = {"customer": "you", "items": [{"id": "hammer", "quantity": 2}]}
+# Runs inside the application's own container: what reaches it over loopback comes from its own pod.
+ASK = """
+import json, sys, urllib.error, urllib.request
+method, path, key, request_id, body = sys.argv[1:]
+headers = {"content-type": "application/json", "idempotency-key": key, "x-request-id": request_id}
+request = urllib.request.Request("http://127.0.0.1:8080" + path, body.encode() or None, headers, method=method)
+try:
+    answer = urllib.request.urlopen(request, timeout=30)
+except urllib.error.HTTPError as error:
+    answer = error
+print(json.dumps([answer.status, answer.headers["content-type"], json.loads(answer.read())]))
+"""
+
+
+def place(cluster: str) -> int:
+    """Place the order, print the answer and the calls it took; 1 when it was refused."""
+    if not (paths.state() / cluster / "kubeconfig").exists():
+        raise HarnessError(f"there is no cluster {cluster} to place an order in: `make up` first")
+    request, body = secrets.token_hex(8), json.dumps(ORDER)
+    where = ["-n", "shop", "deploy/orders", "-c", "app"]
+    ask = ["/usr/bin/python3", "-c", ASK, "POST", "/orders", secrets.token_hex(8), request, body]
+    status, _, document = json.loads(_kubectl(cluster, "exec", *where, "--", *ask))
+    print(f"POST /orders {body}\n{status} {json.dumps(document)}")
+    print(
+        f"\nits calls, as the callees logged request {request}; each over mutual TLS, each a line of stacks/estate.py:"
+    )
+    for line in sorted(_logged(cluster, request), key=lambda line: str(line["time"])):
+        if caller := line.get("caller"):
+            print(f"  {shown(caller)} -> {line['service']}  {line['method']} {line['path']}  {line['status']}")
+    return 0 if status == 201 else 1
+
+
+def shown(identity: str) -> str:
+    """The workload behind a SPIFFE identity, as `namespace/name`."""
+    _, _, path = identity.partition("/ns/")
+    return path.replace("/sa/", "/")
+
+
+def _logged(cluster: str, request: str) -> Iterator[dict[str, Any]]:
+    """What every application logged about the request."""
+    pods = json.loads(_kubectl(cluster, "get", "pods", "-A", "-l", "app.kubernetes.io/name", "-o", "json"))["items"]
+    for pod in pods:
+        if any(container["name"] == "app" for container in pod["spec"]["containers"]):
+            where = ["-n", pod["metadata"]["namespace"], pod["metadata"]["name"], "-c", "app", "--tail=200"]
+            lines = _kubectl(cluster, "logs", *where).splitlines()
+            for line in (json.loads(line) for line in lines if request in line and line.startswith("{")):
+                yield {**line, "service": f"{pod['metadata']['namespace']}/{line['service']}"}
+
+
+def _kubectl(cluster: str, *arguments: str) -> str:
+    what = f"asking the cluster {cluster}"
+    return shell.run(["kubectl", *arguments], what=what, env=environment.full(cluster), timeout=60)
