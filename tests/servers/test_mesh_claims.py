@@ -117,3 +117,11 @@ def test_the_health_port_hands_no_claim_to_the_application(bench: Bench) -> None
     answer = raw(bench, head, bench.health)
     assert answer.startswith(b"200 ")
     assert (b"claimed" in answer, b"admin.example" in answer) == (False, False)
+
+
+def test_a_change_of_the_protocol_does_not_reach_the_application(bench: Bench) -> None:
+    asked = {"Connection": "upgrade, http2-settings", "HTTP2-Settings": "AAMAAABkAAQCAAAAAAIAAAAA", "Upgrade": "h2c"}
+    status, body = ask(bench, "GET", "/items/1", own(bench), **asked)
+    assert status in (200, 403)
+    assert not {"upgrade", "http2-settings"} & (json.loads(body)["headers"].keys() if status == 200 else set())
+    assert ask(bench, "GET", "/items/1", own(bench), Connection="upgrade", Upgrade="websocket")[0] == 403

@@ -32,13 +32,8 @@ def overload_manager() -> Json:
         {"name": "envoy.resource_monitors.global_downstream_max_connections", "typed_config": connections},
         {"name": _HEAP, "typed_config": heap},
     ]
-    actions = [
-        _action("shrink_heap", 0.8),
-        _action("disable_http_keepalive", 0.85),
-        _action("stop_accepting_connections", 0.9),
-        _action("stop_accepting_requests", 0.95),
-    ]
-    return {"refresh_interval": "0.25s", "resource_monitors": monitors, "actions": actions}
+    actions = [_action(what, threshold) for what, threshold in d.HEAP_ACTIONS]
+    return {"refresh_interval": d.HEAP_CHECK, "resource_monitors": monitors, "actions": actions}
 
 
 def _action(what: str, threshold: float) -> Json:

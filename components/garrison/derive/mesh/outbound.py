@@ -20,7 +20,7 @@ def outbound_ports(graph: Graph, ref: Ref) -> dict[Ref, int]:
 
 def listener(graph: Graph, caller: Ref, callee: Ref, port: int) -> Json:
     # nothing was sent yet in either case, so any method may be tried again
-    retry = {"retry_on": "connect-failure,reset-before-request", "num_retries": 3}
+    retry = {"retry_on": "connect-failure,reset-before-request", "num_retries": d.RETRIES}
     manager = envoy.connection_manager(
         str(callee),
         [envoy.forward(str(callee), retry_policy=retry, host_rewrite_literal=f"{callee.name}.{callee.namespace}")],
