@@ -24,6 +24,6 @@ orders.calls(payments, "POST /charges")
 claims.calls(cover, "GET /covers/{id}")
 claims.calls(payments, "POST /refunds")
 
-ledger = bank.postgres("ledger")
+ledger = bank.postgres("ledger", schema=Path(__file__).with_name("schema") / "ledger")
 payments.uses(ledger, role="writer")  # leased credentials, never a value here
 payments.reads("psp/api-key")  # a path in the secret store

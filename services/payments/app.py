@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from threading import Event
 from uuid import UUID
 
 import psycopg
@@ -11,54 +10,44 @@ from fastapi import APIRouter, FastAPI
 
 from common import settings
 from common.app import create
-from common.log import logger
 from common.model import IdempotencyKey
 from common.problem import Problem
 from payments import ledger
 from payments.credentials import CredentialsFile
-from payments.migrate import migrate
 from payments.model import Charge, ChargeRequest, Refund, RefundRequest
 from payments.pool import Connection, Pool
 from payments.psp import Provider
 
 
 class Book:
-    """The ledger behind its pool; the schema is brought up to date before the first use."""
+    """The ledger behind its pool. The schema is the database's own affair: no lease may change it."""
 
     def __init__(self, credentials: Path, provider: Provider) -> None:
         self.pool = Pool(CredentialsFile(credentials))
         self.provider = provider
-        self._migrated = Event()
 
     def charge(self, request: ChargeRequest, key: str) -> Charge:
         """Take money, once per key."""
-        return self._open().run(lambda connection: ledger.charge(connection, request, key, self.provider.reference))
+        return self.pool.run(lambda connection: ledger.charge(connection, request, key, self.provider.reference))
 
     def refund(self, request: RefundRequest, key: str) -> Refund:
         """Give money back, once per key."""
-        return self._open().run(lambda connection: ledger.refund(connection, request, key, self.provider.reference))
+        return self.pool.run(lambda connection: ledger.refund(connection, request, key, self.provider.reference))
 
     def find(self, id: UUID) -> Charge:
         """One charge."""
-        return self._open().run(lambda connection: ledger.find(connection, id))
+        return self.pool.run(lambda connection: ledger.find(connection, id))
 
     def ready(self) -> None:
-        """A Problem unless the database answers."""
-        self._open().run(_ping)
-
-    def _open(self) -> Pool:
-        if not self._migrated.is_set():
-            try:
-                self.pool.run(migrate)
-            except psycopg.Error as error:
-                logger.warning("schema not ready: %s", type(error).__name__)
-                raise Problem(503, "the ledger is not ready", kind="ledger-unavailable") from None
-            self._migrated.set()
-        return self.pool
+        """A Problem unless the database answers and has its schema."""
+        try:
+            self.pool.run(_ping)
+        except psycopg.ProgrammingError:
+            raise Problem(503, "the ledger is not ready", kind="ledger-unavailable") from None
 
 
 def _ping(connection: Connection) -> None:
-    connection.execute("SELECT 1")
+    connection.execute("SELECT FROM ledger.transaction LIMIT 1")
 
 
 def routes(book: Book) -> APIRouter:

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ from harness import postgres
 from harness.postgres import NOBODY
 from servers.authority import Authority
 
-LEDGER = Database(Ref("bank", "ledger"), "image", "1Gi", 3600)
+STEP = ("0001_accounts", "CREATE TABLE accounts (x int);\n\nCOMMENT ON TABLE accounts IS 'it''s a \\ test';\n")
+LEDGER = Database(Ref("bank", "ledger"), "image", "1Gi", 3600, (STEP,))
 OWNER = NOBODY if os.geteuid() == 0 else os.geteuid()
 
 
@@ -139,30 +140,41 @@ def test_the_store_enters_by_certificate_and_makes_leases(server: Server) -> Non
         assert db.execute("select current_user").fetchone() == ("lease_a",)
 
 
-def test_a_writer_owns_nothing_until_it_says_so(server: Server) -> None:
-    lease(server, "lease_b")
-    with server.connect("lease_b", password="pw") as db:
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            db.execute("create table t (x int)")
-        db.execute("set role ledger_owner")
-        db.execute("create table t (x int)")
-        db.execute("reset role")
-        db.execute("insert into t values (1)")
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            db.execute("delete from t")
+@pytest.mark.parametrize("role", ["reader", "writer"])
+def test_no_lease_becomes_the_owner(server: Server, role: str) -> None:
+    lease(server, f"lease_{role}", role)
+    with server.connect(f"lease_{role}", password="pw") as db:
+        assert db.execute("select count(*) from accounts").fetchone() == (0,)
+        for attack in (
+            "set role ledger_owner",
+            "set session authorization ledger_owner",
+            "reassign owned by ledger_owner to current_user",
+            f"grant ledger_owner to lease_{role}",
+            "create table t (x int)",
+            "create schema mine",
+            "create or replace view accounts_view as select 1",
+            "drop table accounts",
+            "truncate accounts",
+            "alter default privileges for role ledger_owner grant all on tables to public",
+            "alter database ledger connection limit 0",
+            "select garrison.step('0009_mine', 'select 1')",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                db.execute(attack)
 
 
-def test_a_reader_reads(server: Server) -> None:
+def test_a_writer_writes_and_a_reader_reads(server: Server) -> None:
     lease(server, "lease_w")
     lease(server, "lease_r", "reader")
     with server.connect("lease_w", password="pw") as db:
-        db.execute("set role ledger_owner; create table r (x int)")
+        with db.transaction(force_rollback=True):
+            db.execute("insert into accounts values (1)")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            db.execute("delete from accounts")
     with server.connect("lease_r", password="pw") as db:
-        assert db.execute("select count(*) from r").fetchone() == (0,)
+        assert db.execute("select count(*) from accounts").fetchone() == (0,)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            db.execute("insert into r values (1)")
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            db.execute("set role ledger_owner")
+            db.execute("insert into accounts values (1)")
 
 
 def test_an_expired_lease_is_refused(server: Server) -> None:
@@ -243,6 +255,8 @@ def test_an_interrupted_initialisation_is_never_used(programs: postgres.Server) 
         ("cluster.sql", "REVOKE ALL ON DATABASE template1 FROM PUBLIC"),
         ("database.sql", "REVOKE ALL ON SCHEMA public FROM PUBLIC"),
         ("database.sql", "REVOKE EXECUTE ON FUNCTION lo_create"),
+        ("cluster.sql", "ALTER ROLE openbao"),
+        ("database.sql", "REVOKE ALL ON FUNCTION garrison.step"),
         ("database.sql", "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA garrison FROM PUBLIC"),
     ],
 )
@@ -286,6 +300,29 @@ def test_a_hostile_name_is_a_name(programs: postgres.Server, name: str) -> None:
     assert f'datname = "{name}"' in single(programs, folder, "postgres", asked)
     rules = (folder / "config" / "pg_hba.conf").read_text().splitlines()
     assert len(rules) == 7
+
+
+def test_a_schema_step_is_applied_once_and_never_changed(programs: postgres.Server) -> None:
+    folder, more = programs.home / "steps", ("0002_more", "CREATE TABLE more (x int);")
+    write_config(programs, folder)
+
+    def init() -> int:
+        return run(programs, folder, "init.sh").wait(60)
+
+    assert init() == 0, (folder / "init.sh.log").read_text()
+    assert init() == 0, "once is enough"
+    schema = folder / "config" / "schema.sql"
+    for steps, said in (
+        ([STEP, more], ""),
+        ([(STEP[0], "CREATE TABLE other (x int);")], "schema step 0001_accounts was changed after it was applied"),
+        ([("0003_bad", "CREATE TABLE half (x int); CREATE TABLE half (x int);")], 'relation "half" already exists'),
+    ):
+        schema.write_text(derived.configuration(replace(LEDGER, schema=tuple(steps)))["schema.sql"])
+        assert init() == (1 if said else 0), (folder / "init.sh.log").read_text()
+        assert said in (folder / "init.sh.log").read_text()
+    asked = "SELECT string_agg(tablename || ' of ' || tableowner, ', ' ORDER BY tablename) AS made FROM pg_tables"
+    made = single(programs, folder, "ledger", f"{asked} WHERE schemaname = 'public';\n")
+    assert 'made = "accounts of ledger_owner, more of ledger_owner"' in made
 
 
 def single(programs: postgres.Server, folder: Path, database: str, sql: str) -> str:

@@ -44,6 +44,7 @@ class DatabaseStatement(Statement):
     image: str
     storage: str
     lease_seconds: int
+    schema: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,14 +146,17 @@ class Namespace:
         image: str | None = None,
         storage: str = defaults.DATABASE_STORAGE,
         lease_seconds: int = defaults.LEASE_SECONDS,
+        schema: str | Path | None = None,
     ) -> Database:
         """Declare a PostgreSQL database of that name; `image` defaults to the App's `postgres` image.
 
-        Credentials are leases of `lease_seconds` (60 to 3600; an hour by default, never longer).
+        Credentials are leases of `lease_seconds` (60 to 3600; an hour by default, never longer). `schema` is a folder
+        of steps, `0001_name.sql` and so on: the database applies each once, in their order, as the owner of its
+        schema, when it starts. No lease may become that owner, so no workload changes a schema.
         """
         ref = Ref(self.name, name)
         chosen = image if image is not None else self._app.images.get("postgres", "")
-        self._app.add(DatabaseStatement(_where(), ref, chosen, storage, lease_seconds))
+        self._app.add(DatabaseStatement(_where(), ref, chosen, storage, lease_seconds, _steps(schema)))
         return Database(ref)
 
 
@@ -203,6 +207,14 @@ class App:
     def add(self, statement: Statement) -> None:
         """Take one more statement; nothing is ever changed or removed."""
         self._statements.append(statement)
+
+
+def _steps(folder: str | Path | None) -> tuple[tuple[str, str], ...]:
+    """Name and text of each step; a folder without any gives one without text, which is refused with its line."""
+    if folder is None:
+        return ()
+    files = sorted(Path(folder).glob("*.sql"))
+    return tuple((file.stem, file.read_text(encoding="utf-8")) for file in files) or ((str(folder), ""),)
 
 
 def _where() -> str:

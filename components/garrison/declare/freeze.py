@@ -16,7 +16,7 @@ def freeze(app: said.App) -> Graph:
         if isinstance(s, said.ServiceStatement)
     )
     databases = (
-        Database(s.ref, s.image, s.storage, s.lease_seconds)
+        Database(s.ref, s.image, s.storage, s.lease_seconds, s.schema)
         for s in statements
         if isinstance(s, said.DatabaseStatement)
     )

@@ -22,6 +22,8 @@ DIGEST = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
 QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|[KMGT]i?)?")
 SECRET_PATH = re.compile(r"[a-z0-9]([-_a-z0-9]*)(/[a-z0-9][-_a-z0-9]*)*")
 SEGMENT = re.compile(r"([A-Za-z0-9._~-]+|\{[a-z][a-z0-9_]*\})")
+STEP = re.compile(r"[0-9]{4}_[a-z0-9_]+")
+MAX_SCHEMA = 512 * 1024  # a ConfigMap holds a mebibyte
 MAX_LABEL = 63
 MAX_NAME = 52  # a service's name, so that every derived name still fits a label of 63
 PLATFORM_IMAGES = ("envoy", "openbao")
@@ -102,6 +104,16 @@ def _databases(app: said.App) -> Iterator[Problem]:
         if not 60 <= s.lease_seconds <= d.LEASE_SECONDS:
             what = f"'{s.ref}' would lease credentials for {s.lease_seconds} s"
             yield Problem(s.where, what, f"use 60 to {d.LEASE_SECONDS}")
+        yield from _schema(s)
+
+
+def _schema(s: said.DatabaseStatement) -> Iterator[Problem]:
+    for name, text in s.schema:
+        if not text.strip() or "\0" in text or not STEP.fullmatch(name):
+            what = f"'{s.ref}' has no schema step in {name!r}"
+            yield Problem(s.where, what, "give a folder of files like '0001_accounts.sql', none of them empty")
+    if sum(len(text.encode()) for _, text in s.schema) > MAX_SCHEMA:
+        yield Problem(s.where, f"the schema of '{s.ref}' is too long", f"use at most {MAX_SCHEMA} bytes for all steps")
 
 
 def _calls(app: said.App) -> Iterator[Problem]:

@@ -115,8 +115,8 @@ BEGIN
       WHERE grantee = 0 AND datname IN ({database}, 'postgres', 'template1'))),
     ('everybody may use the schema public', EXISTS (SELECT FROM pg_namespace,
       aclexplode(coalesce(nspacl, acldefault('n', nspowner))) WHERE grantee = 0 AND nspname IN ('public', 'garrison'))),
-    ('a function of the schema garrison is not only the store''s', (SELECT count(*) <> 3 OR bool_or(
-        NOT prosecdef OR proowner <> 'postgres'::regrole OR proacl IS NULL
+    ('a function of the schema garrison is not only the store''s', (SELECT count(*) <> 4 OR bool_or(
+        prosecdef <> (proname <> 'step') OR proowner <> 'postgres'::regrole OR proacl IS NULL
         OR EXISTS (SELECT FROM aclexplode(proacl) WHERE grantee NOT IN ('openbao'::regrole, 'postgres'::regrole)))
       FROM pg_proc WHERE pronamespace = 'garrison'::regnamespace)),
     ('large objects are open', EXISTS (SELECT FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner)))
@@ -125,6 +125,10 @@ BEGIN
       WHERE (rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls) AND rolname <> 'postgres')),
     ('a role that has to be there is missing', (SELECT count(*) <> 4 FROM pg_roles
       WHERE rolname IN ({owner}, {reader}, {writer}, 'openbao') AND rolcanlogin = (rolname = 'openbao'))),
+    ('somebody may become the owner', EXISTS (SELECT FROM pg_auth_members JOIN pg_roles ON oid = roleid
+      WHERE rolname = {owner})),
+    ('somebody but the store makes leases', EXISTS (SELECT FROM pg_proc, aclexplode(proacl)
+      WHERE pronamespace = 'garrison'::regnamespace AND proname = 'step' AND grantee <> 'postgres'::regrole)),
     ('the store is in a role', EXISTS (SELECT FROM pg_auth_members WHERE member = 'openbao'::regrole))
   ) AS looked (what, so) WHERE so IS NOT false;
   IF wrong IS NOT NULL THEN RAISE EXCEPTION 'the database is not as declared: %', wrong; END IF;

@@ -29,7 +29,12 @@ def configuration(database: Database) -> dict[str, str]:
         "ready.sql": _READY,
         "create.sql": f"CREATE DATABASE {words['database']};\n",
         "cluster.sql": _CLUSTER.format(**words, **texts),
-        "database.sql": _DATABASE.format(**words) + leases.functions(name, database.lease_seconds),
+        "database.sql": _DATABASE.format(**words)
+        + leases.functions(name, database.lease_seconds)
+        + _STEPS.format(**words),
+        "schema.sql": "".join(
+            f"SELECT garrison.step({sql_text(step)}, {sql_text(sql)});\n\n" for step, sql in database.schema
+        ),
         "verify.sql": leases.verification(name),
     }
 
@@ -91,6 +96,7 @@ else
 fi
 apply postgres cluster.sql
 apply {name} database.sql
+apply {name} schema.sql
 apply {name} verify.sql
 echo "$data" > complete
 """
@@ -133,7 +139,7 @@ ALTER ROLE openbao LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYP
 
 REVOKE {owner}, {reader}, {writer}, pg_signal_backend FROM openbao;
 
-GRANT {owner} TO {writer};
+REVOKE {owner} FROM {writer};
 
 ALTER DATABASE {database} OWNER TO {owner};
 
@@ -162,4 +168,26 @@ ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT USAGE ON SEQUEN
 
 REVOKE EXECUTE ON FUNCTION lo_create(oid), lo_creat(integer), lo_from_bytea(oid, bytea) FROM PUBLIC;
 
+"""
+
+# A step is applied once, as the owner, in one transaction with the note that it was; a step that changed afterwards is
+# refused. Nobody but the superuser, at a start, may call this: no lease becomes the owner.
+_STEPS = """\
+
+CREATE TABLE IF NOT EXISTS garrison.applied (step text PRIMARY KEY, digest text NOT NULL, at timestamptz DEFAULT now());
+
+CREATE OR REPLACE FUNCTION garrison.step(name text, statements text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  ours text := encode(sha256(convert_to(statements, 'UTF8')), 'hex');
+  before text := (SELECT digest FROM garrison.applied WHERE step = name);
+BEGIN
+  IF before = ours THEN RETURN; END IF;
+  IF before IS NOT NULL THEN RAISE EXCEPTION 'schema step % was changed after it was applied', name; END IF;
+  SET LOCAL ROLE {owner};
+  EXECUTE statements;
+  RESET ROLE;
+  INSERT INTO garrison.applied (step, digest) VALUES (name, ours);
+END $$;
+
+REVOKE ALL ON FUNCTION garrison.step FROM PUBLIC;
 """

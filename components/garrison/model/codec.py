@@ -40,6 +40,11 @@ def _service(row: Row) -> Service:
     return Service(**row | {"ref": _ref(row["ref"]), "resources": Resources(**row["resources"])})
 
 
+def _database(row: Row) -> Database:
+    steps = tuple((str(name), str(text)) for name, text in row.get("schema", ()))
+    return Database(**row | {"ref": _ref(row["ref"]), "schema": steps})
+
+
 def _call(row: Row) -> Call:
     operations = tuple(Operation(**operation) for operation in row["operations"])
     return Call(_ref(row["caller"]), _ref(row["callee"]), operations)
@@ -75,7 +80,7 @@ _FIELDS: dict[str, Callable[[Any], Any]] = {
     "namespaces": tuple,
     "services": _rows(_service),
     "calls": _rows(_call),
-    "databases": _rows(lambda row: Database(**row | {"ref": _ref(row["ref"])})),
+    "databases": _rows(_database),
     "uses": _rows(_use),
     "reads": _rows(lambda row: Read(_ref(row["service"]), row["path"])),
     "permissions": _rows(_permission),

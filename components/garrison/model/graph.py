@@ -61,12 +61,16 @@ class Call:
 
 @dataclass(frozen=True, order=True)
 class Database:
-    """A PostgreSQL server of its own, reached only with leased credentials."""
+    """A PostgreSQL server of its own, reached only with leased credentials.
+
+    `schema` has the steps that make its schema, each a name and its SQL, in their order.
+    """
 
     ref: Ref
     image: str
     storage: str
     lease_seconds: int
+    schema: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, order=True)

@@ -21,8 +21,8 @@ ROLES = """
 CREATE ROLE ledger_owner NOLOGIN;
 CREATE ROLE ledger_reader NOLOGIN;
 CREATE ROLE ledger_writer NOLOGIN NOINHERIT;
-GRANT ledger_owner TO ledger_writer;
 """
+SCHEMA = Path(__file__).parents[3] / "stacks" / "schema" / "ledger"
 PSP_KEY = "planted-psp-key"
 
 
@@ -90,6 +90,10 @@ def bank(server: Server, tmp_path: Path) -> Iterator[Bank]:
     name = f"ledger_{uuid4().hex[:8]}"
     with psycopg.connect(server.conninfo, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name} OWNER ledger_owner")
+    with psycopg.connect(host=str(server.home), user="postgres", dbname=name, autocommit=True) as admin:
+        admin.execute("SET ROLE ledger_owner")
+        for step in sorted(SCHEMA.glob("*.sql")):
+            admin.execute(step.read_bytes())
     key = tmp_path / "psp-key"
     key.write_text(PSP_KEY)
     book = Book(tmp_path / "ledger.json", Provider(key))

@@ -95,16 +95,13 @@ def test_starting_before_the_secrets_are_there(tmp_path: Path, bank: Bank) -> No
         assert client.get("/healthz").status_code == 200
 
 
-def test_replicas_that_start_together_migrate_once(bank: Bank, tmp_path: Path) -> None:
-    books = [Book(bank.lease_file, bank.book.provider) for _ in range(6)]
-    with ThreadPoolExecutor(6) as threads:
-        list(threads.map(Book.ready, books))
+def test_without_its_schema_it_is_not_ready(bank: Bank) -> None:
+    assert bank.client.get("/healthz").status_code == 200
     with bank.admin() as admin:
-        assert admin.execute("SELECT * FROM ledger.step").fetchall() == [("0001_ledger",)]
-        owner = admin.execute("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'ledger'")
-        assert owner.fetchall() == [("ledger_owner",)]
-    for book in books:
-        book.pool.close()
+        admin.execute("ALTER SCHEMA ledger RENAME TO elsewhere")
+        assert bank.client.get("/healthz").status_code == 503
+        admin.execute("ALTER SCHEMA elsewhere RENAME TO ledger")
+    assert bank.client.get("/healthz").status_code == 200
 
 
 def test_a_slow_statement_is_cut_short(bank: Bank) -> None:

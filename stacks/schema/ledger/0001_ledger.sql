@@ -1,5 +1,11 @@
 -- The ledger: double entry, append-only, its laws kept by the database and not only by the service.
--- Runs as ledger_owner; ledger_writer and ledger_reader get no more than they need.
+-- Runs once, as ledger_owner, when the database starts; ledger_writer and ledger_reader get no more than they need.
+
+-- Volumes of 0.1.0 have it from the service itself.
+DO $step$ BEGIN
+IF to_regclass('ledger.transaction') IS NOT NULL THEN RETURN; END IF;
+
+CREATE SCHEMA ledger;
 
 CREATE TABLE ledger.account (
     id       text PRIMARY KEY,
@@ -101,3 +107,5 @@ GRANT USAGE ON SCHEMA ledger TO ledger_writer, ledger_reader;
 GRANT SELECT, INSERT ON ledger.account, ledger.transaction, ledger.entry, ledger.idempotency
     TO ledger_writer;
 GRANT SELECT ON ledger.account, ledger.transaction, ledger.entry TO ledger_reader;
+
+END $step$;

@@ -1,1 +1,0 @@
-"""The schema, one numbered file per step; a step that has been released is never edited."""
