@@ -55,6 +55,15 @@ LEASE_SECONDS: Final = 3600  # issue A: leases of at most an hour; the store's o
 LEASE_SLACK_SECONDS: Final = 60  # the store adds five seconds of its own, and clocks differ
 LEASE_CONNECTIONS: Final = 16  # of one lease: one alone cannot keep the store out of the database
 DATABASE_CONNECTIONS: Final = 100
+STORE_TOKEN_MAX_SECONDS: Final = 86400  # renewed or not: a stolen token ends within a day, like a certificate
+STORE_LOGIN: Final = "15m"  # of `pulumi up` and of break-glass: longer than any operation, shorter than a lunch
+STORE_MAX_LEASE: Final = "768h"  # OpenBao's own ceiling; every mount and role of ours says less
+STORE_TLS_MINIMUM: Final = "tls13"  # in OpenBao's word; see TLS_MINIMUM
+STORE_RELOAD: Final = "30s"  # the listener looks for a renewed certificate; it has eight hours for that
+STORE_REVIEWER_SECONDS: Final = 3600  # the token with which the store asks the API server; the kubelet renews it
+STORE_UID: Final = 10004
+STORE_RESOURCES: Final = Resources(cpu="50m", memory="128Mi", cpu_limit="1", memory_limit="512Mi")
+STORE_STORAGE: Final = "1Gi"
 STORE_TOKEN_SECONDS: Final = 1200  # the agent renews it; a dead pod's token is gone after 20 minutes
 
 # --- identity -------------------------------------------------------------------------------------------------------

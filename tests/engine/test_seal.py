@@ -33,13 +33,33 @@ def test_the_key_is_made_once_and_pulumi_never_sees_it(namespace: str) -> None:
     first = provider.create(wanted)
     key = value(namespace)
     assert len(key) == 32
-    assert first.outs == wanted
-    assert provider.create(wanted).id == first.id
+    assert first.outs is not None
+    assert {name: first.outs[name] for name in wanted} == wanted
+    assert base64.b64encode(key).decode() not in json.dumps(first.outs)
+    second = provider.create(wanted)
+    assert second.id == first.id
     assert value(namespace) == key, "a key that is there is never replaced: the volume would be lost"
     assert provider.read(first.id, wanted).id == first.id
-    provider.delete(first.id, wanted)
+    assert second.outs is not None
+    provider.delete(second.id, second.outs)
     assert provider.read(first.id, wanted).id is None
-    provider.delete(first.id, wanted)  # once more is no error
+    provider.delete(second.id, second.outs)  # once more is no error
+
+
+def test_a_renamed_component_keeps_the_key(namespace: str) -> None:
+    """Pulumi makes the resource under its new name, then deletes the old one: with the key, once."""
+    provider, wanted = SealKeyProvider(), {"namespace": namespace, "name": NAME}
+    old = provider.create(wanted)
+    key = value(namespace)
+    new = provider.create(wanted)
+    assert old.outs is not None
+    assert new.outs is not None
+    provider.delete(old.id, old.outs)
+    assert value(namespace) == key
+    provider.delete(old.id, wanted)  # nor does one of 0.1.0, which knows no owner
+    assert value(namespace) == key
+    provider.delete(new.id, new.outs)
+    assert provider.read(new.id, wanted).id is None
 
 
 def test_two_keys_differ(namespace: str) -> None:
@@ -48,7 +68,7 @@ def test_two_keys_differ(namespace: str) -> None:
     for _ in range(2):
         made = provider.create(wanted)
         keys.add(value(namespace))
-        provider.delete(made.id, wanted)
+        provider.delete(made.id, made.outs or {})
     assert len(keys) == 2
 
 

@@ -187,9 +187,31 @@ def test_a_real_secret_is_left_alone(bao: Bao, breaker: hvac.Client) -> None:
         ("sys/audit/other", {"type": "file"}),
     ],
 )
-def test_the_admin_cannot_widen_its_own_grant(bao: Bao, path: str, body: dict[str, Any]) -> None:
+def test_the_admin_cannot_change_its_own_grant(bao: Bao, path: str, body: dict[str, Any]) -> None:
     with pytest.raises(Forbidden):
         bao.user(ADMIN).write_data(path, data=body)
+
+
+def test_the_admin_can_give_everything_to_another_login(bao: Bao, breaker: hvac.Client) -> None:
+    """What docs/secret-store.md says: two writes. Whoever deploys decides who may read what; this is its price."""
+    admin = bao.user(ADMIN)
+    admin.write_data("sys/policies/acl/mine", data={"policy": 'path "*" { capabilities = ["sudo", "read"] }'})
+    bound = {"bound_service_account_names": ["mine"], "bound_service_account_namespaces": ["mine"]}
+    admin.write_data("auth/kubernetes/role/mine", data={**bound, "token_policies": ["mine"]})
+    assert breaker.read("auth/kubernetes/role/mine")["data"]["token_policies"] == ["mine"]  # type: ignore[index]
+    for path in ("auth/kubernetes/role/mine", "sys/policies/acl/mine"):
+        admin.delete(path)
+
+
+def test_a_token_of_a_service_is_not_renewed_for_ever(breaker: hvac.Client) -> None:
+    """A periodic token has no end of its own; one with an explicit maximum has."""
+    for more, ends in (({}, False), ({"explicit_max_ttl": "5m"}, True)):
+        made: Any = breaker.write_data("auth/token/create", data={"policies": ["default"], "period": "20m", **more})
+        token = {"token": made["auth"]["client_token"], "increment": "20m"}
+        renewed: Any = breaker.write_data("auth/token/renew", data=token)
+        assert (renewed["auth"]["lease_duration"] <= 300) is ends
+    role = next(o for o in store_objects(shop_app().graph()) if o.path.startswith("auth/kubernetes/role/"))
+    assert role.body["token_explicit_max_ttl"] == "86400s"
 
 
 def test_the_admin_reads_and_overwrites_no_secret_and_takes_no_lease(bao: Bao, breaker: hvac.Client) -> None:

@@ -78,6 +78,7 @@ def _role(ref: Ref) -> Json:
         "audience": d.STORE_AUDIENCE,
         "token_policies": [store_name(ref)],
         "token_no_default_policy": True,
+        "token_explicit_max_ttl": f"{d.STORE_TOKEN_MAX_SECONDS}s",  # then the agent logs in anew
         "token_period": f"{d.STORE_TOKEN_SECONDS}s",  # renewed while the pod lives; leases hang on it and end with it
     }
 

@@ -14,16 +14,12 @@ from garrison.deployment.platform.certificates import leaf
 from garrison.deployment.platform.objects import labels, platform_object
 from garrison.deployment.platform.store_config import ADMIN, server_config
 from garrison.manifest import Manifest, compact, container, digest, selector
-from garrison.words import Resources
 
 NAMESPACE = d.STORE_NAMESPACE
 NAME = "openbao"
-IMAGE = "quay.io/openbao/openbao:2.7.2"
 TLS = "openbao-tls"
 DATABASE_CLIENT = "openbao-database-client"
 SEAL_KEY = "openbao-seal-key"
-UID = 10004
-RESOURCES = Resources(cpu="50m", memory="128Mi", cpu_limit="1", memory_limit="512Mi")
 
 
 def before(issuer: str) -> Iterator[Manifest]:
@@ -61,7 +57,7 @@ def service() -> Manifest:
     return platform_object("v1", "Service", NAMESPACE, NAME, {"spec": {"selector": {d.NAME: NAME}, "ports": [port]}})
 
 
-def server(image: str = IMAGE, storage: str = "1Gi", storage_class: str | None = None) -> Manifest:
+def server(image: str, storage: str = d.STORE_STORAGE, storage_class: str | None = None) -> Manifest:
     claim: dict[str, Any] = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": storage}}}
     if storage_class:
         claim["storageClassName"] = storage_class
@@ -101,8 +97,8 @@ def _container(image: str) -> dict[str, Any]:
     return container(
         NAME,
         image,
-        resources=RESOURCES,
-        security=d.container_security_context(UID),
+        resources=d.STORE_RESOURCES,
+        security=d.container_security_context(d.STORE_UID),
         command=["/usr/bin/bao", "server", "-config=/etc/openbao/server.json"],
         ports=[{"name": "https", "containerPort": d.STORE_PORT}],
         # `health` is 200 only for a server that is initialised, unsealed and active
@@ -133,6 +129,6 @@ def _secret(volume: str, name: str) -> dict[str, Any]:
 def _reviewer_token() -> list[dict[str, Any]]:
     """What automounting would give, but only here and short-lived: OpenBao reads it anew when it changes."""
     return [
-        {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}},
+        {"serviceAccountToken": {"path": "token", "expirationSeconds": d.STORE_REVIEWER_SECONDS}},
         {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
     ]

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-AUDIENCE = "openbao"
+from garrison import defaults as d
+
 ADMIN = "garrison-admin"
 BREAK_GLASS = "break-glass"
-NAMESPACE = "openbao"
 # TokenReview at the cluster the server runs in, with the token and CA of its own pod.
 IN_CLUSTER_REVIEWER = {"kubernetes_host": "https://kubernetes.default.svc"}
 
@@ -65,8 +65,8 @@ def server_config(
     address: str = "0.0.0.0:8200",
     cluster_address: str = "0.0.0.0:8201",
     public_host: str = "openbao.openbao.svc",
-    max_lease: str = "1h",
-    reload_every: str = "30s",
+    max_lease: str = f"{d.LEASE_SECONDS}s",
+    reload_every: str = d.STORE_RELOAD,
     requests: tuple[Request, ...] | None = None,
 ) -> dict[str, Any]:
     """The whole configuration file, as the JSON form of OpenBao's HCL."""
@@ -78,7 +78,7 @@ def server_config(
         "api_addr": f"https://{public_host}:{port}",
         "cluster_addr": f"https://{public_host}:{cluster_port}",
         "default_lease_ttl": max_lease,
-        "max_lease_ttl": "768h",
+        "max_lease_ttl": d.STORE_MAX_LEASE,
         "storage": {"raft": {"path": files.data, "node_id": "openbao-0", "performance_multiplier": 1}},
         "listener": [{"tcp": _listener(files, address, cluster_address, reload_every)}],
         "seal": [{"static": {"current_key_id": "1", "current_key": f"file://{files.seal_key}"}}],
@@ -93,7 +93,7 @@ def _listener(files: Files, address: str, cluster_address: str, reload_every: st
         "cluster_address": cluster_address,
         "tls_cert_file": f"{files.tls}/tls.crt",
         "tls_key_file": f"{files.tls}/tls.key",
-        "tls_min_version": "tls13",
+        "tls_min_version": d.STORE_TLS_MINIMUM,
         "tls_disable_client_certs": True,
         # cert-manager renews the certificate in place; the listener looks for a changed file, no signal needed.
         "tls_auto_reload": True,
@@ -126,11 +126,11 @@ def _role(name: str) -> Request:
         f"auth/kubernetes/role/{name}",
         {
             "bound_service_account_names": [name],
-            "bound_service_account_namespaces": [NAMESPACE],
-            "audience": AUDIENCE,
+            "bound_service_account_namespaces": [d.STORE_NAMESPACE],
+            "audience": d.STORE_AUDIENCE,
             "token_policies": [name],
-            "token_ttl": "15m",
-            "token_max_ttl": "15m",
+            "token_ttl": d.STORE_LOGIN,
+            "token_max_ttl": d.STORE_LOGIN,
         },
     )
 
