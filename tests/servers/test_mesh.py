@@ -16,7 +16,7 @@ from uuid import UUID
 import pytest
 
 from garrison.prove.drill.cuts import KINDS
-from garrison.prove.expect.calls import IMPOSTOR
+from garrison.prove.model import Kind
 from servers.authority import Authority
 from servers.proxies import (
     CATALOG,
@@ -33,7 +33,7 @@ from servers.proxies import (
 )
 
 
-@pytest.fixture(params=[cut for cut, kind in KINDS.items() if kind != IMPOSTOR])
+@pytest.fixture(params=[cut for cut, kind in KINDS.items() if kind != Kind.IMPOSTOR])
 def weakened(request: pytest.FixtureRequest, bench: Bench, tmp_path: Path) -> Iterator[tuple[str, Bench]]:
     """The callee once more, without one of its protections."""
     with another_callee(bench, tmp_path / "weakened", "catalog", request.param) as inbound:

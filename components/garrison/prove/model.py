@@ -6,6 +6,7 @@ Expectation (`expected`), execution (`session`, `execute`) and judgement (`class
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 from garrison.model.graph import Operation, Use
@@ -18,6 +19,45 @@ Credential = Literal["none", "own", "foreign domain", "foreign authority"]
 Role = Literal["service", "database", "store", "stray", "free", "outside", "api", "deployer", "namespace"]
 
 FREE_PORT = 8080  # where the probe's own listeners wait
+
+
+class Kind(StrEnum):
+    """What is tried, in the word of the report. Cuts and controls are joined to probes by these, never by text."""
+
+    # between services
+    DECLARED = "declared operation"
+    DIRECT = "declared operation, direct"
+    UNDECLARED = "undeclared operation"
+    PLAINTEXT = "plaintext"
+    NO_CERTIFICATE = "no certificate"
+    WRONG_DOMAIN = "wrong trust domain"
+    WRONG_AUTHORITY = "wrong authority"
+    OLD_TLS = "TLS 1.2"
+    APPLICATION_PORT = "application port"
+    HEALTH_PORT = "health port"
+    IMPOSTOR = "impostor"
+    # at the secret store and the databases; some of the above, too
+    STORE_PORT = "secret store port"
+    OWN_PATH = "own secret"
+    UNDECLARED_PATH = "undeclared secret"
+    ANOTHERS_PATH = "another's secret"
+    WRONG_AUDIENCE = "wrong audience"
+    DATABASE_PORT = "database port"
+    LEASED = "leased credentials"
+    EXPIRED = "expired lease"
+    NO_CREDENTIALS = "no credentials"
+    WRONG_CERTIFICATE = "wrong certificate"
+    # around them
+    NODE_ADDRESS = "node address"
+    UNDECLARED_DESTINATION = "undeclared destination"
+    CONTROL = "control"
+    # at the API server
+    KUBERNETES_API = "Kubernetes API"
+    PERMISSION = "declared permission"
+    SERVICE_ACCOUNT = "service account"
+    PLAIN_POD = "plain pod"
+    PRIVILEGED_POD = "privileged pod"
+    NODE_PORT = "node port"
 
 
 class ProveError(Exception):
@@ -116,7 +156,7 @@ class Review:
 class Admit:
     """Ask the API server, by dry run, whether it would take an object."""
 
-    what: Literal["privileged pod", "plain pod", "node port"]
+    what: Kind
 
 
 Attempt = Connect | Request | StoreRequest | Lease | LogIn | Review | Admit
@@ -129,7 +169,7 @@ class Probe:
     source: Party
     target: Party
     port: int
-    kind: str
+    kind: Kind
     attempt: Attempt
     layers: frozenset[Layer] = frozenset()
     phase: Phase = "closed"

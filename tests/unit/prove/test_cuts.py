@@ -11,11 +11,12 @@ from garrison import App
 from garrison.derive import render
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
-from garrison.prove.drill.cuts import KINDS, Cut, cuts
+from garrison.prove.drill.cuts import KINDS, TELLING, Cut, cuts
 from garrison.prove.expect.expected import expected
 from garrison.prove.kubectl import Kubectl
-from garrison.prove.model import Request
-from unit.estates import apps, shop_app
+from garrison.prove.look.opening import CUTS
+from garrison.prove.model import Kind, Request
+from unit.estates import DIGEST, apps, shop_app
 
 LAW = settings(max_examples=20)
 PLURAL = {"networkpolicies": "NetworkPolicy", "resourcequotas": "ResourceQuota"}
@@ -69,6 +70,22 @@ def test_what_tells_that_a_policy_is_gone_connects_anew(app: App) -> None:
         if cut.layer == "network":
             mine = [probe.attempt for probe in expected(graph) if cut.affected(probe)]
             assert not [attempt for attempt in mine if isinstance(attempt, Request) and attempt.through_proxy]
+
+
+def everything() -> Graph:
+    """The shop, and a service with a right in the Kubernetes API."""
+    app = shop_app()
+    extra = app.namespace("extra").service("watcher", image="registry.example/w" + DIGEST, port=8080)
+    extra.may("get", "configmaps", "flags")
+    return app.graph()
+
+
+def test_every_kind_is_tried_and_every_kind_that_a_cut_waits_for_is_one_of_them() -> None:
+    tried = {probe.kind for probe in expected(everything())}
+    assert tried == set(Kind)
+    assert all(isinstance(kind, Kind) for kind in (*TELLING, *KINDS.values(), *tried))
+    assert {*TELLING, *KINDS.values()} <= tried
+    assert set(KINDS) == set(CUTS), "each way to open a proxy has the kind of probe that must notice it"
 
 
 def test_every_service_is_drilled_and_who_has_no_call_has_a_policy_that_can_only_be_opened() -> None:

@@ -13,9 +13,8 @@ from garrison.derive import render
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
 from garrison.prove.drill.cuts import KINDS
-from garrison.prove.expect.calls import IMPOSTOR
 from garrison.prove.look import forge, opening, pods
-from garrison.prove.model import FREE, Party, ProveError
+from garrison.prove.model import FREE, Kind, Party, ProveError
 from garrison.words import Ref
 
 ORDERS = Ref("shop", "orders")
@@ -144,7 +143,7 @@ def test_each_cut_takes_out_what_the_mesh_layer_put_in(graph: Graph) -> None:
     assert params == {"tls_minimum_protocol_version": "TLSv1_2"}
 
 
-@pytest.mark.parametrize("cut", [cut for cut, kind in KINDS.items() if kind != IMPOSTOR])
+@pytest.mark.parametrize("cut", [cut for cut, kind in KINDS.items() if kind != Kind.IMPOSTOR])
 def test_a_cut_changes_what_callers_meet_and_nothing_else(cut: str, graph: Graph) -> None:
     data: dict[str, str] = find(graph, "ConfigMap", "orders-proxy", "shop")["data"]
     before, after = json.loads(data["envoy.json"]), json.loads(opening.without(cut, data)["envoy.json"])

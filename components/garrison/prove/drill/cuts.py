@@ -12,31 +12,30 @@ from garrison.derive.secrets import StoreObject, store_objects
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
 from garrison.prove.drill.keep import name
-from garrison.prove.expect.calls import IMPOSTOR
 from garrison.prove.expect.expected import expected, namespaces
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.look.opening import anywhere, without
-from garrison.prove.model import API, Layer, Party, Probe, Review
+from garrison.prove.model import API, Kind, Layer, Party, Probe, Review
 from garrison.words import Ref
 
 Affected = Callable[[Probe], bool]
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
 KINDS = {  # the probe that must notice each cut of a proxy's configuration
-    "authorisation": "undeclared operation",
-    "client certificate": "no certificate",
-    "trust domain": "wrong trust domain",
-    "TLS version": "TLS 1.2",
-    "callee's name": IMPOSTOR,  # what callers demand; the others are demanded of them
+    "authorisation": Kind.UNDECLARED,
+    "client certificate": Kind.NO_CERTIFICATE,
+    "trust domain": Kind.WRONG_DOMAIN,
+    "TLS version": Kind.OLD_TLS,
+    "callee's name": Kind.IMPOSTOR,  # what callers demand; the others are demanded of them
 }
 DEFAULT_DENY = "default-deny"
 TELLING = (  # one kind for each way through the network; all connect anew: a policy spares connections that exist
-    "declared operation, direct",
-    "no certificate",
-    "undeclared destination",
-    "database port",
-    "leased credentials",
-    "secret store port",
-    "own secret",
+    Kind.DIRECT,
+    Kind.NO_CERTIFICATE,
+    Kind.UNDECLARED_DESTINATION,
+    Kind.DATABASE_PORT,
+    Kind.LEASED,
+    Kind.STORE_PORT,
+    Kind.OWN_PATH,
 )
 EVERY_VERB = ("get", "list", "watch", "create", "update", "patch", "delete")  # one by one: "*" is refused at admission
 OPEN_DOOR = "host all all all trust\n"
@@ -121,7 +120,7 @@ def _proxies(graph: Graph, kubectl: Kubectl, probes: Collection[Probe]) -> Itera
         affected = _of_kind(kind)
         mine = [probe for probe in probes if affected(probe)]
         everyone = tuple(sorted({probe.target for probe in mine}))
-        misled = tuple(sorted({probe.source for probe in mine})) if kind == IMPOSTOR else ()
+        misled = tuple(sorted({probe.source for probe in mine})) if kind == Kind.IMPOSTOR else ()
         restart = () if misled else tuple(party.ref for party in everyone)
         originals = tuple(configs[party.ref] for party in misled or everyone)
         weaker = tuple({**live, "data": without(cut, live["data"])} for live in originals)
@@ -141,7 +140,7 @@ def _proxies(graph: Graph, kubectl: Kubectl, probes: Collection[Probe]) -> Itera
             )
 
 
-def _of_kind(kind: str) -> Affected:
+def _of_kind(kind: Kind) -> Affected:
     def affected(probe: Probe) -> bool:
         behind_network = probe.phase == "network open" or (probe.phase == "closed" and "network" not in probe.layers)
         return probe.target.role == "service" and probe.kind == kind and behind_network

@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from garrison import defaults as d
 from garrison.model.graph import Graph, Operation
 from garrison.prove.expect.samples import declared, sample, served, undeclared
-from garrison.prove.model import OUTSIDE, Connect, Layer, Party, Phase, Probe, Request
+from garrison.prove.model import OUTSIDE, Connect, Kind, Layer, Party, Phase, Probe, Request
 from garrison.words import Ref
-
-IMPOSTOR = "impostor"  # the one kind that tells of what callers demand of callees
 
 
 @dataclass(frozen=True)
 class Way:
     """A way to approach a service, and the layer that stops it when the network does not."""
 
-    kind: str
+    kind: Kind
     port: int
     request: Request
     stopped_by: Layer | None
@@ -54,7 +52,7 @@ def _misled(graph: Graph, source: Party, target: Party) -> Iterator[Probe]:
     operations = declared(graph, source.ref, target.ref)
     if operations and impostor(graph, source.ref, target.ref):
         request = Request(sample(operations[0]), tls=False, through_proxy=True, misled=True)
-        way = Way(IMPOSTOR, d.MTLS_PORT, request, "identity")
+        way = Way(Kind.IMPOSTOR, d.MTLS_PORT, request, "identity")
         yield _probe(source, target, way, "identity", "network open")
 
 
@@ -64,7 +62,7 @@ def network_alone(graph: Graph, source: Party, target: Party) -> Iterator[Probe]
     A declared pair is the positive control: what it may not do elsewhere passes here, so the target is really open.
     """
     for way in _ways(graph, source, target):
-        if way.kind in ("undeclared operation", "no certificate"):
+        if way.kind in (Kind.UNDECLARED, Kind.NO_CERTIFICATE):
             known = bool(declared(graph, source.ref, target.ref))
             yield _probe(source, target, way, None if known else "network", "identity open")
 
@@ -73,14 +71,14 @@ def from_outside(target: Party, ports: tuple[int, ...]) -> Iterator[Probe]:
     """At every node's address: nothing of the target is published there, so either nobody listens or nothing passes."""
     layers: frozenset[Layer] = frozenset({"network", "workload"})
     for port in ports:
-        yield Probe(OUTSIDE, target, port, "node address", Connect(), layers)
+        yield Probe(OUTSIDE, target, port, Kind.NODE_ADDRESS, Connect(), layers)
 
 
 def _allowed(source: Party, target: Party, operations: tuple[Operation, ...]) -> Iterator[Probe]:
     for operation in operations:
         for kind, request in (
-            ("declared operation", Request(sample(operation), tls=False, through_proxy=True)),
-            ("declared operation, direct", Request(sample(operation), credential="own")),
+            (Kind.DECLARED, Request(sample(operation), tls=False, through_proxy=True)),
+            (Kind.DIRECT, Request(sample(operation), credential="own")),
         ):
             yield Probe(source, target, d.MTLS_PORT, kind, request, operation=str(operation))
 
@@ -92,15 +90,15 @@ def _ways(graph: Graph, source: Party, target: Party) -> Iterator[Way]:
     if own:
         for operation in undeclared(graph, source.ref, target.ref):
             request = Request(operation, credential="own")
-            yield Way("undeclared operation", d.MTLS_PORT, request, "authorization")
-    yield Way("plaintext", d.MTLS_PORT, Request(first, tls=False), "identity")
-    yield Way("no certificate", d.MTLS_PORT, Request(first), "identity")
-    yield Way("wrong trust domain", d.MTLS_PORT, Request(first, credential="foreign domain"), "identity")
-    yield Way("wrong authority", d.MTLS_PORT, Request(first, credential="foreign authority"), "identity")
+            yield Way(Kind.UNDECLARED, d.MTLS_PORT, request, "authorization")
+    yield Way(Kind.PLAINTEXT, d.MTLS_PORT, Request(first, tls=False), "identity")
+    yield Way(Kind.NO_CERTIFICATE, d.MTLS_PORT, Request(first), "identity")
+    yield Way(Kind.WRONG_DOMAIN, d.MTLS_PORT, Request(first, credential="foreign domain"), "identity")
+    yield Way(Kind.WRONG_AUTHORITY, d.MTLS_PORT, Request(first, credential="foreign authority"), "identity")
     old = Request(first, credential="own" if own else "none", tls12=True)
-    yield Way("TLS 1.2", d.MTLS_PORT, old, "identity")
-    yield Way("application port", graph.by_ref[target.ref].port, Request(first, tls=False), "workload")
-    yield Way("health port", d.HEALTH_PORT, Request(Operation("GET", "/healthz"), tls=False), None)
+    yield Way(Kind.OLD_TLS, d.MTLS_PORT, old, "identity")
+    yield Way(Kind.APPLICATION_PORT, graph.by_ref[target.ref].port, Request(first, tls=False), "workload")
+    yield Way(Kind.HEALTH_PORT, d.HEALTH_PORT, Request(Operation("GET", "/healthz"), tls=False), None)
 
 
 def _probe(source: Party, target: Party, way: Way, layer: Layer | None, phase: Phase) -> Probe:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from garrison import defaults as d
 from garrison.derive.secrets import lease_role, needs_store, store_name
 from garrison.model.graph import Graph, Operation, Use
-from garrison.prove.model import Attempt, Connect, Layer, Lease, LogIn, Party, Phase, Probe, Request, StoreRequest
+from garrison.prove.model import Attempt, Connect, Kind, Layer, Lease, LogIn, Party, Phase, Probe, Request, StoreRequest
 from garrison.words import Ref
 
 STORE = Party("store", d.STORE_NAMESPACE, "openbao")
@@ -19,18 +19,18 @@ HEALTH = Operation("GET", "/v1/sys/health")
 def at_store(graph: Graph, source: Party) -> Iterator[Probe]:
     """A service reads its own paths and nothing else; whoever needs no secret does not reach the store at all."""
     if source.role != "service" or not needs_store(graph, source.ref):
-        yield _store(source, "secret store port", Connect(), "network")
+        yield _store(source, Kind.STORE_PORT, Connect(), "network")
         return
     own = store_name(source.ref)
     for path in own_paths(graph, source.ref) or (OWN_TOKEN,):
-        yield _store(source, "own secret", _read(own, path), None, path)
+        yield _store(source, Kind.OWN_PATH, _read(own, path), None, path)
     for path in (*foreign_paths(graph, source.ref), NOBODYS_PATH):
-        yield _store(source, "undeclared secret", _read(own, path), "store", path)
+        yield _store(source, Kind.UNDECLARED_PATH, _read(own, path), "store", path)
     yield from _foreign_logins(graph, source, "closed")
     wrong = StoreRequest(own, OWN_TOKEN, audience="garrison-probe")
-    yield _store(source, "wrong audience", wrong, "store", "login")
-    yield _store(source, "plaintext", Request(HEALTH, tls=False), "identity", str(HEALTH))
-    yield _store(source, "TLS 1.2", Request(HEALTH, tls12=True), "identity", str(HEALTH))
+    yield _store(source, Kind.WRONG_AUDIENCE, wrong, "store", "login")
+    yield _store(source, Kind.PLAINTEXT, Request(HEALTH, tls=False), "identity", str(HEALTH))
+    yield _store(source, Kind.OLD_TLS, Request(HEALTH, tls12=True), "identity", str(HEALTH))
 
 
 def store_alone(graph: Graph, source: Party) -> Iterator[Probe]:
@@ -44,7 +44,7 @@ def at_database(graph: Graph, source: Party, database: Ref) -> Iterator[Probe]:
     target = Party("database", database.namespace, database.name)
     uses = [use for use in graph.uses_by.get(source.ref, ()) if use.database == database]
     if source.role != "service" or not uses:
-        yield Probe(source, target, d.DATABASE_PORT, "database port", Connect(), frozenset({"network"}))
+        yield Probe(source, target, d.DATABASE_PORT, Kind.DATABASE_PORT, Connect(), frozenset({"network"}))
         return
     for use in uses:
         yield from _leases(source, target, use)
@@ -75,7 +75,7 @@ def _foreign_logins(graph: Graph, source: Party, phase: Phase) -> Iterator[Probe
         if service.ref != source.ref and needs_store(graph, service.ref):
             role = store_name(service.ref)
             path = next(iter(own_paths(graph, service.ref)), OWN_TOKEN)
-            yield _store(source, "another's secret", _read(role, path), "store", f"{path} as {role}", phase)
+            yield _store(source, Kind.ANOTHERS_PATH, _read(role, path), "store", f"{path} as {role}", phase)
 
 
 def _read(role: str, path: str) -> StoreRequest:
@@ -83,7 +83,7 @@ def _read(role: str, path: str) -> StoreRequest:
 
 
 def _store(
-    source: Party, kind: str, attempt: Attempt, layer: Layer | None, operation: str = "", phase: Phase = "closed"
+    source: Party, kind: Kind, attempt: Attempt, layer: Layer | None, operation: str = "", phase: Phase = "closed"
 ) -> Probe:
     layers: frozenset[Layer] = frozenset({layer} if layer else ())
     return Probe(source, STORE, d.STORE_PORT, kind, attempt, layers, phase, operation)
@@ -92,21 +92,21 @@ def _store(
 def _leases(source: Party, target: Party, use: Use) -> Iterator[Probe]:
     operation = f"log in as {use.role}"
     good, ended = Lease(use, expired=False), Lease(use, expired=True)
-    yield Probe(source, target, d.DATABASE_PORT, "leased credentials", good, operation=operation)
+    yield Probe(source, target, d.DATABASE_PORT, Kind.LEASED, good, operation=operation)
     refused: frozenset[Layer] = frozenset({"database"})
-    yield Probe(source, target, d.DATABASE_PORT, "expired lease", ended, refused, operation=operation)
+    yield Probe(source, target, d.DATABASE_PORT, Kind.EXPIRED, ended, refused, operation=operation)
 
 
 def _wrong_log_ins(source: Party, target: Party, phase: Phase) -> Iterator[Probe]:
-    ways: list[tuple[str, LogIn, Layer]] = [
-        ("plaintext", LogIn("postgres", tls=False), "database"),
-        ("no credentials", LogIn("garrison-probe"), "database"),
-        ("no certificate", LogIn("openbao"), "database"),
-        ("wrong authority", LogIn("openbao", credential="foreign authority"), "identity"),
-        ("TLS 1.2", LogIn("garrison-probe", tls12=True), "identity"),
+    ways: list[tuple[Kind, LogIn, Layer]] = [
+        (Kind.PLAINTEXT, LogIn("postgres", tls=False), "database"),
+        (Kind.NO_CREDENTIALS, LogIn("garrison-probe"), "database"),
+        (Kind.NO_CERTIFICATE, LogIn("openbao"), "database"),
+        (Kind.WRONG_AUTHORITY, LogIn("openbao", credential="foreign authority"), "identity"),
+        (Kind.OLD_TLS, LogIn("garrison-probe", tls12=True), "identity"),
     ]
     if source.role == "service":
-        ways.append(("wrong certificate", LogIn("openbao", credential="own"), "database"))
+        ways.append((Kind.WRONG_CERTIFICATE, LogIn("openbao", credential="own"), "database"))
     for kind, attempt, layer in ways:
         operation = f"log in as {attempt.user}"
         yield Probe(source, target, d.DATABASE_PORT, kind, attempt, frozenset({layer}), phase, operation)

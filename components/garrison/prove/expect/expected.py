@@ -14,6 +14,7 @@ from garrison.prove.model import (
     FREE_PORT,
     Admit,
     Connect,
+    Kind,
     Layer,
     Party,
     Probe,
@@ -25,9 +26,9 @@ RBAC: frozenset[Layer] = frozenset({"rbac"})
 REFUSED: frozenset[Layer] = frozenset({"admission"})
 NOT_REFUSED: frozenset[Layer] = frozenset()
 ADMISSION = (
-    (Admit("plain pod"), NOT_REFUSED),
-    (Admit("privileged pod"), REFUSED),
-    (Admit("node port"), REFUSED),
+    (Admit(Kind.PLAIN_POD), NOT_REFUSED),
+    (Admit(Kind.PRIVILEGED_POD), REFUSED),
+    (Admit(Kind.NODE_PORT), REFUSED),
 )
 
 
@@ -78,12 +79,12 @@ def _surroundings(graph: Graph, source: Party) -> Iterator[Probe]:
     if source == FREE:
         for namespace in namespaces(graph):
             stray = Party("stray", namespace)
-            yield Probe(FREE, stray, FREE_PORT, "undeclared destination", Connect(), NETWORK)
-        yield Probe(FREE, API, API_PORT, "control", Connect())
+            yield Probe(FREE, stray, FREE_PORT, Kind.UNDECLARED_DESTINATION, Connect(), NETWORK)
+        yield Probe(FREE, API, API_PORT, Kind.CONTROL, Connect())
         return
-    yield Probe(source, FREE, FREE_PORT, "undeclared destination", Connect(), NETWORK)
+    yield Probe(source, FREE, FREE_PORT, Kind.UNDECLARED_DESTINATION, Connect(), NETWORK)
     layers = frozenset() if source.role == "service" and source.ref in graph.permissions_of else NETWORK
-    yield Probe(source, API, API_PORT, "Kubernetes API", Connect(), layers)
+    yield Probe(source, API, API_PORT, Kind.KUBERNETES_API, Connect(), layers)
 
 
 def _outside(graph: Graph) -> Iterator[Probe]:
@@ -101,7 +102,7 @@ def _api_server(graph: Graph) -> Iterator[Probe]:
     for account in (*services(graph), *databases(graph)):
         for review, permitted in rights.reviews(graph, account.ref).items():
             layers = NOT_REFUSED if permitted else RBAC
-            kind = "declared permission" if permitted else "service account"
+            kind = Kind.PERMISSION if permitted else Kind.SERVICE_ACCOUNT
             yield Probe(account, API, API_PORT, kind, review, layers, operation=str(review))
     for name in graph.namespaces:
         target = Party("namespace", name)
@@ -120,7 +121,7 @@ def _identity_alone(graph: Graph) -> Iterator[Probe]:
     """With the network opened for the probes. That a source gets out at all is the control of its refusals before."""
     for source in sources(graph):
         if source != FREE:
-            yield Probe(source, FREE, FREE_PORT, "control", Connect(), phase="network open")
+            yield Probe(source, FREE, FREE_PORT, Kind.CONTROL, Connect(), phase="network open")
         for target in services(graph):
             if source != target:
                 yield from calls.identity_alone(graph, source, target)

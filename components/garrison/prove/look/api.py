@@ -9,7 +9,7 @@ from garrison import defaults as d
 from garrison.manifest import Manifest
 from garrison.prove.kubectl import Kubectl, as_list
 from garrison.prove.look import pods
-from garrison.prove.model import FREE, Admit, Probe, Review, Seen
+from garrison.prove.model import FREE, Admit, Kind, Probe, Review, Seen
 from garrison.words import Ref
 
 FORBIDDEN = ("Forbidden", "forbidden", "denied the request")
@@ -71,11 +71,11 @@ def _reviewed(review: Manifest) -> Seen:
 def _object(probe: Probe, image: str) -> Manifest:
     assert isinstance(probe.attempt, Admit)
     where = Ref(probe.target.namespace, "garrison-probe-admission")
-    if probe.attempt.what == "node port":
+    if probe.attempt.what == Kind.NODE_PORT:
         meta = {"name": where.name, "namespace": where.namespace}
         spec = {"type": "NodePort", "selector": {d.NAME: "nobody"}, "ports": [{"port": 80}]}
         return {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}
     pod = pods.stand_in(FREE, where, run="dry-run", image=image)
-    if probe.attempt.what == "privileged pod":
+    if probe.attempt.what == Kind.PRIVILEGED_POD:
         pod["spec"]["containers"][0]["securityContext"] = {"privileged": True}
     return pod
