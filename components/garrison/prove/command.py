@@ -23,7 +23,7 @@ from garrison.prove.judge.picture import as_svg
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.look.alone import alone, cluster_id
 from garrison.prove.look.execute import Runner
-from garrison.prove.look.phases import prove
+from garrison.prove.look.phases import controls_of, prove
 from garrison.prove.look.session import Session, cleaned
 from garrison.prove.look.world import ADMIN
 from garrison.prove.model import Party, Probe, ProveError, Result
@@ -60,7 +60,9 @@ def run(graph: Graph, options: argparse.Namespace) -> int:
 
 
 def _run(graph: Graph, options: argparse.Namespace) -> int:
-    probes = select(expected(graph, layers=options.layers), options.source, options.target)
+    everything = expected(graph, layers=options.layers)
+    probes = select(everything, options.source, options.target)
+    controls = controls_of(everything, probes)
     image: str = options.image or dict(graph.images).get("prober", "")
     _check(graph, image, options.picture)
     started = time.monotonic()
@@ -70,12 +72,12 @@ def _run(graph: Graph, options: argparse.Namespace) -> int:
         runner = Runner(session, options.timeout)
         change = Change(session, runner, options.store_admin, Safe(kubectl, graph, Journal(cluster), _say))
         left, also = change.mend(), change.administrator
-        session.start(probes, [also] if also and (left or options.drill is not None) else [])
+        session.start([*probes, *controls], [also] if also and (left or options.drill is not None) else [])
         change.finish(left)
         if options.drill is not None:
             findings = Drill(change).run(probes, options.drill or ["*"])
             return _drilled(findings, options.format, session.run, time.monotonic() - started)
-        results = prove(session, runner, probes, options.store_admin)
+        results = prove(session, runner, probes, controls, options.store_admin)
     _show(graph, options, results, session.run, time.monotonic() - started)
     return report.exit_code(results)
 

@@ -193,6 +193,7 @@ class Seen:
     verdict: Verdict
     layer: Layer | None = None
     reason: str = ""
+    looks: int = 1  # from and at how many replicas
 
 
 @dataclass(frozen=True)

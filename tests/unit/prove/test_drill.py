@@ -9,9 +9,9 @@ from garrison.manifest import Manifest
 from garrison.model.graph import Graph
 from garrison.prove.drill import findings as drilled
 from garrison.prove.drill import keep
-from garrison.prove.drill.drill import gave_way
 from garrison.prove.drill.findings import Finding
 from garrison.prove.expect.expected import expected
+from garrison.prove.judge.verdict import gave_way
 from garrison.prove.kubectl import MANAGER
 from garrison.prove.model import Probe, Result, Seen
 

@@ -16,7 +16,7 @@ from garrison.prove import command as prove
 from garrison.prove.expect.expected import expected
 from garrison.prove.judge import classify, report
 from garrison.prove.judge.picture import as_svg
-from garrison.prove.look.execute import knock, node_addresses, worst
+from garrison.prove.look.execute import knock, node_addresses, openest
 from garrison.prove.look.phases import settled
 from garrison.prove.model import Connect, Lease, Probe, ProveError, Request, Result, Seen, StoreRequest, Verdict
 
@@ -164,9 +164,9 @@ def test_a_deviation_that_stays_is_reported(graph: Graph) -> None:
 
 
 def test_one_open_node_is_enough() -> None:
-    assert worst([Seen("refused", "network"), Seen("allowed"), Seen("error")]).verdict == "allowed"
-    assert worst([Seen("refused", "network"), Seen("error")]).verdict == "error"
-    assert worst([]).verdict == "error"
+    assert openest([Seen("refused", "network"), Seen("allowed"), Seen("error")]).verdict == "allowed"
+    assert openest([Seen("refused", "network"), Seen("error")]).verdict == "error"
+    assert openest([]).verdict == "error"
 
 
 def test_only_node_addresses_are_tried_from_outside() -> None:

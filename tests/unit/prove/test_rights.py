@@ -12,9 +12,10 @@ from garrison import App, Graph
 from garrison.declare.app import MayStatement
 from garrison.derive import render
 from garrison.manifest import Manifest
-from garrison.prove.drill import cuts, drill
+from garrison.prove.drill import cuts
 from garrison.prove.expect import rights
 from garrison.prove.expect.expected import expected
+from garrison.prove.judge.verdict import gave_way
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.look import api
 from garrison.prove.model import API, Connect, Probe, Result, Review, Seen
@@ -136,9 +137,9 @@ def test_the_drill_takes_each_role_away_and_opens_it_and_the_probes_notice(permi
         roles: list[dict[str, Any]] = [m for m in render(permitted) if m["kind"] != "Role"] + list(cut.weaker)
         mine = [p for p in probes if cut.affected(p)]
         assert {p.source.ref for p in mine} == {ORDERS}
-        assert any(drill.gave_way(Result(p, _seen(roles, p))) for p in mine)
+        assert any(gave_way(Result(p, _seen(roles, p))) for p in mine)
         whole = render(permitted)
-        assert not any(drill.gave_way(Result(p, _seen(whole, p))) for p in mine), "the control: nothing is cut"
+        assert not any(gave_way(Result(p, _seen(whole, p))) for p in mine), "the control: nothing is cut"
 
 
 def _seen(manifests: list[dict[str, Any]], probe: Probe) -> Seen:

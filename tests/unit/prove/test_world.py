@@ -11,7 +11,7 @@ from garrison import defaults as d
 from garrison.model.graph import Graph
 from garrison.prove.expect.expected import expected
 from garrison.prove.look.forge import KeyPair
-from garrison.prove.look.world import ADMIN, World, impersonated, spec, subjects
+from garrison.prove.look.world import ADMIN, Place, Spec, World, impersonated, specs, subjects
 from garrison.prove.model import Admit, Lease, LogIn, Party, Probe, ProveError, Request, Review
 from garrison.words import Ref
 
@@ -34,9 +34,25 @@ def world(graph: Graph) -> World:
         if isinstance(p.attempt, Request | LogIn) and p.attempt.credential.startswith("foreign")
     }
     tokens = {subject: f"token of {subject}" for p in probes for subject in subjects(p, ADMIN)}
-    addresses = {party: f"192.0.2.{i}" for i, party in enumerate(places)}
-    opened = {party: f"198.51.100.{i}" for i, party in enumerate(places)}
+    addresses = {
+        party: (Place(f"192.0.2.{i}", "a"), Place(f"192.0.2.{i + 100}", "b")) for i, party in enumerate(places)
+    }
+    opened = {party: (Place(f"198.51.100.{i}"),) for i, party in enumerate(places)}
     return World(graph, addresses, opened, forged, tokens)
+
+
+def spec(probe: Probe, world: World) -> Spec:
+    """What is done at the first replica."""
+    return next(iter(specs(probe, world).values()))
+
+
+def test_every_replica_of_a_target_is_tried_and_through_a_proxy_whichever_it_takes(graph: Graph, world: World) -> None:
+    for probe in tool_probes(graph):
+        found = [one["database"] if isinstance(probe.attempt, Lease) else one for one in specs(probe, world).values()]
+        hosts = [one["host"] for one in found]
+        through = isinstance(probe.attempt, Request) and probe.attempt.through_proxy
+        known = world.opened if probe.phase == "identity open" else world.addresses
+        assert hosts == (["127.0.0.1"] if through else [place.address for place in known[probe.target]])
 
 
 def test_every_probe_can_be_written_down_as_json(graph: Graph, world: World) -> None:
@@ -75,7 +91,7 @@ def test_the_declared_call_goes_through_the_own_proxy(graph: Graph, world: World
 
 def test_network_alone_is_tried_at_the_opened_copies(graph: Graph, world: World) -> None:
     found = {spec(p, world)["host"] for p in tool_probes(graph) if p.phase == "identity open"}
-    assert found <= set(world.opened.values())
+    assert found <= {place.address for places in world.opened.values() for place in places}
 
 
 def test_bodies_are_no_valid_requests(graph: Graph, world: World) -> None:

@@ -11,21 +11,12 @@ from garrison.prove.drill.change import NOTICE_SECONDS, Change
 from garrison.prove.drill.cuts import Cut, cuts
 from garrison.prove.drill.findings import Finding
 from garrison.prove.judge.report import sentence
+from garrison.prove.judge.verdict import gave_way
 from garrison.prove.look.phases import settled
 from garrison.prove.look.session import Session
-from garrison.prove.model import Layer, Party, Probe, ProveError, Result
+from garrison.prove.model import Party, Probe, ProveError, Result
 
 RECOVERY_SECONDS = 90.0
-DEPTH: tuple[Layer, ...] = (  # how far a refused probe got
-    "workload",  # also what a pod that is being stopped looks like
-    "network",
-    "identity",
-    "authorization",
-    "store",
-    "database",
-    "rbac",
-    "admission",
-)
 
 
 @dataclass(frozen=True)
@@ -86,13 +77,3 @@ class Drill:
             return (result.probe.target if cut.everyone else None) in red
 
         return settled(probes, run, patience=NOTICE_SECONDS, done=done)
-
-
-def gave_way(result: Result) -> bool:
-    """A probe that got further than it may, or not as far as it must; not one that met a pod on its way out."""
-    probe, seen = result.probe, result.seen
-    if result.ok or seen.verdict == "error":
-        return False
-    if probe.expected == "allowed" or seen.layer is None:
-        return True
-    return DEPTH.index(seen.layer) > max(DEPTH.index(layer) for layer in probe.layers)

@@ -60,6 +60,7 @@ def summary(results: Sequence[Result], run: str, seconds: float) -> dict[str, ob
         "run": run,
         "seconds": round(seconds, 1),
         "probes": len(results),
+        "attempts": sum(r.seen.looks for r in results),
         "allowed": sum(r.ok and r.seen.verdict == "allowed" for r in results),
         "refused": sum(r.ok and r.seen.verdict == "refused" for r in results),
         "refused_by": dict(sorted(layers.items())),
@@ -174,6 +175,7 @@ def _verdict(results: Sequence[Result], seconds: float, colour: bool) -> list[st
     count = f"{len(results)} probes in {seconds:.0f} s"
     if not wrong:
         allowed = sum(r.seen.verdict == "allowed" for r in results)
-        return [f"{count}: {allowed} allowed and {len(results) - allowed} refused, all as declared"]
+        tried = f"; {sum(r.seen.looks for r in results)} attempts, from and at every ready replica"
+        return [f"{count}: {allowed} allowed and {len(results) - allowed} refused, all as declared{tried}"]
     paint = (COLOURS["wrong"], PLAIN) if colour else ("", "")
     return [f"{paint[0]}{count}: {len(wrong)} not as declared{paint[1]}", *(f"  {line}" for line in wrong)]

@@ -10,18 +10,19 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from garrison import defaults as d
 from garrison.manifest import Manifest
 from garrison.prove.expect.data import STORE
 from garrison.prove.judge import classify
+from garrison.prove.judge.verdict import worst
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.look import api, proxylog
 from garrison.prove.look.pods import Variant
 from garrison.prove.look.session import Session, misled
-from garrison.prove.look.world import REQUEST_ID, Spec, World, administration, spec
+from garrison.prove.look.world import REQUEST_ID, Place, Spec, World, administration, specs
 from garrison.prove.model import OUTSIDE, Admit, Party, Probe, ProveError, Result, Review, Seen
 from garrison.words import Ref
 
@@ -42,11 +43,14 @@ class Runner:
         """The results, in the order of the probes."""
         batches: dict[Callable[[list[Probe]], list[Seen]], list[Probe]] = {}
         for probe in probes:
-            batches.setdefault(self._carrier(probe, world), []).append(probe)
+            for carrier in self._carriers(probe, world):
+                batches.setdefault(carrier, []).append(probe)
+        seen: dict[Probe, list[Seen]] = {}
         with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
             found = pool.map(lambda batch: list(zip(batch[1], _safely(*batch), strict=True)), batches.items())
-            seen = {probe: what for pairs in found for probe, what in pairs}
-        return [Result(probe, seen[probe]) for probe in probes]
+            for probe, what in (pair for pairs in found for pair in pairs):
+                seen.setdefault(probe, []).append(what)
+        return [Result(probe, worst(probe, seen[probe])) for probe in probes]
 
     def as_administrator(self, source: Party, admin: Ref, method: str, path: str, data: object) -> None:
         """One write at the secret store, from a pod that can reach it."""
@@ -54,23 +58,25 @@ class Runner:
         found = self.session.finder.targets()
         if STORE not in found:
             raise ProveError(f"the secret store {STORE} has no ready pod")
-        address = found[STORE]["status"]["podIP"]
+        address = found[STORE][0]["status"]["podIP"]
         attempt = administration(address, admin, self.session.finder.token(str(admin), d.STORE_AUDIENCE))
         attempt |= {"method": method, "path": path, "data": data}
         (seen,) = tool(kubectl, self.session.pod_of(source), [attempt], self.timeout)
         if seen["stage"] != "store" or seen["status"] not in (200, 204):
             raise ProveError(f"the secret store did not take {method} {path}: {seen['error'] or seen['status']}")
 
-    def _carrier(self, probe: Probe, world: World) -> Any:
+    def _carriers(self, probe: Probe, world: World) -> list[Any]:
+        """Who carries it out: for a probe from a workload, each of the pods that speak for it."""
         match probe:
             case Probe(attempt=Review()):
-                return self._reviews
+                return [self._reviews]
             case Probe(attempt=Admit()):
-                return self._admissions
+                return [self._admissions]
             case Probe(source=source) if source == OUTSIDE:
-                return self._outside
-            case _:
-                return _Pod(self.session, probe.source, "-misled" if misled(probe) else "", world, self.timeout)
+                return [self._outside]
+        variant: Variant = "-misled" if misled(probe) else ""
+        count = self.session.replicas_of(probe.source, variant)
+        return [_Pod(self.session, probe.source, variant, replica, world, self.timeout) for replica in range(count)]
 
     def _reviews(self, probes: list[Probe]) -> list[Seen]:
         return api.reviews(self.session.kubectl, probes)
@@ -83,7 +89,7 @@ class Runner:
         nodes = node_addresses(self.session.kubectl.items("nodes"))
         with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
             knocks = [[pool.submit(knock, node, probe.port, self.timeout) for node in nodes] for probe in probes]
-            return [worst(future.result() for future in row) for row in knocks]
+            return [openest(future.result() for future in row) for row in knocks]
 
 
 @dataclass(frozen=True)
@@ -93,18 +99,30 @@ class _Pod:
     session: Session
     source: Party
     variant: Variant
+    replica: int
     world: World
     timeout: float
 
     def __hash__(self) -> int:
-        return hash((self.source, self.variant))
+        return hash((self.source, self.variant, self.replica))
 
     def __call__(self, probes: list[Probe]) -> list[Seen]:
-        attempts = [spec(probe, self.world) for probe in probes]
-        where = self.session.pod_of(self.source, self.variant)
+        """Each probe at every replica of its target; of these, what counts."""
+        every = [(probe, place, one) for probe in probes for place, one in specs(probe, self.world).items()]
+        attempts = [one for _, _, one in every]
+        where = self.session.pod_of(self.source, self.variant, self.replica)
         observations = tool(self.session.kubectl, where, attempts, self.timeout)
         self._ask_proxy(where, attempts, observations)
-        return [classify.read(probe.attempt, seen) for probe, seen in zip(probes, observations, strict=True)]
+        found: dict[Probe, list[Seen]] = {}
+        for (probe, place, _), observation in zip(every, observations, strict=True):
+            seen = classify.read(probe.attempt, observation)
+            found.setdefault(probe, []).append(replace(seen, reason=f"{seen.reason}{self._between(where, place)}"))
+        return [worst(probe, found[probe]) for probe in probes]
+
+    def _between(self, where: Ref, place: Place) -> str:
+        """Which replica it was, for the sentence about a deviation."""
+        start = f"from {where.name} " if self.session.replicas_of(self.source, self.variant) > 1 else ""
+        return f" [{start}at {place.pod}]" if place.pod else ""
 
     def _ask_proxy(self, where: Ref, attempts: Sequence[Spec], observations: Sequence[dict[str, Any]]) -> None:
         """Why the own proxy could not reach a callee is in its access log only; the caller is told no more than 503."""
@@ -152,7 +170,7 @@ def knock(host: str, port: int, timeout: float) -> Seen:
     return Seen("allowed", None, f"node {host} answers")
 
 
-def worst(seen: Iterable[Seen]) -> Seen:
+def openest(seen: Iterable[Seen]) -> Seen:
     """One open door is enough."""
     return min(
         seen, key=lambda s: ("allowed", "error", "refused").index(s.verdict), default=Seen("error", None, "no nodes")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from garrison import defaults as d
@@ -15,7 +15,7 @@ from garrison.prove.kubectl import Kubectl
 from garrison.prove.look import pods
 from garrison.prove.look.forge import Forged
 from garrison.prove.look.pods import LABEL
-from garrison.prove.look.world import Subject, World, subjects
+from garrison.prove.look.world import Place, Subject, World, subjects
 from garrison.prove.model import API, Party, Probe, ProveError
 from garrison.words import Ref
 
@@ -42,33 +42,35 @@ class Finder:
             raise ProveError(f"{kind} {ref} is not on the cluster: run `pulumi up` first")
         return self.live[kind][ref]
 
-    def targets(self, live: Sequence[Manifest] | None = None) -> dict[Party, Manifest]:
-        """One ready pod of every workload: the first by name, so that two runs take the same."""
+    def targets(self, live: Sequence[Manifest] | None = None) -> dict[Party, list[Manifest]]:
+        """Every ready pod of every workload, by name."""
         parties = {party.ref: party for party in (*services(self.graph), *databases(self.graph), STORE)}
-        found: dict[Party, Manifest] = {}
+        found: dict[Party, list[Manifest]] = {}
         some = self._pods() if live is None else live
         for pod in sorted(some, key=lambda pod: str(pod["metadata"]["name"])):
             labels = pod["metadata"]["labels"]
             party = parties.get(Ref(pod["metadata"]["namespace"], labels[d.NAME]))
             if party and LABEL not in labels and pods.ready(pod):
-                found.setdefault(party, pod)
+                found.setdefault(party, []).append(pod)
         return found
 
     def world(self, probes: Collection[Probe], admin: Ref, forged: Forged) -> World:
         """Addresses as they are now, and the tokens these probes need."""
         live = self._pods()
-        own = {
-            _ref(p): str(p["status"].get("podIP", "")) for p in live if p["metadata"]["labels"].get(LABEL) == self.run
-        }
-        addresses = {party: str(pod["status"]["podIP"]) for party, pod in self.targets(live).items()}
+        own = {_ref(pod): _place(pod) for pod in live if pod["metadata"]["labels"].get(LABEL) == self.run}
+        addresses = {party: tuple(map(_place, found)) for party, found in self.targets(live).items()}
         for party in sources(self.graph):
             if party.role in ("free", "stray") and (where := pods.where(party, self.run)) in own:
-                addresses[party] = own[where]
-        addresses[API] = self._api_address()
-        opened = {p: own[ref] for p in services(self.graph) if (ref := pods.where(p, self.run, "-open")) in own}
+                addresses[party] = (own[where],)
+        addresses[API] = (Place(self._api_address()),)
+        opened = {party: self._copies(party, own) for party in services(self.graph)}
         needed = sorted({subject for probe in probes for subject in subjects(probe, admin)})
         tokens = {subject: self.token(*subject) for subject in needed}
         return World(self.graph, addresses, opened, forged, tokens, admin)
+
+    def _copies(self, party: Party, own: Mapping[Ref, Place]) -> tuple[Place, ...]:
+        names = (pods.where(party, self.run, "-open", replica) for replica in range(len(own)))
+        return tuple(own[name] for name in names if name in own)
 
     def token(self, whose: str, audience: str) -> str:
         """A service account token as a pod of that account would get it."""
@@ -86,6 +88,10 @@ class Finder:
     def _api_address(self) -> str:
         self.api = self.api or str(self.kubectl.get("service", "kubernetes", "default")["spec"]["clusterIP"])
         return self.api
+
+
+def _place(pod: Manifest) -> Place:
+    return Place(str(pod["status"].get("podIP", "")), pod["metadata"]["name"])
 
 
 def _ref(pod: Manifest) -> Ref:

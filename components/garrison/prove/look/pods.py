@@ -24,7 +24,15 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104  an undeclared pod hides nothing: what prot
 RESOURCES = {"requests": {"cpu": "5m", "memory": "32Mi"}, "limits": {"cpu": "500m", "memory": "128Mi"}}
 LOG_AT_ONCE = ("--file-flush-interval-msec", "50")  # the reason of a refusal is wanted now, not in ten seconds
 HOPELESS = ("InvalidImageName", "ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "CreateContainerConfigError")
-KEPT = ("serviceAccountName", "securityContext", "nodeSelector", "tolerations", "imagePullSecrets", "priorityClassName")
+KEPT = (
+    "serviceAccountName",
+    "securityContext",
+    "nodeSelector",
+    "affinity",
+    "tolerations",
+    "imagePullSecrets",
+    "priorityClassName",
+)
 
 
 def namespace_of(run: str) -> str:
@@ -32,10 +40,16 @@ def namespace_of(run: str) -> str:
     return f"garrison-probe-{run}"
 
 
-def where(party: Party, run: str, variant: Variant = "") -> Ref:
-    """The pod of a party's probes; its copy that makes no demands on callers, or that takes wrong turns."""
+def where(party: Party, run: str, variant: Variant = "", replica: int = 0) -> Ref:
+    """The pod of a party's probes; its copy that makes no demands on callers, or that takes wrong turns.
+
+    One for each of the party's replicas that differ.
+    """
     stem = {"stray": "undeclared", "free": "free", "database": f"{party.name}-database"}.get(party.role, party.name)
-    return Ref(namespace_of(run) if party == FREE else party.namespace, f"garrison-probe-{stem}{variant}")
+    return Ref(
+        namespace_of(run) if party == FREE else party.namespace,
+        f"garrison-probe-{stem}{variant}{f'-r{replica + 1}' if replica else ''}",
+    )
 
 
 def clone(deployment: Manifest, *, name: str, run: str, image: str, port: int, config: str = "") -> Manifest:
@@ -76,7 +90,8 @@ def stand_in(party: Party, ref: Ref, *, run: str, image: str, owner: Manifest | 
     body: dict[str, Any] = {"securityContext": d.pod_security_context(), "serviceAccountName": ACCOUNT}
     if owner:
         labels = owner["spec"]["template"]["metadata"]["labels"]
-        body["serviceAccountName"] = owner["spec"]["template"]["spec"]["serviceAccountName"]
+        like = owner["spec"]["template"]["spec"]
+        body |= {key: like[key] for key in ("serviceAccountName", "affinity", "tolerations") if key in like}
     listen = _application(image, EVERYWHERE, FREE_PORT, d.container_security_context(d.APP_UID), [])
     return _pod(ref, run, labels, {**body, "containers": [listen]})
 

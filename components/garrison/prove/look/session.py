@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import signal
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ from garrison.model.graph import Graph
 from garrison.prove.expect.calls import impostor
 from garrison.prove.expect.expected import namespaces, services, sources
 from garrison.prove.kubectl import Kubectl
-from garrison.prove.look import forge, opening, pods
+from garrison.prove.look import forge, opening, pods, replicas
 from garrison.prove.look.alone import undisturbed
 from garrison.prove.look.finding import Finder
 from garrison.prove.look.pods import LABEL, Variant
@@ -44,9 +44,14 @@ class Session:
     def __post_init__(self) -> None:
         self.finder = Finder(self.kubectl, self.graph, self.run)
         self.namespace = pods.namespace_of(self.run)
+        self.replicas: dict[tuple[Party, Variant], int] = {}
 
-    def pod_of(self, party: Party, variant: Variant = "") -> Ref:
-        return pods.where(party, self.run, variant)
+    def pod_of(self, party: Party, variant: Variant = "", replica: int = 0) -> Ref:
+        return pods.where(party, self.run, variant, replica)
+
+    def replicas_of(self, party: Party, variant: Variant = "") -> int:
+        """From how many pods a party is spoken for."""
+        return self.replicas.get((party, variant), 1)
 
     def world(self, probes: Collection[Probe], admin: Ref) -> World:
         return self.finder.world(probes, admin, self.forged)
@@ -76,21 +81,22 @@ class Session:
             self._wait_for_pods()
 
     def _pods(self, used: Collection[Party], opened: Collection[Party]) -> Iterator[Manifest]:
+        live = self.finder.targets()
         for party in sources(self.graph):
             if party in used:
-                yield self._pod(party)
+                yield from self._speakers(party, live.get(party, ()))
         for party in services(self.graph):
             if party in opened:
                 config = self.pod_of(party, "-open")
-                live = self.finder.find("configmaps", config_ref(party.ref))
+                found = self.finder.find("configmaps", config_ref(party.ref))
                 meta = {"name": config.name, "namespace": config.namespace, "labels": {LABEL: self.run}}
-                data = opening.identity(live["data"])
+                data = opening.identity(found["data"])
                 yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
-                yield self._clone(party, config.name, config.name)
+                yield from self._clones(party, live.get(party, ()), "-open", config.name)
 
     def _misled(self, callers: Collection[Party]) -> Iterator[Manifest]:
         """Copies of callers for whom each callee's name leads to another service's pod."""
-        live = {party.ref: pod for party, pod in self.finder.targets().items()} if callers else {}
+        live = {party.ref: found[0] for party, found in self.finder.targets().items()} if callers else {}
         for party in sorted(callers):
             callees = [call.callee for call in self.graph.calls_from[party.ref]]
             others = {callee: impostor(self.graph, party.ref, callee) for callee in callees}
@@ -99,7 +105,8 @@ class Session:
                 for callee, other in others.items()
                 if other in live
             }
-            yield pods.mislead(self._clone(party, self.pod_of(party, "-misled").name, ""), names)
+            (clone,) = self._clones(party, (), "-misled")
+            yield pods.mislead(clone, names)
 
     def mislead_anew(self, callers: Collection[Party]) -> None:
         """Replace these callers' misled copies: their proxies read configuration and addresses when they start."""
@@ -110,19 +117,32 @@ class Session:
         if fresh:
             self._wait_for_pods()
 
-    def _pod(self, party: Party) -> Manifest:
-        where = self.pod_of(party)
+    def _speakers(self, party: Party, live: Sequence[Manifest]) -> Iterator[Manifest]:
+        """The pods that speak for a party: for a workload one for each of its replicas that differ."""
         if party.role == "service":
-            return self._clone(party, where.name, "")
-        owner = None
-        if party.role == "database":
-            owner = self.finder.find("statefulsets", party.ref)
+            yield from self._clones(party, live)
+        elif party.role == "database":
+            for replica, like in enumerate(self._alike("statefulsets", party, live, "")):
+                yield self._stand_in(party, replica, like)
+        else:
+            yield self._stand_in(party, 0, None)
+
+    def _stand_in(self, party: Party, replica: int, owner: Manifest | None) -> Manifest:
+        where = self.pod_of(party, "", replica)
         return pods.stand_in(party, where, run=self.run, image=self.image, owner=owner)
 
-    def _clone(self, party: Party, name: str, config: str) -> Manifest:
-        live = self.finder.find("deployments", party.ref)
+    def _clones(
+        self, party: Party, live: Sequence[Manifest], variant: Variant = "", config: str = ""
+    ) -> Iterator[Manifest]:
         port = self.graph.by_ref[party.ref].port
-        return pods.clone(live, name=name, run=self.run, image=self.image, port=port, config=config)
+        for replica, like in enumerate(self._alike("deployments", party, live, variant)):
+            name = self.pod_of(party, variant, replica).name
+            yield pods.clone(like, name=name, run=self.run, image=self.image, port=port, config=config)
+
+    def _alike(self, kind: str, party: Party, live: Sequence[Manifest], variant: Variant) -> list[Manifest]:
+        found = replicas.distinct(self.finder.find(kind, party.ref), live)
+        self.replicas[party, variant] = len(found)
+        return found
 
     def _wait_for_pods(self) -> None:
         self._wait("pods", f"--selector={LABEL}={self.run}", "--all-namespaces", condition="ContainersReady")

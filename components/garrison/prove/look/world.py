@@ -36,12 +36,20 @@ BODY = "garrison probe: this is no valid request body\n"  # so that no applicati
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a party can be reached: one of its pods, or an address that is no pod's."""
+
+    address: str
+    pod: str = ""
+
+
+@dataclass(frozen=True)
 class World:
-    """Addresses, forged certificates and tokens of one run."""
+    """Addresses of every replica, forged certificates and tokens of one run."""
 
     graph: Graph
-    addresses: Mapping[Party, str]
-    opened: Mapping[Party, str] = field(default_factory=dict)
+    addresses: Mapping[Party, tuple[Place, ...]]
+    opened: Mapping[Party, tuple[Place, ...]] = field(default_factory=dict)
     forged: Forged = field(default_factory=dict)
     tokens: Mapping[Subject, str] = field(default_factory=dict)
     admin: Ref = ADMIN
@@ -58,9 +66,14 @@ def subjects(probe: Probe, admin: Ref) -> list[Subject]:
             return []
 
 
-def spec(probe: Probe, world: World) -> Spec:
-    """One attempt in the probe tool's words."""
-    host = _host(probe, world)
+def specs(probe: Probe, world: World) -> dict[Place, Spec]:
+    """The attempt at every replica of the target, in the probe tool's words; through a proxy, which one it takes."""
+    places = _places(probe, world)
+    one = isinstance(probe.attempt, Request) and probe.attempt.through_proxy
+    return {place: _spec(probe, world, place.address) for place in places[: 1 if one else None]}
+
+
+def _spec(probe: Probe, world: World, host: str) -> Spec:
     match probe.attempt:
         case Connect():
             return {"action": "connect", "host": host, "port": probe.port}
@@ -77,9 +90,9 @@ def spec(probe: Probe, world: World) -> Spec:
             raise ProveError(f"{other} is not something the probe tool does")
 
 
-def _host(probe: Probe, world: World) -> str:
+def _places(probe: Probe, world: World) -> tuple[Place, ...]:
     known = world.opened if probe.phase == "identity open" else world.addresses
-    if probe.target not in known:
+    if not known.get(probe.target):
         raise ProveError(f"{probe.target} has no ready pod: run `pulumi up`, then look at `kubectl get pods`")
     return known[probe.target]
 
@@ -138,7 +151,7 @@ def _lease(probe: Probe, lease: Lease, host: str, world: World) -> Spec:
     admin = {"role": world.admin.name, "jwt": world.tokens[str(world.admin), d.STORE_AUDIENCE]}
     database = {"host": host, "port": probe.port, "database": probe.target.name, "tls": _server(probe.target.ref)}
     return {
-        **_store(world.addresses[STORE]),
+        **_store(world.addresses[STORE][0].address),
         "action": "lease",
         "role": store_name(probe.source.ref),
         "jwt": world.tokens[str(probe.source), d.STORE_AUDIENCE],
