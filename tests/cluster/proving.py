@@ -6,10 +6,10 @@ import os
 import subprocess
 import sys
 
-from cluster.live import KUBECONFIG
+from cluster.live import CLUSTER, KUBECONFIG
 from harness import paths
 
-COMMAND = [sys.executable, "-m", "garrison", "prove", f"--kubeconfig={KUBECONFIG}"]
+COMMAND = [sys.executable, "-m", "garrison", "prove", f"--kubeconfig={KUBECONFIG}", f"--yes-open=kind-{CLUSTER}"]
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:

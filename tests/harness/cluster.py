@@ -50,6 +50,23 @@ def ensure(name: str, nodes: int = 1) -> Cluster:
         return _cluster(name, made=True)
 
 
+def open_to_drills(name: str) -> None:
+    """Say of the cluster that it is for tests: `garrison prove --drill` opens no other."""
+    where = f"--kubeconfig={paths.state() / name / 'kubeconfig'}"
+    shell.run(
+        [
+            build.binary("kubectl"),
+            where,
+            "label",
+            "namespace",
+            "kube-system",
+            "garrison.dev/drill=allowed",
+            "--overwrite",
+        ],
+        what=f"labelling cluster {name}",
+    )
+
+
 def delete(name: str) -> None:
     """Remove the cluster and what the host keeps of it; nothing happens when there is none."""
     with _held(name):

@@ -57,6 +57,7 @@ def prepare(cluster: str, nodes: int = 1, parts: Iterable[Part] = UP) -> None:
         _timed("signatures", lambda: signing.sign(ours))
         wanted = ours + _timed("platform images", platform_images.platform_images)
         _timed(f"cluster {cluster}", lambda: clusters.ensure(cluster, nodes=nodes))
+        clusters.open_to_drills(cluster)
         signing.verify(ours)  # refuses before anything is loaded or deployed
         _timed("images in the cluster", lambda: clusters.load(cluster, wanted))
         environment.write(cluster)

@@ -7,10 +7,12 @@ import fnmatch
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from garrison.declare import program
 from garrison.model.graph import Graph
+from garrison.prove.drill import consent
 from garrison.prove.drill import findings as drilled
 from garrison.prove.drill.change import Change
 from garrison.prove.drill.drill import Drill
@@ -20,9 +22,10 @@ from garrison.prove.drill.safe import Safe
 from garrison.prove.expect.expected import expected
 from garrison.prove.judge import report
 from garrison.prove.judge.picture import as_svg
-from garrison.prove.kubectl import Kubectl
+from garrison.prove.kubectl import HOME, Kubectl
 from garrison.prove.look.alone import alone, cluster_id
 from garrison.prove.look.execute import Runner
+from garrison.prove.look.lease import Holder, held
 from garrison.prove.look.phases import controls_of, prove
 from garrison.prove.look.session import Session, cleaned
 from garrison.prove.look.world import ADMIN
@@ -30,6 +33,7 @@ from garrison.prove.model import Party, Probe, ProveError, Result
 from garrison.words import Ref
 
 COULD_NOT_RUN = 2
+WHAT = "Probe the live cluster from every workload's identity: what is declared passes, and everything else is refused."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layers", action=argparse.BooleanOptionalAction, default=True, help=layers)
     drill = "on a cluster for tests: take away each protection (or those that match) in turn; probes must notice"
     parser.add_argument("--drill", nargs="*", metavar="PATTERN", help=drill)
+    yes = "the cluster that --drill may open, by its name in the kubeconfig: instead of the question"
+    parser.add_argument("--yes-open", metavar="CLUSTER", help=yes)
+    label = f"let --drill open a cluster without the label {consent.LABEL}={consent.ALLOWED} on {HOME}"
+    parser.add_argument("--unlabelled", action="store_true", help=label)
     parser.add_argument("--timeout", type=_seconds, default=2.0, metavar="SECONDS", help="for each connection")
     parser.add_argument("--image", help="the probe tool's image (default: the lock's entry `prober`)")
     parser.add_argument("--context", help="kubeconfig context")
@@ -67,8 +75,11 @@ def _run(graph: Graph, options: argparse.Namespace) -> int:
     _check(graph, image, options.picture)
     started = time.monotonic()
     kubectl = Kubectl(options.context, options.kubeconfig)
-    cluster = cluster_id(kubectl)
-    with alone(cluster), cleaned(Session(kubectl, graph, image, _say)) as session:
+    cluster, session = cluster_id(kubectl), Session(kubectl, graph, image, _say)
+    if options.drill is not None:
+        read = sys.stdin.readline if sys.stdin.isatty() else None
+        consent.ask(kubectl, graph.name, options.yes_open, unlabelled=options.unlabelled, read=read)
+    with alone(cluster, session.run) as before, held(Holder(kubectl, session.run, _say, before)), cleaned(session):
         runner = Runner(session, options.timeout)
         change = Change(session, runner, options.store_admin, Safe(kubectl, graph, Journal(cluster), _say))
         left, also = change.mend(), change.administrator
@@ -127,15 +138,15 @@ def _say(message: str) -> None:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0.1 <= value <= 60:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0.1 and 60")
-    return value
+    with suppress(ValueError):
+        if 0.1 <= float(text) <= 60:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds between 0.1 and 60")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Probe the cluster; 0 as declared, 1 a deviation, 2 a probe could not be run."""
-    parser = argparse.ArgumentParser(prog="garrison prove", description=__doc__)
+    parser = argparse.ArgumentParser(prog="garrison prove", description=WHAT)
     parser.add_argument("--app", type=Path, default=program.DEFAULT, help="the program or graph (default: %(default)s)")
     add_arguments(parser)
     options = parser.parse_args(arguments)

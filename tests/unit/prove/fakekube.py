@@ -28,8 +28,9 @@ class FakeKube:
     def __call__(
         self, arguments: Sequence[str], *, stdin: str | None = None, timeout: float = 0
     ) -> tuple[int, str, str]:
-        words = [word for word in arguments if not word.startswith("--")]
-        flags = dict(word[2:].partition("=")[::2] for word in arguments if word.startswith("--"))
+        joined = " ".join(arguments).replace("--namespace ", "--namespace=").split()
+        words = [word for word in joined if not word.startswith("--")]
+        flags = dict(word[2:].partition("=")[::2] for word in joined if word.startswith("--"))
         self.commands.append(list(arguments))
         if self.broken(arguments):
             return 1, "", "Unable to connect to the server: net/http: TLS handshake timeout"

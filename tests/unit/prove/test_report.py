@@ -221,13 +221,13 @@ def test_what_must_fail_fails_before_the_cluster_is_asked(
 def test_two_runs_on_one_cluster_do_not_mix() -> None:
     from garrison.prove.look.alone import alone
 
-    with alone("a-cluster-of-this-test"):
-        with alone("another-cluster-of-this-test"):
+    with alone("a-cluster-of-this-test", "first"):
+        with alone("another-cluster-of-this-test", "second"):
             pass
-        with pytest.raises(ProveError, match="another run"), alone("a-cluster-of-this-test"):
+        with pytest.raises(ProveError, match="another run"), alone("a-cluster-of-this-test", "third"):
             pass
-    with alone("a-cluster-of-this-test"):
-        pass
+    with alone("a-cluster-of-this-test", "fourth") as before:
+        assert before == "first", "the run that had it, not the one that was refused"
 
 
 def test_a_program_without_services_has_nothing_to_prove(capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,8 +22,11 @@ def cluster_id(kubectl: Kubectl) -> str:
 
 
 @contextmanager
-def alone(cluster: str) -> Iterator[None]:
-    """The only run of this user and machine on a cluster; the system takes the lock back from a killed run."""
+def alone(cluster: str, run: str) -> Iterator[str]:
+    """The only run of this user and machine on a cluster; the system takes the lock back from a killed run.
+
+    Yields which run had it before: whatever the cluster still says of that one, it is over.
+    """
     path = Path(tempfile.gettempdir()) / f"garrison-prove-{os.getuid()}-{cluster}.lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
@@ -32,7 +35,10 @@ def alone(cluster: str) -> Iterator[None]:
         os.close(descriptor)
         raise ProveError("another run of `garrison prove` is at work on this cluster: wait until it ends") from None
     try:
-        yield
+        before = os.pread(descriptor, 64, 0).decode(errors="replace").strip()
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, run.encode(), 0)
+        yield before
     finally:
         os.close(descriptor)
 
