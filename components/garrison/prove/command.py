@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from garrison.cluster import Cluster
 from garrison.declare import program
 from garrison.model.graph import Graph
 from garrison.prove.drill import consent
@@ -27,9 +28,11 @@ from garrison.prove.look.alone import alone, cluster_id
 from garrison.prove.look.execute import Runner
 from garrison.prove.look.lease import Holder, held
 from garrison.prove.look.phases import controls_of, prove
+from garrison.prove.look.pods import short
 from garrison.prove.look.session import Session, cleaned
 from garrison.prove.look.world import ADMIN
 from garrison.prove.model import Party, Probe, ProveError, Result
+from garrison.settings import cluster_of
 from garrison.words import Ref
 
 COULD_NOT_RUN = 2
@@ -53,6 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", type=_seconds, default=2.0, metavar="SECONDS", help="for each connection")
     parser.add_argument("--image", help="the probe tool's image (default: the lock's entry `prober`)")
     parser.add_argument("--context", help="kubeconfig context")
+    parser.add_argument(
+        "--cluster", type=Path, metavar="FILE", help="the stack's file: names and addresses of a cluster"
+    )
     parser.add_argument("--kubeconfig", help="kubeconfig file (default: as kubectl finds it)")
     admin = "the secret store's administrator, a service account (default: %(default)s)"
     parser.add_argument("--store-admin", type=Ref.parse, default=ADMIN, metavar="NAMESPACE/NAME", help=admin)
@@ -75,22 +81,28 @@ def _run(graph: Graph, options: argparse.Namespace) -> int:
     _check(graph, image, options.picture)
     started = time.monotonic()
     kubectl = Kubectl(options.context, options.kubeconfig)
-    cluster, session = cluster_id(kubectl), Session(kubectl, graph, image, _say)
-    if options.drill is not None:
-        read = sys.stdin.readline if sys.stdin.isatty() else None
-        consent.ask(kubectl, graph.name, options.yes_open, unlabelled=options.unlabelled, read=read)
-    with alone(cluster, session.run) as before, held(Holder(kubectl, session.run, _say, before)), cleaned(session):
+    there = cluster_of(options.cluster) if options.cluster else Cluster()
+    cluster, session = cluster_id(kubectl), Session(kubectl, graph, image, _say, there)
+    known = short(session.run)
+    _consent(kubectl, graph, options)
+    with alone(cluster, known) as before, held(Holder(kubectl, known, _say, before)), cleaned(session):
         runner = Runner(session, options.timeout)
-        change = Change(session, runner, options.store_admin, Safe(kubectl, graph, Journal(cluster), _say))
+        change = Change(session, runner, options.store_admin, Safe(kubectl, graph, Journal(cluster), _say, there))
         left, also = change.mend(), change.administrator
         session.start([*probes, *controls], [also] if also and (left or options.drill is not None) else [])
         change.finish(left)
         if options.drill is not None:
             findings = Drill(change).run(probes, options.drill or ["*"])
-            return _drilled(findings, options.format, session.run, time.monotonic() - started)
+            return _drilled(findings, options.format, known, time.monotonic() - started)
         results = prove(session, runner, probes, controls, options.store_admin)
-    _show(graph, options, results, session.run, time.monotonic() - started)
+    _show(graph, options, results, known, time.monotonic() - started)
     return report.exit_code(results)
+
+
+def _consent(kubectl: Kubectl, graph: Graph, options: argparse.Namespace) -> None:
+    if options.drill is not None:
+        read = sys.stdin.readline if sys.stdin.isatty() else None
+        consent.ask(kubectl, graph.name, options.yes_open, unlabelled=options.unlabelled, read=read)
 
 
 def _check(graph: Graph, image: str, picture: Path | None) -> None:

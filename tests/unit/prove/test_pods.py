@@ -13,7 +13,9 @@ from garrison.derive import render
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
 from garrison.prove.drill.cuts import KINDS
+from garrison.prove.kubectl import Kubectl
 from garrison.prove.look import forge, opening, pods
+from garrison.prove.look.session import Session
 from garrison.prove.model import FREE, Kind, Party, ProveError
 from garrison.words import Ref
 
@@ -101,6 +103,18 @@ def test_the_network_is_opened_for_probe_pods_alone() -> None:
             assert spec["podSelector"] == {"matchLabels": {pods.LABEL: "r"}}
         for rule in spec.get("ingress", []):
             assert [peer["podSelector"] for peer in rule["from"]] == [{"matchLabels": {pods.LABEL: "r"}}]
+
+
+def test_what_opens_the_network_is_in_no_name_and_counts_in_the_estate_alone() -> None:
+    run = Session(Kubectl(), Graph("none", "none.example"), "prober", lambda line: None).run
+    assert len(run) >= 32, "nobody guesses it"
+    for policy in opening.network(["shop", "bank"], run):
+        meta = policy["metadata"]
+        assert run not in meta["name"] + meta["namespace"] + pods.namespace_of(run) + pods.where(FREE, run).name
+        for rule in policy["spec"].get("ingress", []):
+            (peer,) = rule["from"]
+            (named,) = peer["namespaceSelector"]["matchExpressions"]
+            assert (named["operator"], named["values"]) == ("In", ["shop", "bank", pods.namespace_of(run)])
 
 
 def config(graph: Graph) -> dict[str, str]:

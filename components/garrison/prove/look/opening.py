@@ -13,7 +13,7 @@ from typing import Any
 
 from garrison import defaults as d
 from garrison.manifest import Manifest
-from garrison.prove.look.pods import LABEL
+from garrison.prove.look.pods import LABEL, namespace_of
 
 RBAC_FILTER = "envoy.filters.http.rbac"
 DOWNSTREAM, UPSTREAM = "DownstreamTlsContext", "UpstreamTlsContext"
@@ -24,9 +24,10 @@ def network(namespaces: Iterable[str], run: str) -> Iterator[Manifest]:
 
     Not to the internet: no probe goes there, and a policy that lets everything out is refused at admission.
     """
-    probes = {"matchLabels": {LABEL: run}}
-    reached = {"ingress": [{"from": [{"namespaceSelector": {}, "podSelector": probes}]}], "policyTypes": ["Ingress"]}
-    for namespace in namespaces:
+    probes, homes = {"matchLabels": {LABEL: run}}, [*namespaces, namespace_of(run)]
+    known = {"matchExpressions": [{"key": d.NAMESPACE_LABEL, "operator": "In", "values": homes}]}
+    reached = {"ingress": [{"from": [{"namespaceSelector": known, "podSelector": probes}]}], "policyTypes": ["Ingress"]}
+    for namespace in homes[:-1]:
         yield _policy(
             namespace,
             "garrison-probe-out",

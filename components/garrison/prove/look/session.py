@@ -38,7 +38,7 @@ class Session:
     image: str
     say: Callable[[str], None]
     there: Cluster = field(default_factory=Cluster)
-    run: str = field(default_factory=lambda: secrets.token_hex(3))
+    run: str = field(default_factory=lambda: secrets.token_hex(16))
     forged: forge.Forged = field(default_factory=dict)
 
     def __post_init__(self) -> None:
