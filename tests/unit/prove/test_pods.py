@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from garrison import defaults as d
+from garrison import kube
 from garrison.derive import render
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
@@ -183,6 +184,25 @@ def test_forged_certificates_are_a_foreign_domain_by_our_authority_and_our_name_
         "ClusterIssuer": ["spiffe://evil.example/ns/shop/sa/orders"],
         "Issuer": ["spiffe://estate.example/ns/shop/sa/orders"],
     }
+
+
+def test_an_authority_that_signs_for_nobody_else_is_respected(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    session = Session(Kubectl(), graph, "prober", said.append)
+    answers = {
+        True: (0, "certificate/x", ""),
+        False: (1, "", "ValidatingAdmissionPolicy 'garrison-cert-manager' with binding 'b' denied request: not yours"),
+    }
+    for issues, answer in answers.items():
+        monkeypatch.setattr(kube, "attempt", lambda *_, answer=answer, **__: answer)
+        made = [m for m in session._forged([ORDERS]) if m["kind"] == "Certificate"]
+        kinds = [m["spec"]["issuerRef"]["kind"] for m in made]
+        assert session.issues_foreign is issues
+        assert kinds == (["ClusterIssuer", "Issuer"] if issues else ["Issuer", "Issuer"])
+    assert "admission refuses" in said[0]
+    monkeypatch.setattr(kube, "attempt", lambda *_, **__: (1, "", "TLS handshake timeout"))
+    with pytest.raises(ProveError, match="cannot be asked for: TLS handshake timeout"):
+        session._forged([ORDERS])
 
 
 def test_what_the_probe_applies_is_plain_data(graph: Graph, deployment: Manifest) -> None:

@@ -1,11 +1,13 @@
 """Certificates that must not be accepted, made by the cluster's own cert-manager in the probe's own namespace.
 
 One per service and kind: the right path in a foreign trust domain, signed by the estate's own authority; and the
-right name, signed by an authority that nobody trusts. The second is what an attacker can make, the first is worse.
+right name, signed by an authority that nobody trusts. The second is what an attacker can make, the first is worse: a
+cluster that issues identities to their own namespace only does not make it, which `refused` finds out.
 """
 
 from __future__ import annotations
 
+import json
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,8 +16,9 @@ from typing import Any
 from garrison import defaults as d
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
+from garrison.prove.kubectl import Kubectl
 from garrison.prove.look.pods import LABEL
-from garrison.prove.model import Credential
+from garrison.prove.model import Credential, ProveError
 from garrison.words import Ref
 
 API = "cert-manager.io/v1"
@@ -35,13 +38,27 @@ class KeyPair:
 def manifests(
     graph: Graph, refs: Iterable[Ref], namespace: str, run: str, issuer: str = d.ISSUER
 ) -> Iterator[Manifest]:
-    """The throw-away authority, and for each ref one certificate of the estate's own authority and one of that."""
-    own_authority = {"group": "cert-manager.io", "kind": "ClusterIssuer", "name": issuer}
+    """The throw-away authority, and for each ref one certificate of the estate's own authority and one of that.
+
+    Without an issuer both are of the throw-away one.
+    """
+    own_authority = {"group": "cert-manager.io", "kind": "ClusterIssuer", "name": issuer} if issuer else NO_AUTHORITY
     yield _object("Issuer", "self", namespace, run, {"selfSigned": {}})
     for ref in refs:
         foreign = f"spiffe://{FOREIGN_DOMAIN}/ns/{ref.namespace}/sa/{ref.name}"
         yield _certificate("foreign domain", ref, namespace, run, foreign, own_authority)
         yield _certificate("foreign authority", ref, namespace, run, graph.spiffe_id(ref), NO_AUTHORITY)
+
+
+def refused(kubectl: Kubectl, certificate: Manifest) -> bool:
+    """Whether admission keeps the estate's own authority from signing this; ProveError when that cannot be known."""
+    flags = ("--dry-run=server", "--output=name", "--filename=-")
+    code, _, error = kubectl.attempt("create", *flags, stdin=json.dumps(certificate))
+    if not code:
+        return False
+    if "ValidatingAdmissionPolicy" in error or "denied the request" in error:
+        return True
+    raise ProveError(f"the probes' certificates cannot be asked for: {' '.join(error.split())}")
 
 
 def name(credential: Credential, ref: Ref) -> str:

@@ -40,6 +40,7 @@ class Session:
     there: Cluster = field(default_factory=Cluster)
     run: str = field(default_factory=lambda: secrets.token_hex(16))
     forged: forge.Forged = field(default_factory=dict)
+    issues_foreign: bool = True
 
     def __post_init__(self) -> None:
         self.finder = Finder(self.kubectl, self.graph, self.run)
@@ -64,9 +65,7 @@ class Session:
         self.kubectl.apply([_namespace(self.namespace, self.run), *(pods.account(home, self.run) for home in homes)])
         foreign = {impersonated(p, self.graph) for p in probes if _credential(p).startswith("foreign")}
         if foreign:
-            self.kubectl.apply(
-                forge.manifests(self.graph, sorted(foreign), self.namespace, self.run, self.there.issuer)
-            )
+            self.kubectl.apply(self._forged(sorted(foreign)))
         used = {p.source for p in probes} | {*also} | {p.target for p in probes if p.target.role in ("free", "stray")}
         opened = {p.target for p in probes if p.phase == "identity open"}
         wanted = [*self._pods(used, opened), *self._misled({p.source for p in probes if misled(p)})]
@@ -79,6 +78,16 @@ class Session:
             self.forged = forge.read(found, sorted(foreign))
         if count:
             self._wait_for_pods()
+
+    def _forged(self, refs: Sequence[Ref]) -> list[Manifest]:
+        """Certificates that must not be accepted, as bad as this cluster can be brought to make them."""
+        made = list(forge.manifests(self.graph, refs, self.namespace, self.run, self.there.issuer))
+        foreign = next(item for item in made if item["kind"] == "Certificate")
+        self.issues_foreign = not forge.refused(self.kubectl, foreign)
+        if self.issues_foreign:
+            return made
+        self.say("admission refuses certificates of another trust domain; an authority of the run's own makes them")
+        return list(forge.manifests(self.graph, refs, self.namespace, self.run, ""))
 
     def _pods(self, used: Collection[Party], opened: Collection[Party]) -> Iterator[Manifest]:
         live = self.finder.targets()
