@@ -87,6 +87,12 @@ def test_a_certificate_with_two_names_is_nobody(bench: Bench, tmp_path: Path, ur
     assert ask(bench, "GET", "/items/1", one)[0] == 200, "the control"
 
 
+def test_a_certificate_without_usages_is_one_for_every_use(bench: Bench, tmp_path: Path) -> None:
+    """As RFC 5280 has it; said in SECURITY.md. Envoy has no setting that demands a usage."""
+    tls = context(bench.root.issue(tmp_path / "any", uri=ORDERS, usages=()))
+    assert ask(bench, "GET", "/items/1", tls)[0] == 200
+
+
 def test_a_certificate_that_is_not_for_clients_is_refused_at_the_handshake(bench: Bench, tmp_path: Path) -> None:
     tls = context(bench.root.issue(tmp_path / "server", uri=ORDERS, usages=(Usage.SERVER_AUTH,)))
     with pytest.raises((ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)):
