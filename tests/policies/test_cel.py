@@ -23,7 +23,7 @@ def looked_at(check: Check) -> list[Object]:
     return [
         item
         for item in everything()
-        if item.kind in check.subject.kinds and (item.template is not None or not check.subject.pod)
+        if item.known_as in check.subject.kinds and (item.template is not None or not check.subject.pod)
     ]
 
 

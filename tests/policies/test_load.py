@@ -162,7 +162,8 @@ def test_lists_are_what_is_in_them(tmp_path: Path) -> None:
         "kind": "List",
         "items": [{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "b"}}],
     }
-    pods = {"apiVersion": "v1", "kind": "PodList", "items": [{"metadata": {"name": "a"}, "spec": {"containers": []}}]}
+    item = {"metadata": {"name": "a"}, "spec": {"containers": [{"name": "a"}]}}
+    pods = {"apiVersion": "v1", "kind": "PodList", "items": [item]}
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": [pods, inner]})
     found = written(tmp_path, text, "list.json")
     assert [(item.kind, item.name) for item in found.objects] == [("Pod", "a"), ("Service", "b")]

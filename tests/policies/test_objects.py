@@ -32,7 +32,7 @@ def test_cel_says_the_same_of_all_of_them() -> None:
     for owner, check in ((rule.id, check) for rule in RULES for check in rule.checks):
         program = cel.compile(check.cel())
         for item in shown():
-            if item.kind in check.subject.kinds and (item.template is not None or not check.subject.pod):
+            if item.known_as in check.subject.kinds and (item.template is not None or not check.subject.pod):
                 verdict = all(check.require.holds(part, whole) for _, part, whole in check.subject.looks_at(item))
                 answer = program.execute({"object": item.body, "variables": {"pod": item.template}})
                 assert answer is verdict, f"{owner} on {item.body}"

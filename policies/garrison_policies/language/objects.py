@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import Any
 
 from garrison_policies.language.expr import get
+from garrison_policies.language.kinds import GROUPS, meaning
 
-# Where the pod template stands, by kind. Other kinds are recognised by their shape: a spec.template with containers.
+# Where the pod template stands, by kind. In other kinds every template is one that has a spec with containers.
 # DeploymentConfig is OpenShift's, Rollout Argo's; both may leave the containers to a trigger or a reference.
 _SPEC_TEMPLATE = "Deployment ReplicaSet ReplicationController StatefulSet DaemonSet Job DeploymentConfig Rollout"
 TEMPLATES = {
@@ -18,6 +19,7 @@ TEMPLATES = {
     "CronJob": "spec.jobTemplate.spec.template",
     **dict.fromkeys(_SPEC_TEMPLATE.split(), "spec.template"),
 }
+Template = tuple[str, Mapping[str, Any]]  # its path, "" for a Pod, and what stands there: metadata and spec
 
 
 @dataclass(frozen=True)
@@ -66,20 +68,28 @@ class Object:
         return found if isinstance(found, Mapping) else {}
 
     @cached_property
-    def template_path(self) -> str | None:
-        """The path of the pod template; "" for a Pod, None for what has none."""
-        path = TEMPLATES.get(self.kind, "spec.template")
-        spec = get(self.body, f"{path}.spec" if path else "spec")
-        known = self.kind in TEMPLATES
-        return path if isinstance(spec, Mapping) and (known or "containers" in spec) else None
+    def known_as(self) -> str:
+        """The kind as rules name it: one of another API that is only called the same is none of theirs."""
+        return meaning(self.group, self.kind)
 
     @cached_property
+    def templates(self) -> tuple[Template, ...]:
+        """Every pod template it holds: one in Kubernetes' own workloads, several in a JobSet or a cluster of Ray."""
+        path = TEMPLATES.get(self.known_as)
+        if path is None:
+            return () if self.known_as in GROUPS else tuple(_templates(self.body.get("spec"), "spec"))
+        found = get(self.body, path)
+        return ((path, found),) if isinstance(found, Mapping) and isinstance(found.get("spec"), Mapping) else ()
+
+    @property
+    def template_path(self) -> str | None:
+        """The path of the first pod template; "" for a Pod, None for what has none."""
+        return self.templates[0][0] if self.templates else None
+
+    @property
     def template(self) -> Mapping[str, Any] | None:
-        """The pod template: metadata and spec."""
-        if self.template_path is None:
-            return None
-        found = get(self.body, self.template_path)
-        return found if isinstance(found, Mapping) else None
+        """The first pod template: metadata and spec."""
+        return self.templates[0][1] if self.templates else None
 
     @property
     def reference(self) -> dict[str, str]:
@@ -106,7 +116,7 @@ class Inventory:
     def __post_init__(self) -> None:
         found: dict[str, list[Object]] = {}
         for item in self.objects:
-            found.setdefault(item.kind, []).append(item)
+            found.setdefault(item.known_as, []).append(item)
         object.__setattr__(self, "_by_kind", found)
 
     def of(self, *kinds: str) -> Iterator[Object]:
@@ -118,6 +128,24 @@ class Inventory:
     def workloads(self) -> tuple[Object, ...]:
         """Everything that holds a pod template."""
         return tuple(item for item in self.objects if item.template_path is not None)
+
+
+def _templates(value: Any, path: str) -> Iterator[Template]:
+    """The pod templates below a value. Patterns of policies look like pods, too; they stand in no `template`."""
+    pairs = value.items() if isinstance(value, Mapping) else ()
+    for key, part in pairs:
+        here = f"{path}.{key}"
+        if str(key).lower().endswith("template") and _runs_pods(part):
+            yield here, part
+        elif isinstance(part, list):
+            for number, one in enumerate(part):
+                yield from _templates(one, f"{here}[{number}]")
+        else:
+            yield from _templates(part, here)
+
+
+def _runs_pods(part: Any) -> bool:
+    return isinstance(get(part, "spec.containers"), list)
 
 
 def without_nulls(value: Any) -> Any:

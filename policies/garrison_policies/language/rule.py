@@ -20,19 +20,23 @@ class Subject:
     kinds: the kinds it is for; `with `pod`, kinds of other groups that hold a pod template count too.
     pod: paths start at the pod template (metadata and spec) instead of the object.
     each: the lists whose elements are looked at one by one; empty looks at the template or object itself.
+    words: the elements are words, not mappings.
     """
 
     kinds: tuple[str, ...]
     pod: bool = False
     each: tuple[Path, ...] = ()
+    words: bool = False
 
     def looks_at(self, obj: Object) -> Iterator[tuple[str, Any, Any]]:
         """Pairs of path and part, with the whole that parts inherit from."""
-        if obj.kind not in self.kinds and not (self.pod and obj.template_path is not None):
-            return
-        root, where = (obj.template, obj.template_path or "") if self.pod else (obj.body, "")
-        if root is None:
-            return
+        if self.pod:
+            for where, template in obj.templates:
+                yield from self._parts(where, template)
+        elif obj.known_as in self.kinds:
+            yield from self._parts("", obj.body)
+
+    def _parts(self, where: str, root: Any) -> Iterator[tuple[str, Any, Any]]:
         if not self.each:
             yield where, root, root
         for path in self.each:

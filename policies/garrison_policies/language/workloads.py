@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -26,12 +27,12 @@ def pod_labels(item: Object) -> Json | None:
     A template may be incomplete in a file somebody is still writing: then the labels the workload selects its pods by
     are those its pods must carry.
     """
-    path = TEMPLATES.get(item.kind, "spec.template")
-    template = get(item.body, path)
+    path = TEMPLATES.get(item.known_as)
+    template = item.template if path is None else get(item.body, path)
     if not isinstance(template, Mapping) or not ({"metadata", "spec"} & set(template)):
-        labels = get(item.body, "spec.selector.matchLabels") if item.kind in SCALED else MISSING
+        labels = get(item.body, "spec.selector.matchLabels") if item.known_as in SCALED else MISSING
         return labels if isinstance(labels, Mapping) else None
-    if item.kind != "Pod" and item.kind not in (*SCALED, *TEMPLATES, "DaemonSet", "Job") and item.template_path is None:
+    if item.known_as not in (*SCALED, *TEMPLATES) and item.template_path is None:
         return None
     labels = get(template, "metadata.labels")
     return labels if isinstance(labels, Mapping) else {}
@@ -91,4 +92,4 @@ def replicas(item: Object, scaled: Mapping[tuple[str, str, str], int]) -> int | 
     """How many replicas it has at the least; None where nothing says so, which Kubernetes takes as one."""
     key = namespace(item), item.kind, item.name
     found = scaled.get(key, get(item.body, "spec.replicas"))
-    return int(found) if isinstance(found, int | float) else None
+    return int(found) if isinstance(found, int | float) and math.isfinite(found) else None

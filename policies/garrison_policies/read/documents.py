@@ -8,6 +8,7 @@ parser's events (`load_values`).
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ import yaml
 from garrison_policies.read.values import Reader, UnreadableError
 
 _MARKER = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
+# Behind a marker blanks mean nothing, nor does the byte order mark of a file that was joined to another.
+_BARE = re.compile(r"\A[ \t]*(\r?\n)\ufeff?")
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ def documents(text: str) -> Iterator[Document]:
     """All documents that are not empty. A broken one does not hide those after it."""
     line, start = 1, 0
     for end in [*(match.start() for match in _MARKER.finditer(text)), len(text)]:
-        part = text[start:end].removeprefix("---")
+        part = _BARE.sub(r"\1", text[start:end].removeprefix("---"))
         if any(row and row[0] not in "#%" for row in map(str.strip, part.splitlines())):
             yield from _read(part, line)
         line += text.count("\n", start, end)
@@ -95,4 +98,10 @@ def _no_constant(name: str) -> Any:
     raise UnreadableError(f"{name} is not JSON")
 
 
-_JSON = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_no_constant)
+def _finite(digits: str) -> float:
+    if math.isinf(number := float(digits)):
+        raise UnreadableError(f"{digits} is beyond all bounds")
+    return number
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_no_constant, parse_float=_finite)

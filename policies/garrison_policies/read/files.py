@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from garrison_policies.read.documents import documents
 
 STDIN = "-"
 ENDINGS = (".yaml", ".yml", ".json")
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 CHART = "Chart.yaml"
+KUSTOMIZE = "kustomize.config.k8s.io/"
 TIMEOUT = 120  # seconds for one rendering; large umbrella charts take about ten
 
 
@@ -44,10 +48,10 @@ def sources(path: str) -> Iterator[Source]:
         yield Source(STDIN, sys.stdin.buffer.read())
     elif place.is_dir():
         yield from _walk(place, set())
-    elif place.name in KUSTOMIZATIONS or place.name == CHART:
+    elif place.exists() and _renders(place):
         yield _rendered(place)
     elif place.exists():
-        yield Source(path, _content(place))
+        yield Source(shown(place), _content(place))
     else:
         raise CheckError(f"{path}: no such file or folder")
 
@@ -61,8 +65,8 @@ def _walk(folder: Path, seen: set[Path]) -> Iterator[Source]:
         entries = sorted(folder.iterdir())
     except OSError as error:
         raise CheckError(f"{folder}: cannot be read ({error.strerror})") from None
-    whole = next((entry for entry in entries if entry.name in (*KUSTOMIZATIONS, CHART)), None)
-    if whole is not None:
+    whole = next(filter(_renders, entries), None)
+    if whole is not None and not _is_part(whole):
         yield _rendered(whole)
     for entry in entries:
         if entry.name.startswith("."):
@@ -71,12 +75,40 @@ def _walk(folder: Path, seen: set[Path]) -> Iterator[Source]:
             if whole is None or (whole.name != CHART and _has_own(entry)):
                 yield from _walk(entry, seen)
         elif whole is None and entry.suffix in ENDINGS:
-            yield Source(str(entry), _content(entry), walked=True)
+            yield Source(shown(entry), _content(entry), walked=True)
 
 
 def _has_own(folder: Path) -> bool:
     """Whether a folder inside a kustomization is one itself, at some depth; else it is the outer one's material."""
-    return any(next(folder.rglob(name), None) for name in (*KUSTOMIZATIONS, CHART))
+    return any(map(_renders, (found for name in (*KUSTOMIZATIONS, CHART) for found in folder.rglob(name))))
+
+
+def _renders(entry: Path) -> bool:
+    """Whether it makes a folder a kustomization or chart; Flux has a Kustomization, too, which is a manifest."""
+    if entry.name == CHART:
+        return True
+    said = str(_head(entry).get("apiVersion") or KUSTOMIZE) if entry.name in KUSTOMIZATIONS else ""
+    return said.startswith(KUSTOMIZE)
+
+
+def _is_part(marker: Path) -> bool:
+    """Whether it is nothing by itself: a component changes what its overlays have, a library chart only lends."""
+    head = _head(marker)
+    return head.get("kind") == "Component" if marker.name != CHART else head.get("type") == "library"
+
+
+def _head(path: Path) -> Mapping[str, Any]:
+    """What the first document says; nothing where it cannot be read, so that the tool it is for says why."""
+    try:
+        found = next(documents(_content(path).decode("utf-8-sig")), None)
+    except UnicodeDecodeError:
+        return {}
+    return found.body if found and isinstance(found.body, Mapping) else {}
+
+
+def shown(path: Path) -> str:
+    """The name in reports, which are UTF-8: bytes of another encoding are written out."""
+    return str(path).encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _content(path: Path) -> bytes:
@@ -88,10 +120,12 @@ def _content(path: Path) -> bytes:
 
 def _rendered(marker: Path) -> Source:
     folder = str(marker.parent)
+    if _is_part(marker):
+        raise CheckError(f"{shown(marker)}: is nothing by itself; check the overlays or charts that include it")
     if marker.name == CHART:
         name = marker.parent.resolve().name.lower()
-        return Source(str(marker), _run(marker, ["helm", "template", name, folder, "--include-crds"]), rendered=True)
-    return Source(str(marker), _run(marker, ["kubectl", "kustomize", folder]), rendered=True)
+        return Source(shown(marker), _run(marker, ["helm", "template", name, folder, "--include-crds"]), rendered=True)
+    return Source(shown(marker), _run(marker, ["kubectl", "kustomize", folder]), rendered=True)
 
 
 def _run(marker: Path, command: list[str]) -> bytes:

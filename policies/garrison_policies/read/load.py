@@ -15,7 +15,7 @@ from garrison_policies.language.own import UNREADABLE
 from garrison_policies.language.rule import Finding
 from garrison_policies.read.documents import documents
 from garrison_policies.read.files import CheckError, Source, sources
-from garrison_policies.read.shape import carries, problems
+from garrison_policies.read.shape import carries, is_list, problems
 
 # Files of other tools that often lie beside manifests. What in them is no Kubernetes object is passed over and said so.
 NEIGHBOURS = (
@@ -73,18 +73,19 @@ def _decoded(content: bytes) -> str:
 
 
 def _unwrapped(body: Any) -> Iterator[Any]:
-    """The objects of a list, however deep; anything else as it is. An item of a PodList may leave out what it is."""
+    """The objects of a list, however deep; anything else as it is. An item of a PodList may leave out what it is.
+
+    What is no list of the API and has `items` is judged itself as well: kubectl applies the items and drops the rest.
+    """
     inside = carries(body) if isinstance(body, Mapping) else ""
-    if not inside or not isinstance(body.get(inside, []), list):
+    carried = body.get(inside, []) if inside else None
+    if not isinstance(carried, list) or (inside == "items" and not is_list(body)):
         yield body
-        return
-    kind = str(body["kind"]).removesuffix("List")
-    implied = {"apiVersion": body.get("apiVersion"), "kind": kind} if inside == "items" and kind else {}
-    for item in body.get(inside, []):
-        if isinstance(item, dict):
-            yield from _unwrapped({**implied, **item})
-        else:
-            yield from _unwrapped(item)
+    kind = str(body["kind"]).removesuffix("List") if inside == "items" and body.get("kind") else ""
+    implied = {"apiVersion": body.get("apiVersion"), "kind": kind} if kind else {}
+    for item in carried if isinstance(carried, list) else ():
+        if isinstance(item, dict) or is_list(body):
+            yield from _unwrapped({**implied, **item} if isinstance(item, dict) else item)
 
 
 def _add(loaded: Loaded, source: Source, body: Any, line: int) -> None:

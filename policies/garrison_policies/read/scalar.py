@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from functools import lru_cache
 from typing import Any
@@ -28,4 +29,5 @@ def resolve(word: str) -> Any:
     plain = word.replace("_", "")
     if _INTEGER.match(plain) and len(plain) <= _DIGITS:
         return int(_OCTAL.sub(r"\g<1>0o\2", plain), 0)
-    return float(plain) if _FLOAT.match(plain) else word
+    number = float(plain) if _FLOAT.match(plain) else math.inf
+    return number if math.isfinite(number) else word  # beyond all bounds it is a word to go-yaml

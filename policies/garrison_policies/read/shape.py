@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from garrison_policies.language.expr import MISSING, get
+from garrison_policies.language.expr import MISSING, get, parts
 from garrison_policies.language.objects import Object
 from garrison_policies.language.rule import Subject
 from garrison_policies.language.subjects import WORKLOADS
@@ -17,13 +17,18 @@ BUILT_IN = ("", "apps", "batch", "extensions")  # groups in which the names of W
 def carries(body: Mapping[str, Any]) -> str:
     """The field in which it carries other objects, empty for what is an object itself.
 
-    A list of the API has no name; a custom kind such as AllowList has one, whatever it calls its fields.
+    To kubectl and Helm whatever has `items` is a list and nothing else, whatever its kind and name.
     """
-    kind, metadata = str(body.get("kind", "")), body.get("metadata")
-    named = isinstance(metadata, Mapping) and "name" in metadata
-    if kind == "List" or (kind.endswith("List") and "items" in body and not named):
+    if body.get("kind") == "List" or "items" in body:
         return "items"
-    return "objects" if kind == "Template" and "openshift" in str(body.get("apiVersion")) else ""
+    return "objects" if body.get("kind") == "Template" and "openshift" in str(body.get("apiVersion")) else ""
+
+
+def is_list(body: Mapping[str, Any]) -> bool:
+    """Whether it is a list of the API, with nothing of its own: those have no name, whatever kubectl makes of others."""
+    metadata = body.get("metadata")
+    named = isinstance(metadata, Mapping) and "name" in metadata
+    return body.get("kind") == "List" or (str(body.get("kind", "")).endswith("List") and not named)
 
 
 def problems(item: Object) -> Iterator[tuple[str, str]]:
@@ -34,21 +39,27 @@ def problems(item: Object) -> Iterator[tuple[str, str]]:
     carried = carries(item.body)
     if carried and not isinstance(item.body.get(carried, []), list):
         yield carried, f"{carried} is not a list"
-    if item.kind in WORKLOADS and item.group in BUILT_IN and item.template is None:
+    if item.kind in WORKLOADS and item.group in BUILT_IN and not _has_containers(item):
         yield "spec", f"a {item.kind} without a pod template that has containers"
     for subject in _subjects():
-        if item.kind in subject.kinds:
-            root = item.template if subject.pod else item.body
-            where = f"{item.template_path}." if subject.pod and item.template_path else ""
-            for path in subject.each:
-                found = get(root, path)
-                if found is not MISSING and not _is_list_of_mappings(found):
-                    dotted = where + (path if isinstance(path, str) else ".".join(path))
-                    yield dotted, f"{dotted} is not a list of mappings"
+        yield from _misshapen(item, subject)
 
 
-def _is_list_of_mappings(found: object) -> bool:
-    return isinstance(found, list) and all(isinstance(one, Mapping) for one in found)
+def _has_containers(item: Object) -> bool:
+    found = get(item.template, "spec.containers")
+    return found is not MISSING and found != []
+
+
+def _misshapen(item: Object, subject: Subject) -> Iterator[tuple[str, str]]:
+    """Lists that a rule goes through and that are none, or hold something else than it looks for."""
+    roots = item.templates if subject.pod else (("", item.body),) if item.known_as in subject.kinds else ()
+    inside, called = (str, "words") if subject.words else (Mapping, "mappings")
+    for where, root in roots:
+        for path in subject.each:
+            found = get(root, path)
+            if found is not MISSING and not (isinstance(found, list) and all(isinstance(x, inside) for x in found)):
+                dotted = ".".join((*filter(None, [where]), *parts(path)))
+                yield dotted, f"{dotted} is not a list of {called}"
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from garrison.findings import Severity
-from garrison_policies.language.expr import All, Either, Every, Is, Not, Whole
+from garrison_policies.language.expr import All, Either, Every, Is, Matches, Not, Whole
 from garrison_policies.language.rule import Check, Rule
 from garrison_policies.language.subjects import BINDINGS, BOUND
 
@@ -12,16 +12,30 @@ EVERYBODY = (
     "system:anonymous",
     "system:unauthenticated",
     "system:authenticated",
+    "system:authenticated:oauth",  # OpenShift's users
     "system:serviceaccounts",
     "system:masters",
 )
-# What the API server and kubeadm bind by themselves, each to the role of that name, for discovery.
-_BOOTSTRAP = (
-    "system:basic-user",
-    "system:discovery",
-    "system:public-info-viewer",
-    "system:service-account-issuer-discovery",
-    "kubeadm:bootstrap-signer-clusterinfo",
+# What the API server and kubeadm bind by themselves, each to the role of that name and to these, for discovery.
+_BOOTSTRAP = {
+    "system:basic-user": ("system:authenticated",),
+    "system:discovery": ("system:authenticated",),
+    "system:public-info-viewer": ("system:authenticated", "system:unauthenticated"),
+    "system:service-account-issuer-discovery": ("system:serviceaccounts",),
+    "kubeadm:bootstrap-signer-clusterinfo": ("system:anonymous",),
+}
+_ITS_OWN = (
+    All(Is("name", subjects), Whole(All(Is("metadata.name", (name,)), Is("roleRef.name", (name,)))))
+    for name, subjects in _BOOTSTRAP.items()
+)
+_DISCOVERY_OF_ACCOUNTS = tuple(
+    Is(path, ("system:service-account-issuer-discovery",)) for path in ("metadata.name", "roleRef.name")
+)
+# A service account is a user and in two groups as well: RBAC takes each name for it.
+_DEFAULT_ACCOUNT = Either(
+    All(Is("kind", ("ServiceAccount",)), Is("name", ("default",))),
+    Matches("name", "^system:serviceaccount:[^:]*:default$"),
+    Matches("name", "^system:serviceaccounts(:.*)?$"),
 )
 _ADMINISTRATORS = ("system:masters", "kubeadm:cluster-admins")
 _FIRST_ADMINISTRATOR = All(
@@ -74,7 +88,7 @@ RULES = (
                 at="name",
                 require=Either(
                     Not(Is("name", EVERYBODY)),
-                    Whole(All(Is("metadata.name", _BOOTSTRAP), Is("roleRef.name", _BOOTSTRAP))),
+                    *_ITS_OWN,
                     Whole(_FIRST_ADMINISTRATOR),
                 ),
             ),
@@ -93,7 +107,7 @@ RULES = (
             Check(
                 subject=BOUND,
                 at="name",
-                require=Not(All(Is("kind", ("ServiceAccount",)), Is("name", ("default",)))),
+                require=Either(Not(_DEFAULT_ACCOUNT), Whole(All(*_DISCOVERY_OF_ACCOUNTS))),
             ),
         ),
         good=_binding("view", _ORDERS),

@@ -27,7 +27,7 @@ _IDENTIFIES = r"(?i)access[_.-]?key[_.-]?id$"
 # Not a credential: an empty value or a word, a path, a reference that something else resolves.
 HARMLESS = (
     r"(?i)^(\s*|true|false|yes|no|on|off|null|none|nil|undefined|disabled|enabled)$"
-    r"|^(file://)?(\.{0,2}/[A-Za-z0-9._@+-]*)+$"
+    r"|^(file://)?\.{0,2}(/[A-Za-z0-9._@+-]*)+$"
     r"|^\$\([A-Za-z_][A-Za-z0-9_.-]*\)$|^\$\{[^}]*\}$|^\{\{.*\}\}$"
     r"|^(vault|ref\+[a-z]+|secretref|arn:aws[a-z-]*:(secretsmanager|ssm)|op|aws-sm|gcp-sm|azkv|sm):"
 )

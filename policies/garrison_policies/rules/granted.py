@@ -11,8 +11,17 @@ from garrison_policies.language.objects import Inventory, Object
 from garrison_policies.language.rule import Hit, Look, Rule
 from garrison_policies.language.selectors import selects
 from garrison_policies.language.workloads import namespace
+from garrison_policies.rules.builtin import BUILT_IN
 from garrison_policies.rules.manifests import manifests
-from garrison_policies.rules.rights import CREATES_PODS, ESCALATES, EVERYTHING, EXECUTES, READS_SECRETS
+from garrison_policies.rules.powers import (
+    BECOMES_ANOTHER,
+    CREATES_PODS,
+    ESCALATES,
+    EVERYTHING,
+    EXECUTES,
+    RBAC,
+    READS_SECRETS,
+)
 
 Named = tuple[str, str, str]  # kind, namespace (none for a ClusterRole) and name of a role
 
@@ -35,16 +44,46 @@ def _bound(binding: Object) -> Named:
 
 
 def _roles(inventory: Inventory) -> Iterator[tuple[Named, list[Any]]]:
-    """Every role with its rules, those it aggregates from other roles included."""
+    """Every role with its rules, those it aggregates from other roles included, and what they make together."""
     for role in inventory.of("Role"):
-        yield ("Role", namespace(role), role.name), _rules(role)
-    for role in inventory.of("ClusterRole"):
-        chosen = get(role.body, "aggregationRule.clusterRoleSelectors")
-        rules = list(_rules(role))
-        for selector in chosen if isinstance(chosen, list) else ():
-            for part in inventory.of("ClusterRole") if isinstance(selector, Mapping) else ():
-                rules += _rules(part) if selects(selector, part.labels) else ()
-        yield ("ClusterRole", "", role.name), rules
+        yield ("Role", namespace(role), role.name), together(_rules(role))
+    written = list(inventory.of("ClusterRole"))
+    known = {role.name for role in written}
+    roles = [*(role for role in BUILT_IN if role.name not in known), *written]
+    for role in roles:
+        yield ("ClusterRole", "", role.name), together(_with_aggregated(role, roles, set()))
+
+
+def _with_aggregated(role: Object, roles: list[Object], seen: set[Object]) -> list[Any]:
+    """Its rules and those of the roles it selects, which may select others in their turn."""
+    seen.add(role)
+    chosen = get(role.body, "aggregationRule.clusterRoleSelectors")
+    rules = list(_rules(role))
+    for selector in chosen if isinstance(chosen, list) else ():
+        for part in roles if isinstance(selector, Mapping) else ():
+            if part not in seen and selects(selector, part.labels):
+                rules += _with_aggregated(part, roles, seen)
+    return rules
+
+
+def together(rules: list[Any]) -> list[Any]:
+    """The rules, and what those for every resource allow between them: everything may be said in pieces."""
+    wide = [rule for rule in rules if "*" in _words(rule, "resources") and not _words(rule, "resourceNames")]
+    anywhere, core, rbac = (
+        {verb for rule in wide if {"*", group} & _words(rule, "apiGroups") for verb in _words(rule, "verbs")}
+        for group in ("*", "", RBAC)
+    )
+    both = core if "*" in rbac else rbac if "*" in core else core & rbac
+    return [
+        *rules,
+        {"apiGroups": ["*"], "resources": ["*"], "verbs": sorted(anywhere)},
+        {"apiGroups": ["", RBAC], "resources": ["*"], "verbs": sorted(both)},
+    ]
+
+
+def _words(rule: Any, key: str) -> set[str]:
+    found = get(rule, key)
+    return {str(one) for one in found} if isinstance(found, list) else set()
 
 
 def _rules(role: Object) -> list[Any]:
@@ -116,6 +155,17 @@ RULES = (
         look=bound_to(ESCALATES, "binds, escalates or impersonates"),
         good=_HARMLESS,
         bad=_given("apiGroups: [''], resources: [users], verbs: [impersonate]"),
+    ),
+    Rule(
+        id="bound-to-another",
+        title="nobody is bound to a role that requests tokens of any service account or approves client certificates",
+        severity=Severity.HIGH,
+        remedy="name the service accounts in resourceNames; leave approval to the cluster's own controllers",
+        controls=("rbac.escalation",),
+        references=("CIS 5.1.11", "CIS 5.1.13", "NSA authentication and authorization", "OWASP K03"),
+        look=bound_to(BECOMES_ANOTHER, "becomes another"),
+        good=_HARMLESS,
+        bad=_given('apiGroups: [""], resources: [serviceaccounts/token], verbs: [create]'),
     ),
     Rule(
         id="bound-to-pods",

@@ -114,7 +114,10 @@ RULES = (
         controls=("ingress.wildcard_host",),
         references=("NSA network separation", "OWASP K07"),
         checks=(
-            Check(subject=Subject(kinds=("VirtualService",), each=("spec.hosts",)), require=Not(Matches("", r"\*"))),
+            Check(
+                subject=Subject(kinds=("VirtualService",), each=("spec.hosts",), words=True),
+                require=Not(Matches("", r"\*")),
+            ),
         ),
         admission=False,
         why_not_admission="an opinion on another product's objects",

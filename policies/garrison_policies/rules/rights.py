@@ -7,73 +7,21 @@ nothing until it is bound: what admission does not refuse weighs less here than 
 from __future__ import annotations
 
 from garrison.findings import Severity
-from garrison_policies.language.expr import All, Either, Is, Matches, Not, Predicate, Some
+from garrison_policies.language.expr import Either, Not
 from garrison_policies.language.rule import Check, Rule
 from garrison_policies.language.subjects import ROLE_RULES
 from garrison_policies.rules.network import empty
-
-RBAC = "rbac.authorization.k8s.io"
-
-
-def among(path: str, *values: str) -> Predicate:
-    """The list at `path` names one of them, or everything."""
-    return Some(path, Is("", (*values, "*")))
-
-
-def grants(groups: tuple[str, ...], resources: tuple[str, ...], verbs: tuple[str, ...]) -> Predicate:
-    """A rule of a role allows one of `verbs` on one of `resources`. Without `verbs`: every verb."""
-    return All(among("apiGroups", *groups), among("resources", *resources), among("verbs", *verbs))
-
-
-EVERYTHING = All(
-    Some("verbs", Is("", ("*",))),
-    Some("resources", Is("", ("*",))),
-    Some("apiGroups", Is("", ("*",))),
+from garrison_policies.rules.powers import (
+    APPROVES_CERTIFICATES,
+    BECOMES_ANOTHER,
+    CHANGES_ADMISSION,
+    CREATES_PODS,
+    CREATES_VOLUMES,
+    ESCALATES,
+    EXECUTES,
+    READS_SECRETS,
+    WILDCARD,
 )
-WILDCARD = Either(
-    Some("verbs", Is("", ("*",))),
-    Some("resources", Matches("", r"\*")),  # `*/scale` is that of every resource
-    Some("apiGroups", Is("", ("*",))),
-    Some("nonResourceURLs", Is("", ("*", "/*"))),
-)
-# Secrets by name are what the remedy asks for: under names Kubernetes allows list and watch of that one only.
-READS_SECRETS = All(grants(("",), ("secrets",), ("get", "list", "watch")), empty("resourceNames"))
-# exec and attach connect with create, over WebSockets with get too. An ephemeral container is a shell of one's own.
-# nodes/proxy is the kubelet's API, which runs commands in every pod of the node and asks no admission.
-EXECUTES = Either(
-    grants(("",), ("pods/exec", "*/exec", "pods/attach", "*/attach", "nodes/proxy", "*/proxy"), ("create", "get")),
-    grants(("",), ("pods/ephemeralcontainers", "*/ephemeralcontainers"), ("update", "patch")),
-)
-CREATES_PODS = Either(
-    grants(("",), ("pods", "replicationcontrollers"), ("create",)),
-    grants(("apps", "extensions"), ("deployments", "statefulsets", "daemonsets", "replicasets"), ("create",)),
-    grants(("batch",), ("jobs", "cronjobs"), ("create",)),
-)
-# The verbs that step over RBAC's own barrier, that nobody can give what they do not have.
-ESCALATES = Either(
-    Some("verbs", Matches("", "^(bind|escalate|impersonate.*)$")),
-    grants((RBAC,), ("roles", "clusterroles", "rolebindings", "clusterrolebindings"), ()),
-    grants(("",), ("users", "groups", "serviceaccounts"), ()),
-)
-# Kubernetes lets these become somebody else as well, in two steps.
-BECOMES_ANOTHER = Either(
-    All(grants(("",), ("serviceaccounts/token", "*/token"), ("create",)), empty("resourceNames")),
-    grants(("certificates.k8s.io",), ("certificatesigningrequests/approval", "*/approval"), ("update", "patch")),
-)
-CHANGES_ADMISSION = grants(
-    ("admissionregistration.k8s.io",),
-    (
-        "mutatingwebhookconfigurations",
-        "validatingwebhookconfigurations",
-        "mutatingadmissionpolicies",
-        "mutatingadmissionpolicybindings",
-        "validatingadmissionpolicies",
-        "validatingadmissionpolicybindings",
-    ),
-    ("create", "update", "patch", "delete", "deletecollection"),
-)
-CREATES_VOLUMES = grants(("",), ("persistentvolumes",), ("create",))
-
 
 def _role(rule: str) -> str:
     return f"""
@@ -143,6 +91,19 @@ RULES = (
         checks=(Check(subject=ROLE_RULES, require=Not(BECOMES_ANOTHER)),),
         good=_role('apiGroups: [""], resources: [serviceaccounts/token], resourceNames: [orders], verbs: [create]'),
         bad=_role('apiGroups: [""], resources: [serviceaccounts/token], verbs: [create]'),
+    ),
+    Rule(
+        id="role-approves-certificates",
+        title="a role does not sign or approve requests for certificates",
+        severity=Severity.MEDIUM,
+        remedy="leave it to the controller of the issuer: a certificate is an identity, and who approves it gives it away",
+        controls=("rbac.escalation",),
+        references=("CIS 5.1.11", "NSA authentication and authorization", "OWASP K03"),
+        checks=(Check(subject=ROLE_RULES, require=Not(APPROVES_CERTIFICATES)),),
+        admission=False,
+        why_not_admission="certificate controllers are made for it",
+        good=_role("apiGroups: [cert-manager.io], resources: [certificaterequests], verbs: [get, list, watch]"),
+        bad=_role("apiGroups: [cert-manager.io], resources: [signers], verbs: [approve]"),
     ),
     Rule(
         id="role-changes-admission",

@@ -68,9 +68,10 @@ def no_external_store(inventory: Inventory) -> Iterator[Hit]:
 
 def _hits(workloads: Iterable[Object], known: set[Secret], verb: str) -> Iterator[Hit]:
     for item in workloads:
-        names = sorted({name for name in used(item.template or {}) if (item.namespace, name) not in known})
-        if names:
-            yield item, ".".join(filter(None, (item.template_path, "spec"))), f"{verb} the Secret {', '.join(names)}"
+        for path, template in item.templates:
+            names = sorted({name for name in used(template) if (item.namespace, name) not in known})
+            if names:
+                yield item, ".".join(filter(None, (path, "spec"))), f"{verb} the Secret {', '.join(names)}"
 
 
 _STORE = """\
