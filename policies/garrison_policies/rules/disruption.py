@@ -66,8 +66,13 @@ def needed(low: Any, found: int) -> int:
     """How many pods a minAvailable is; a percentage is rounded up, as the disruption controller does."""
     text = str(low)
     if text.endswith("%"):
-        return math.ceil(found * float(text[:-1]) / 100) if text[:-1].isdigit() else 0
-    return int(text) if text.isdigit() else 0
+        return math.ceil(found * float(text[:-1]) / 100) if _short(text[:-1]) else 0
+    return int(text) if _short(text) else 0
+
+
+def _short(text: str) -> bool:
+    """Whether it is a number that Python reads, too: not of signs like a raised 2, nor of thousands of digits."""
+    return text.isdecimal() and len(text) < 10
 
 
 def _budget(spec: str) -> str:

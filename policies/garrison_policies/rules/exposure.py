@@ -8,6 +8,7 @@ from typing import Any
 from garrison.findings import Severity
 from garrison_policies.language.expr import MISSING, get
 from garrison_policies.language.objects import Inventory, Object
+from garrison_policies.language.operators import Operated
 from garrison_policies.language.rule import Hit, Rule
 from garrison_policies.language.selectors import Labelled, by_labels
 from garrison_policies.language.workloads import namespace, pods_by_label
@@ -21,12 +22,14 @@ Name = tuple[str, str]  # namespace and name of a service
 def selecting_nothing(inventory: Inventory) -> Iterator[Hit]:
     """Services no pod and no written endpoint is behind; the API server keeps its own endpoints."""
     pods, backed = pods_by_label(inventory), _with_endpoints(inventory) | {("default", "kubernetes")}
+    operated = Operated(inventory)
     for service in inventory.of("Service"):
         if get(service.body, "spec.type") == "ExternalName" or (namespace(service), service.name) in backed:
             continue
-        if not get(service.body, "spec.selector") or not isinstance(get(service.body, "spec.selector"), Mapping):
+        labels = get(service.body, "spec.selector")
+        if not labels or not isinstance(labels, Mapping):
             yield service, "spec.selector", "it has no selector, and no endpoints are written for it"
-        elif next(_behind(service, pods), None) is None:
+        elif not operated.may_make(namespace(service), by_labels(labels)) and next(_behind(service, pods), None) is None:
             yield service, "spec.selector", "selects no pod of its namespace"
 
 

@@ -12,10 +12,18 @@ BASELINE = frozenset({"baseline"})
 _HANDLERS = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle.postStart", "lifecycle.preStop")
 
 # The sockets of the runtimes in use, Windows pipes too, and the folders that hold them: who mounts /run has them all.
+# Between two names may stand any number of slashes and dots.
+_SLASH = r"/+(\./+)*"
+_END = r"[/.]*$"
+_FOLDERS = (
+    r"containerd|crio|docker|podman|nri|buildkit|cri-dockerd|dockershim"
+    rf"|k3s({_SLASH}containerd)?|k0s|rke2?({_SLASH}containerd)?|user({_SLASH}[0-9]+({_SLASH}(podman|docker))?)?"
+)
+_MICROK8S = rf"snap({_SLASH}microk8s({_SLASH}common({_SLASH}run({_SLASH}containerd)?)?)?)?"
 _SOCKETS = (
-    r"(^|[/\\])(docker|dockershim|cri-dockerd|containerd|crio|podman|frakti|rktlet)\.sock/*$"
+    r"(^|[/\\])(docker|dockershim|cri-dockerd|containerd|crio|podman|frakti|rktlet|nri|buildkitd|pouchcri)\.sock/*$"
     r"|(docker_engine|containerd-containerd)$"
-    r"|^/+((var/+)?(run/*)?|(var/+)?run/+(containerd|crio|docker|podman)/*|var/+)$"
+    rf"|^{_SLASH}(var{_SLASH})?run({_SLASH}({_FOLDERS}))?{_END}|^{_SLASH}var({_SLASH}{_MICROK8S})?{_END}|^{_END}"
 )
 
 RULES = (

@@ -8,6 +8,7 @@ from typing import Any
 from garrison.findings import Severity
 from garrison_policies.language.expr import get
 from garrison_policies.language.objects import Inventory, Object
+from garrison_policies.language.operators import Operated
 from garrison_policies.language.rule import Hit, Rule
 from garrison_policies.language.selectors import Json, Selectors, is_empty
 from garrison_policies.language.workloads import namespace, pods_by_label, running
@@ -47,20 +48,24 @@ def unprotected(inventory: Inventory) -> Iterator[Hit]:
 
 
 def selecting_nothing(inventory: Inventory) -> Iterator[Hit]:
-    pods = pods_by_label(inventory)
+    pods, operated = pods_by_label(inventory), Operated(inventory)
     for policy in inventory.of("NetworkPolicy"):
-        chosen = selector(policy)
-        if not is_empty(chosen) and next(pods.matching(namespace(policy), chosen), None) is None:
+        place, chosen = namespace(policy), selector(policy)
+        if is_empty(chosen) or operated.may_make(place, chosen):
+            continue
+        if next(pods.matching(place, chosen), None) is None:
             yield policy, "spec.podSelector", "selects no pod of its namespace"
 
 
 def peers_of_nothing(inventory: Inventory) -> Iterator[Hit]:
-    pods = pods_by_label(inventory)
+    pods, operated = pods_by_label(inventory), Operated(inventory)
     for policy in inventory.of("NetworkPolicy"):
         for path, peer in _peers(policy):
             chosen = peer.get("podSelector")
             # Peers in other namespaces are other people's: what is not in sight here may well be there.
             if not isinstance(chosen, dict) or "namespaceSelector" in peer or is_empty(chosen):
+                continue
+            if operated.may_make(namespace(policy), chosen):
                 continue
             if next(pods.matching(namespace(policy), chosen), None) is None:
                 yield policy, f"{path}.podSelector", "this peer is no pod of the policy's namespace"

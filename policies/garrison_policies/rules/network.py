@@ -5,7 +5,6 @@ from __future__ import annotations
 from garrison.findings import Severity
 from garrison_policies.language.expr import (
     All,
-    Between,
     Either,
     Entries,
     Every,
@@ -20,6 +19,7 @@ from garrison_policies.language.expr import (
 )
 from garrison_policies.language.rule import Check, Rule, Subject
 from garrison_policies.language.subjects import NETWORK_POLICIES
+from garrison_policies.rules.portranges import CoversAllPorts
 
 NOTHING = Not(Present(""))  # no element satisfies it
 
@@ -29,24 +29,34 @@ def empty(path: Path) -> Predicate:
     return Every(path, NOTHING)
 
 
-def unlimited(path: Path) -> Predicate:
-    """The label selector at `path` is written and demands nothing."""
-    return All(Present(path), Entries(f"{path}.matchLabels", ""), empty(f"{path}.matchExpressions"))
+# Every namespace carries it; what is demanded by leaving something out is demanded of nearly nobody.
+_EVERY_NAMESPACE = "kubernetes.io/metadata.name"
+_DEMANDS_LITTLE = Either(
+    All(Is("operator", ("Exists",)), Is("key", (_EVERY_NAMESPACE,))),
+    All(Is("operator", ("NotIn", "DoesNotExist")), Not(All(Is("key", (_EVERY_NAMESPACE,)), Is("operator", ("DoesNotExist",))))),
+)
+# 0.0.0.0/0, in halves, quarters or whatever is more than a hundredth of all addresses. From f on IPv6 is private.
+_WIDE = r"^[0-9.]+/[0-7]$|^([0-9a-eA-E][0-9a-fA-F]{0,3})?:[0-9a-fA-F:.]*/([0-9]|1[01])$"
+# What is left out of it is too little to matter: less than a /16, or a /48 of IPv6.
+_SMALL = r"^[0-9.]+/(1[7-9]|[23][0-9])$|^[0-9a-fA-F]*:[0-9a-fA-F:.]*/(49|[5-9][0-9]|1[0-9][0-9])$"
+
+
+def nearly_unlimited(path: Path) -> Predicate:
+    """The label selector at `path` is written, and whom it selects is nearly everybody."""
+    return All(Present(path), Entries(f"{path}.matchLabels", ""), Every(f"{path}.matchExpressions", _DEMANDS_LITTLE))
 
 
 # Everybody in the cluster, or everybody at all. All pods of one's own namespace are neither: `podSelector: {}` alone.
 EVERYBODY = Either(
-    All(unlimited("namespaceSelector"), Either(Not(Present("podSelector")), unlimited("podSelector"))),
-    All(Matches("ipBlock.cidr", "/[01]$"), empty("ipBlock.except")),  # 0.0.0.0/0, or one half of it and then the other
+    All(nearly_unlimited("namespaceSelector"), Either(Not(Present("podSelector")), nearly_unlimited("podSelector"))),
+    All(Matches("ipBlock.cidr", _WIDE), Every("ipBlock.except", Matches("", _SMALL))),
 )
-# No port named is all ports, also where the protocol is.
-EVERY_PORT = Either(Not(Present("port")), All(Between("port", 0, 1), Between("endPort", 65535)))
+EVERY_PORT = Either(empty("ports"), Some("ports", Not(Present("port"))), CoversAllPorts("ports"))
 
 
 def narrow(peers: str) -> Predicate:
     """A rule of a policy that leaves somebody or some port out."""
-    anybody = Either(empty(peers), Some(peers, EVERYBODY))
-    return Not(All(anybody, Either(empty("ports"), Some("ports", EVERY_PORT))))
+    return Not(All(Either(empty(peers), Some(peers, EVERYBODY)), EVERY_PORT))
 
 
 # Without policyTypes a policy is one of ingress, and of egress too when it has egress rules.
