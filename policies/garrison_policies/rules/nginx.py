@@ -9,27 +9,38 @@ CVE-2025-1098; with CVE-2025-1974, IngressNightmare). Later controllers refuse t
 from __future__ import annotations
 
 from garrison.findings import Severity
-from garrison_policies.language.expr import Entries, Every, Is, Matches, Not
+from garrison_policies.language.expr import All, Either, Entries, Every, Is, Matches, Not
 from garrison_policies.language.rule import Check, Rule, Subject
 from garrison_policies.language.subjects import CONFIG_MAPS, INGRESSES
 
 _PREFIX = r"^nginx\.(ingress\.kubernetes\.io|org)/"
-# What ingress-nginx' own inspector and its recommended word list refuse: ends of directives, and those that matter.
-_DIRECTIVES = (
-    r"[{}\r\n]|_by_lua|lua_package|load_module|proxy_pass|serviceaccount|/run/secrets|/etc/(passwd|shadow|group|nginx)"
-    r"|(^|[\s;])(alias|root|location)\s"
+_INGRESS_NGINX = r"^nginx\.ingress\.kubernetes\.io/"
+# What ends a directive, a quoted word or the line of one does not stand in a value; a variable of nginx (${host}) does.
+_VALUE = r"^([^{};\"'\x60]|\$\{[A-Za-z0-9_]*\})*$"
+# Addresses over several lines, and whatever else is made of such characters.
+_ADDRESSES = r"^[0-9A-Fa-f.:/,\s]*$"
+_COMMENT = r"(^|\s)#|\\$"
+# What ingress-nginx' own inspector and its recommended word list refuse: directives, and places that matter.
+_WORDS = (
+    r"_by_lua|lua_package|load_module|proxy_pass|serviceaccount|/run/secrets|/etc/(passwd|shadow|group|nginx)"
+    r"|(^|[\s;])(alias|root|location|include)\s"
 )
+# F5's controller separates its own words by `;`.
+_F5 = r"^nginx\.org/"
+_DIRECTIVES = r"[{}]|[\r\n]\s*[^\s]|" + _WORDS
 # The prefix of the annotations is a flag of the controller, so under any other they may not hold a directive either.
-_ANYWHERE = r"_by_lua|lua_package|load_module|(^|[\s;{])(alias|root|proxy_pass)\s[^;]*;"
+_ANYWHERE = r"_by_lua|lua_package|load_module|(^|[\s;{])(alias|root|proxy_pass)\s[^;]{0,500};"
 # RFC 3986 without what ends a word or a directive in nginx, with the variables of nginx ($host). No fragment: `#`
 # starts a comment.
 _URL = r"^[A-Za-z0-9._~:/?@!\x24&()*+,=%\[\]-]*$"
 _COMMON_NAME = r"^CN=[A-Za-z0-9/._~:*-]*$"
-# Places in the controller's own file system, and what breaks out of `location`.
-_PATH = (
+# Places in the controller's own file system, and words that break out of `location`.
+_PLACES = (
     r"^/(etc|root|proc)(/|$)|/run/(secrets|kubernetes)|serviceaccount|/etc/kubernetes|\.\./"
-    r"|[\s;\"'`{}#]|(alias|root|_by_lua)\s"
+    r"|(alias|root|_by_lua)\s"
 )
+# The controller quotes paths: braces after something are a number of repetitions, and nothing else.
+_PATH = r"^([^\s;\"'\x60{}#]|[^\s;\"'\x60{}#(|]\{[0-9]+(,[0-9]*)?\})*$"
 
 RULES = (
     Rule(
@@ -74,7 +85,12 @@ RULES = (
         checks=tuple(
             Check(subject=INGRESSES, at="metadata.annotations", require=require)
             for require in (
-                Entries("metadata.annotations", _PREFIX, Not(Matches("", _DIRECTIVES))),
+                Entries(
+                    "metadata.annotations",
+                    _INGRESS_NGINX,
+                    Either(Matches("", _ADDRESSES), All(Matches("", _VALUE), Not(Matches("", f"{_COMMENT}|{_WORDS}")))),
+                ),
+                Entries("metadata.annotations", _F5, Not(Matches("", _DIRECTIVES))),
                 Entries("metadata.annotations", "", Not(Matches("", _ANYWHERE))),
                 Entries(
                     "metadata.annotations", _PREFIX + "(auth-url|auth-signin|mirror-(target|host))$", Matches("", _URL)
@@ -106,7 +122,9 @@ RULES = (
             Check(
                 subject=Subject(kinds=INGRESSES.kinds, each=("spec.rules",)),
                 at="http.paths",
-                require=Every("http.paths", Not(Matches("path", _PATH))),
+                require=Every(
+                    "http.paths", All(Matches("path", _PATH, absent=True), Not(Matches("path", _PLACES)))
+                ),
             ),
         ),
         good="""

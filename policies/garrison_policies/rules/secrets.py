@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from garrison.findings import Severity
-from garrison_policies.language.expr import All, Entries, Every, Is, Not, Present
+from garrison_policies.language.expr import All, Either, Entries, Every, Is, Matches, Not, Present
 from garrison_policies.language.rule import Check, Rule, Subject
 from garrison_policies.language.subjects import CONTAINERS
-from garrison_policies.rules.credentials import argument, named_value
+from garrison_policies.rules.credentials import in_arguments, named_value
 from garrison_policies.rules.examples import pod
 
 _GUESS = "it is a guess by name and shape: a wrong one is looked at in review, at the door it would stop a deployment"
@@ -24,15 +24,25 @@ _ENV = All(
     Every("env", Not(Present("valueFrom.secretKeyRef"))),
     Every("envFrom", Not(Present("secretRef"))),
 )
-# Types that hold what an application keeps secret. The others are the cluster's: tokens, Helm's releases, certificates.
-_APPLICATION_TYPES = (
-    "",
-    "Opaque",
-    "kubernetes.io/basic-auth",
-    "kubernetes.io/ssh-auth",
-    "kubernetes.io/dockerconfigjson",
+# What is started in a container: itself, its probes and its hooks.
+_COMMANDS = (
+    "command",
+    "args",
+    *(f"{probe}Probe.exec.command" for probe in ("liveness", "readiness", "startup")),
+    *(f"lifecycle.{hook}.exec.command" for hook in ("postStart", "preStop")),
 )
-_OF_APPLICATION = Is("type", _APPLICATION_TYPES, absent=True)
+# Helm writes its releases into Secrets, with everything that it rendered.
+_BY_HELM = Is("type", ("helm.sh/release.v1",))
+# No value stands there: it is empty, encrypted by SOPS, or a place for what something else fills in.
+_NO_VALUE = Matches(
+    "",
+    r"^\s*$|^ENC\[[A-Z0-9_]+,data:[^\s\]]*\]\s*$|^\$\{[^}]*\}$|^<[^<>]*>$|^\{\{[^}]*\}\}$|^(vault:|ref\+[a-z0-9]+://)",
+)
+# A certificate or public key by itself, as text and in base64, is for everybody; a key behind it is not.
+_PUBLIC = All(
+    Matches("", r"^(-----BEGIN (CERTIFICATE|PUBLIC KEY)-----|LS0tLS1CRUdJTiB(DRVJUSUZJQ0FUR|QVUJMSUMgS0VZ))"),
+    Not(Matches("", r"PRIVATE KEY|UFJJVkFURSBLRV|BSSVZBVEUgS0VZ|QUklWQVRFIEtFW")),
+)
 
 RULES = (
     Rule(
@@ -56,7 +66,7 @@ RULES = (
         controls=("secret.env_plaintext",),
         references=("CIS 5.4.1", "NSA authentication and authorization", "OWASP K08"),
         checks=tuple(
-            Check(subject=CONTAINERS, at=name, require=Every(name, Not(argument("")))) for name in ("command", "args")
+            Check(subject=CONTAINERS, at=name, require=Not(in_arguments(name))) for name in _COMMANDS
         ),
         good=pod(container="args: [--token-file=/run/secrets/token]"),
         bad=pod(container="args: [--token=hunter2]"),
@@ -87,7 +97,7 @@ RULES = (
             Check(
                 subject=Subject(kinds=("Secret",)),
                 at=name,
-                require=Not(All(_OF_APPLICATION, Not(Entries(name, ".")))),
+                require=Either(_BY_HELM, Entries(name, "", Either(_NO_VALUE, _PUBLIC))),
             )
             for name in ("data", "stringData")
         ),
