@@ -28,7 +28,16 @@ _IMAGES = (
     "r.example/app@sha256:ab12",
     "",
 )
-_PATHS = ("/", "/run", "/var/run/docker.sock", "/var/run//crio.sock/", "/data", "/var/run/thing.sock", "/run/./k3s//containerd/.", "/var/lib")
+_PATHS = (
+    "/",
+    "/run",
+    "/var/run/docker.sock",
+    "/var/run//crio.sock/",
+    "/data",
+    "/var/run/thing.sock",
+    "/run/./k3s//containerd/.",
+    "/var/lib",
+)
 _CAPABILITIES = ("ALL", "all", "NET_RAW", "CAP_NET_RAW", "CHOWN", "NET_BIND_SERVICE", "SYS_ADMIN", "")
 
 

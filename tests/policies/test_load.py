@@ -275,3 +275,33 @@ def test_a_tool_that_fails_or_is_missing_is_never_a_pass(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(CheckError, match="helm is not in PATH; install helm"):
         load([str(folder)])
+
+
+def kustomization(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "kustomization.yaml").write_text(text)
+
+
+def test_a_kustomization_of_flux_is_a_manifest(tmp_path: Path) -> None:
+    kustomization(
+        tmp_path, "clusters", "{apiVersion: kustomize.toolkit.fluxcd.io/v1, kind: Kustomization, metadata: {name: a}}"
+    )
+    (tmp_path / "clusters" / "pod.yaml").write_text(POD)
+    assert {item.kind for item in load([str(tmp_path)]).objects} == {"Kustomization", "Pod"}
+
+
+def test_a_component_or_library_is_left_to_those_that_include_it(tmp_path: Path) -> None:
+    kustomization(
+        tmp_path,
+        "component",
+        "{apiVersion: kustomize.config.k8s.io/v1alpha1, kind: Component, patches: [{path: patch.yaml}]}",
+    )
+    (tmp_path / "component" / "patch.yaml").write_text("a patch")
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "Chart.yaml").write_text("{apiVersion: v2, name: lib, version: 1.0.0, type: library}")
+    with pytest.raises(CheckError, match="holds no Kubernetes objects"):
+        load([str(tmp_path)])
+    with pytest.raises(CheckError, match="is nothing by itself"):
+        load([str(tmp_path / "component" / "kustomization.yaml")])
+    (tmp_path / "pod.yaml").write_text(POD)
+    assert [item.name for item in load([str(tmp_path)]).objects] == ["app"]

@@ -88,3 +88,11 @@ SECRETS = 'apiGroups: [""], resources: [secrets]'
 HTTP = "http: {paths: [{path: /, backend: {service: {name: service, port: {number: 80}}}}]}"
 EVERYTHING = rule("*", "*", "*")
 TLS = "tls: [{hosts: [a.example]}]"
+
+
+def env_of(name: str, value: str) -> str:
+    return runs(f"env: [{{name: {name}, value: '{value}'}}]")
+
+
+def starts(*arguments: str) -> str:
+    return runs(f"args: {list(arguments)!r}")

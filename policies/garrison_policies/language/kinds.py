@@ -19,10 +19,11 @@ _OWN = {
     "bitnami.com": "SealedSecret",
     "cert-manager.io": "Certificate",
     "discovery.k8s.io": "EndpointSlice",
-    "gateway.networking.k8s.io": "HTTPRoute GRPCRoute TLSRoute TCPRoute UDPRoute",
+    "gateway.networking.k8s.io": "Gateway HTTPRoute GRPCRoute TLSRoute TCPRoute UDPRoute",
     "keda.sh": "ScaledObject",
     "networking.istio.io": "VirtualService DestinationRule",
     "policy": "PodDisruptionBudget",
+    "projectcontour.io": "HTTPProxy",
     "route.openshift.io": "Route",
     "secrets.hashicorp.com": "VaultStaticSecret VaultDynamicSecret",
     "security.istio.io": "PeerAuthentication",
@@ -39,6 +40,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "StatefulSet": ("apps",),
     **dict.fromkeys(("NetworkPolicy", "Ingress"), ("networking.k8s.io", "extensions")),
     **dict.fromkeys(("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"), _RBAC),
+    "IngressRoute": ("traefik.io", "traefik.containo.us"),
     "ExternalSecret": ("external-secrets.io", "kubernetes-client.io"),
 }
 

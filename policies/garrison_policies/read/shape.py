@@ -25,7 +25,7 @@ def carries(body: Mapping[str, Any]) -> str:
 
 
 def is_list(body: Mapping[str, Any]) -> bool:
-    """Whether it is a list of the API, with nothing of its own: those have no name, whatever kubectl makes of others."""
+    """Whether it is a list of the API, with nothing of its own: those have no name."""
     metadata = body.get("metadata")
     named = isinstance(metadata, Mapping) and "name" in metadata
     return body.get("kind") == "List" or (str(body.get("kind", "")).endswith("List") and not named)

@@ -11,6 +11,7 @@ from garrison_policies.rules import (
     confinement,
     disruption,
     exposure,
+    gateways,
     granted,
     hostaccess,
     identity,
@@ -35,7 +36,7 @@ from garrison_policies.rules import (
 _PODS = (privileges, hostaccess, capabilities, confinement, restricted, identity, resources, images, ports, placement)
 _SECRETS = (secrets, secret_use, configmaps)
 _RIGHTS = (rights, bindings, granted)
-_NETWORK = (namespaces, network, isolation, services, exposure, ingress, nginx, mesh)
+_NETWORK = (namespaces, network, isolation, services, exposure, ingress, gateways, nginx, mesh)
 _AVAILABILITY = (availability, disruption)
 
 RULES: tuple[Rule, ...] = tuple(

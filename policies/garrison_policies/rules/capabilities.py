@@ -33,7 +33,8 @@ def _adds_only(*names: str) -> Predicate:
     return Every(_ADD, Is("", names))
 
 
-_DROPS_ALL = Some(_DROP, Matches("", "(?i)^ALL$"))
+# Runtimes add after they drop: who adds ALL has dropped nothing.
+_DROPS_ALL = All(Some(_DROP, Matches("", "(?i)^ALL$")), Every(_ADD, Not(_named("ALL"))))
 
 RULES = (
     Rule(
@@ -68,7 +69,7 @@ RULES = (
     ),
     Rule(
         id="drop-all-capabilities",
-        title="a container drops ALL capabilities",
+        title="a container drops ALL capabilities, and does not add ALL back",
         severity=Severity.MEDIUM,
         remedy='write securityContext.capabilities.drop: ["ALL"]',
         controls=("caps.drop_all",),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from garrison.findings import Severity
 from garrison_policies.language.expr import (
     All,
@@ -14,16 +17,20 @@ from garrison_policies.language.expr import (
     Predicate,
     Present,
     Some,
-    Whole,
+    at,
+    get,
+    literal,
+    present,
 )
 from garrison_policies.language.rule import Check, Rule
 from garrison_policies.language.subjects import CONTAINERS, POD
-from garrison_policies.rules.conditions import USER_NAMESPACE, WINDOWS, everywhere
+from garrison_policies.rules.conditions import USER_NAMESPACE, WINDOWS, everywhere, inherited
 from garrison_policies.rules.examples import pod
 
 BASELINE = frozenset({"baseline"})
 SELINUX_TYPES = ("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")  # the last since 1.31
-_APPARMOR = r"^container\.apparmor\.security\.beta\.kubernetes\.io/"  # deprecated since 1.30, still honoured
+_APPARMOR_FOR = "container.apparmor.security.beta.kubernetes.io/"  # deprecated since 1.30, still honoured
+_APPARMOR = r"^container\.apparmor\.security\.beta\.kubernetes\.io/"
 _APPARMOR_EXAMPLE = "{container.apparmor.security.beta.kubernetes.io/app: %s}"
 
 # Namespaced, and without effect on other pods of the node (PSS: baseline).
@@ -59,15 +66,45 @@ def _plain_selinux(field: str) -> Predicate:
     return All(Is(f"{field}.type", SELINUX_TYPES, absent=True), *unset)
 
 
-def _hardened(context: str) -> Predicate:
-    """A security context that asks for one of the four."""
-    set_ = (
-        profile(f"{context}.seccompProfile"),
-        profile(f"{context}.appArmorProfile"),
-        Present(f"{context}.seLinuxOptions"),
-    )
-    return Either(*set_, Some(f"{context}.capabilities.drop", Matches("", ".")))
+def _capless(context: str) -> Predicate:
+    """It gives capabilities up, and does not take all of them back."""
+    dropped = Some(f"{context}.capabilities.drop", Matches("", "."))
+    return All(dropped, Every(f"{context}.capabilities.add", Not(Matches("", "(?i)^(CAP_)?ALL$"))))
 
+
+def _labelled(field: str) -> Predicate:
+    """SELinux options that leave the container what the node confines containers with."""
+    return All(Present(field), _plain_selinux(field))
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """The old annotation names an AppArmor profile for this very container."""
+
+    def holds(self, it: Any, whole: Any) -> bool:
+        said = get(whole, ("metadata", "annotations", f"{_APPARMOR_FOR}{get(it, 'name')}"))
+        return isinstance(said, str) and (said == "runtime/default" or said.startswith("localhost/"))
+
+    def cel(self, it: str, whole: str, depth: int = 0) -> str:
+        here, key = at(whole, "metadata.annotations"), f"({literal(_APPARMOR_FOR)} + {it}.name)"
+        there = f"{present(whole, 'metadata.annotations')} && has({it}.name) && {key} in {here}"
+        return f"({there} && {here}[{key}].matches('^(runtime/default$|localhost/)'))"
+
+
+# What a container has of the four: its own setting where it has one, else the pod's. Privileged, it has none.
+_HARDENED = All(
+    Not(Is("securityContext.privileged", (True,))),
+    Either(
+        inherited("seccompProfile", profile),
+        inherited("appArmorProfile", profile),
+        inherited("seLinuxOptions", _labelled),
+        _capless("securityContext"),
+        All(
+            Annotated(),
+            Either(Not(Present("securityContext.appArmorProfile")), profile("securityContext.appArmorProfile")),
+        ),
+    ),
+)
 
 RULES = (
     Rule(
@@ -160,12 +197,7 @@ RULES = (
             Check(
                 subject=CONTAINERS,
                 at="securityContext",
-                require=Either(
-                    WINDOWS,
-                    _hardened("securityContext"),
-                    Whole(_hardened("spec.securityContext")),
-                    Whole(Not(Entries("metadata.annotations", _APPARMOR, Is("", ("unconfined",))))),
-                ),
+                require=Either(WINDOWS, _HARDENED),
             ),
         ),
         good=pod(container="securityContext:\n  capabilities: {drop: [ALL]}"),

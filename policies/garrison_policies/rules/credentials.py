@@ -70,13 +70,13 @@ VALUE = (
     r"|PuTTY-User-Key-File-"
 )
 # The names of options that a credential follows, and of variables that are set in a line of a shell.
-_SECRET = (
+_CALLED = (
     r"(passw(or)?d|passwd|passphrase|requirepass|masterauth|secret|token|credentials?|pass|pwd"
     r"|(api|access|secret|private|auth|account|encryption|signing|master)[_.-]?key)"
 )
-_NAMED = rf"(^|\s)--?([a-z0-9]+[_.-])*[a-z0-9]*{_SECRET}"
+_NAMED = rf"(^|\s)--?([a-z0-9]+[_.-])*[a-z0-9]*{_CALLED}"
 # What follows is the credential itself: no other option, path, variable, template, block, nor true and false.
-_GIVEN = r"['\x22]?([^\s'\x22\x24\x60/{<.tf-][^\s]*|t([^r\s][^\s]*)?|f([^a\s][^\s]*)?)"
+_GIVEN = r"['\x22]?([^\s'\x22\x24\x60/{<.tf-][^\s]*|t([^r\s][^\s]*|\s|$)|f([^a\s][^\s]*|\s|$))"
 OPTION = (
     r"(?i)(^|\s)--?[a-z0-9_.-]*(passw(or)?d|passphrase|secret|token|credential|api[_.-]?key|access[_.-]?key|private[_.-]?key)"
     r"=['\x22]?[^\s'\x22\x24/{<.][^\s]*"
@@ -85,17 +85,17 @@ OPTION = (
 # Where one argument is a whole line: an option and a blank, a variable, and the options of some programs.
 _LINE = (
     rf"(?i){_NAMED}[ \t]+{_GIVEN}"
-    rf"|(^|[\s;&|])([a-z0-9_]*_)?{_SECRET}='?\x22?[^\s'\x22\x24\x60/{{<.;&|][^\s]*"
+    rf"|(^|[\s;&|])([a-z0-9_]*(passw(or)?d|passphrase)|([a-z0-9_]*_)?{_CALLED})='?\x22?[^\s'\x22\x24\x60/{{<.;&|][^\s]*"
     rf"|(^|[\s;&|/])(mysql|mysqldump|mysqladmin|mariadb)(-[a-z]+)?\s([^\n;&|]{{0,200}}\s)?-p['\x22]?[^\s'\x22\x24/]+"
     rf"|(^|[\s;&|/])curl\s([^\n;&|]{{0,500}}\s)?(-u|--user)[ =]?['\x22]?[a-z0-9_.@-]+:{_GIVEN}"
     rf"|(^|[\s;&|/])(redis-cli|valkey-cli)\s([^\n;&|]{{0,200}}\s)?-a[ =]?{_GIVEN}"
     rf"|(^|[\s;&|/])sshpass\s+-p[ ]?{_GIVEN}"
 )
 # An option whose argument is the next element. One that switches something on or off has none.
-_ANNOUNCES = rf"(?i)^--?([a-z0-9]+[_.-])*[a-z0-9]*{_SECRET}$"
+_ANNOUNCES = rf"(?i)^--?([a-z0-9]+[_.-])*[a-z0-9]*{_CALLED}$"
 _SWITCH = r"(?i)^--?(no|use|enable|disable|require|allow|skip|has|is|show|print|with|without|refresh|rotate)[_.-]"
 _USER = r"^(-u|--user)$"
-_USER_AND_PASSWORD = r"^[A-Za-z][A-Za-z0-9_.@-]*:[^\s\x24/{<:][^\s/]*$"
+_LOGIN = r"^[A-Za-z][A-Za-z0-9_.@-]*:[^\s\x24/{<:][^\s/]*$"
 
 
 @dataclass(frozen=True)
@@ -136,5 +136,5 @@ def in_arguments(path: Path) -> Predicate:
     return Either(
         Some(path, Either(Matches("", OPTION), Matches("", _LINE), Matches("", VALUE))),
         Followed(path, announced, value),
-        Followed(path, Matches("", _USER), Matches("", _USER_AND_PASSWORD)),
+        Followed(path, Matches("", _USER), Matches("", _LOGIN)),
     )

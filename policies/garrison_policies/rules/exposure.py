@@ -29,7 +29,9 @@ def selecting_nothing(inventory: Inventory) -> Iterator[Hit]:
         labels = get(service.body, "spec.selector")
         if not labels or not isinstance(labels, Mapping):
             yield service, "spec.selector", "it has no selector, and no endpoints are written for it"
-        elif not operated.may_make(namespace(service), by_labels(labels)) and next(_behind(service, pods), None) is None:
+        elif (
+            not operated.may_make(namespace(service), by_labels(labels)) and next(_behind(service, pods), None) is None
+        ):
             yield service, "spec.selector", "selects no pod of its namespace"
 
 

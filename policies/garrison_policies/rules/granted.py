@@ -30,7 +30,7 @@ def bound_to(gives: Predicate, what: str) -> Look:
     """Finds the bindings of roles in which some rule satisfies `gives`."""
 
     def look(inventory: Inventory) -> Iterator[Hit]:
-        giving = {name for name, rules in _roles(inventory) if any(gives.holds(rule, rule) for rule in rules)}
+        giving = {name for name, rules in roles(inventory) if any(gives.holds(rule, rule) for rule in rules)}
         for binding in inventory.of("RoleBinding", "ClusterRoleBinding"):
             if get(binding.body, "subjects") and (name := _bound(binding)) in giving:
                 yield binding, "roleRef", f"{name[0]} {name[2]} {what}"
@@ -43,26 +43,26 @@ def _bound(binding: Object) -> Named:
     return kind, namespace(binding) if kind == "Role" else "", name
 
 
-def _roles(inventory: Inventory) -> Iterator[tuple[Named, list[Any]]]:
+def roles(inventory: Inventory) -> Iterator[tuple[Named, list[Any]]]:
     """Every role with its rules, those it aggregates from other roles included, and what they make together."""
     for role in inventory.of("Role"):
         yield ("Role", namespace(role), role.name), together(_rules(role))
     written = list(inventory.of("ClusterRole"))
     known = {role.name for role in written}
-    roles = [*(role for role in BUILT_IN if role.name not in known), *written]
-    for role in roles:
-        yield ("ClusterRole", "", role.name), together(_with_aggregated(role, roles, set()))
+    everywhere = [*(role for role in BUILT_IN if role.name not in known), *written]
+    for role in everywhere:
+        yield ("ClusterRole", "", role.name), together(_with_aggregated(role, everywhere, set()))
 
 
-def _with_aggregated(role: Object, roles: list[Object], seen: set[Object]) -> list[Any]:
+def _with_aggregated(role: Object, others: list[Object], seen: set[Object]) -> list[Any]:
     """Its rules and those of the roles it selects, which may select others in their turn."""
     seen.add(role)
     chosen = get(role.body, "aggregationRule.clusterRoleSelectors")
     rules = list(_rules(role))
     for selector in chosen if isinstance(chosen, list) else ():
-        for part in roles if isinstance(selector, Mapping) else ():
+        for part in others if isinstance(selector, Mapping) else ():
             if part not in seen and selects(selector, part.labels):
-                rules += _with_aggregated(part, roles, seen)
+                rules += _with_aggregated(part, others, seen)
     return rules
 
 

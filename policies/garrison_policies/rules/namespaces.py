@@ -22,7 +22,7 @@ RULES = (
         id="namespace-pod-security",
         title="a namespace enforces a Pod Security level",
         severity=Severity.HIGH,
-        remedy="label it pod-security.kubernetes.io/enforce: restricted, or baseline; `privileged` enforces nothing, an old enforce-version little",
+        remedy="label it pod-security.kubernetes.io/enforce: restricted, or baseline, of no old enforce-version",
         controls=("psa.namespace_label",),
         references=("PSS baseline", "CIS 5.2.1", "NSA pod security", "OWASP K04"),
         checks=(Check(subject=NAMESPACES, at="metadata.labels", require=_ENFORCES),),

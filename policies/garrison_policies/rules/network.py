@@ -33,7 +33,10 @@ def empty(path: Path) -> Predicate:
 _EVERY_NAMESPACE = "kubernetes.io/metadata.name"
 _DEMANDS_LITTLE = Either(
     All(Is("operator", ("Exists",)), Is("key", (_EVERY_NAMESPACE,))),
-    All(Is("operator", ("NotIn", "DoesNotExist")), Not(All(Is("key", (_EVERY_NAMESPACE,)), Is("operator", ("DoesNotExist",))))),
+    All(
+        Is("operator", ("NotIn", "DoesNotExist")),
+        Not(All(Is("key", (_EVERY_NAMESPACE,)), Is("operator", ("DoesNotExist",)))),
+    ),
 )
 # 0.0.0.0/0, in halves, quarters or whatever is more than a hundredth of all addresses. From f on IPv6 is private.
 _WIDE = r"^[0-9.]+/[0-7]$|^([0-9a-eA-E][0-9a-fA-F]{0,3})?:[0-9a-fA-F:.]*/([0-9]|1[01])$"

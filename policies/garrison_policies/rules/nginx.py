@@ -122,9 +122,7 @@ RULES = (
             Check(
                 subject=Subject(kinds=INGRESSES.kinds, each=("spec.rules",)),
                 at="http.paths",
-                require=Every(
-                    "http.paths", All(Matches("path", _PATH, absent=True), Not(Matches("path", _PLACES)))
-                ),
+                require=Every("http.paths", All(Matches("path", _PATH, absent=True), Not(Matches("path", _PLACES)))),
             ),
         ),
         good="""

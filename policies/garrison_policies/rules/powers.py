@@ -5,7 +5,7 @@ Sources: Kubernetes, "Role Based Access Control Good Practices" and "User Impers
 
 from __future__ import annotations
 
-from garrison_policies.language.expr import All, Either, Is, Matches, Not, Predicate, Some
+from garrison_policies.language.expr import All, Either, Is, Matches, Predicate, Some
 from garrison_policies.rules.network import empty
 
 RBAC = "rbac.authorization.k8s.io"

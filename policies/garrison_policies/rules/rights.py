@@ -23,6 +23,7 @@ from garrison_policies.rules.powers import (
     WILDCARD,
 )
 
+
 def _role(rule: str) -> str:
     return f"""
             apiVersion: rbac.authorization.k8s.io/v1
@@ -96,7 +97,7 @@ RULES = (
         id="role-approves-certificates",
         title="a role does not sign or approve requests for certificates",
         severity=Severity.MEDIUM,
-        remedy="leave it to the controller of the issuer: a certificate is an identity, and who approves it gives it away",
+        remedy="leave it to the controller of the issuer: who approves a certificate gives an identity away",
         controls=("rbac.escalation",),
         references=("CIS 5.1.11", "NSA authentication and authorization", "OWASP K03"),
         checks=(Check(subject=ROLE_RULES, require=Not(APPROVES_CERTIFICATES)),),

@@ -65,9 +65,7 @@ RULES = (
         remedy="read it from a file that the secret store's agent writes; an option can name the file",
         controls=("secret.env_plaintext",),
         references=("CIS 5.4.1", "NSA authentication and authorization", "OWASP K08"),
-        checks=tuple(
-            Check(subject=CONTAINERS, at=name, require=Not(in_arguments(name))) for name in _COMMANDS
-        ),
+        checks=tuple(Check(subject=CONTAINERS, at=name, require=Not(in_arguments(name))) for name in _COMMANDS),
         good=pod(container="args: [--token-file=/run/secrets/token]"),
         bad=pod(container="args: [--token=hunter2]"),
         admission=False,
