@@ -6,7 +6,7 @@ import functools
 
 from garrison_policies.language.objects import Object
 from garrison_policies.rules import RULES
-from policies import pairs, shared, trivy
+from policies import field_cases, pairs, shared, trivy
 from policies.fixtures import objects, pod_security
 
 
@@ -15,4 +15,5 @@ def everything() -> tuple[Object, ...]:
     """Examples of the rules, pairs, public fixtures, and what a workspace adds."""
     own = (item for rule in RULES for text in (rule.good, rule.bad) for item in objects(text, rule.id))
     public = (item for example in trivy.examples() for item in example.found)
-    return (*own, *pairs.shown(), *public, *(case.pod for case in pod_security()), *shared.everything())
+    reported = (item for case in field_cases.CASES if case.readable for item in objects(case.text, case.id))
+    return (*own, *pairs.shown(), *reported, *public, *(case.pod for case in pod_security()), *shared.everything())

@@ -14,6 +14,10 @@ class Case(NamedTuple):
     text: str
 
     @property
+    def readable(self) -> bool:
+        return self.rule != "unreadable-document"
+
+    @property
     def id(self) -> str:
         return f"{self.rule}-{self.what}-{'found' if self.found else 'not'}".replace(" ", "-")
 
