@@ -18,7 +18,7 @@ from policies.fixtures import findings, objects
 from policies.written import config, env_of, starts
 
 LONG = 100_000
-ODD = ([], {}, "word", "", 1e308, float("inf"), -1, True, [1], [[]], [{}], {"a": {}}, "²", "9" * 5000)
+ODD: tuple[Any, ...] = ([], {}, "word", "", 1e308, float("inf"), -1, True, [1], [[]], [{}], {"a": {}}, "²", "9" * 5000)
 
 
 def places(value: Any) -> Iterator[tuple[Any, Any]]:
