@@ -35,6 +35,7 @@ EXTENSIONS = (
     *("peerauthentications.security.istio.io", "authorizationpolicies.security.istio.io"),
     *("destinationrules.networking.istio.io", "gateways.networking.istio.io", "virtualservices.networking.istio.io"),
     *("rollouts.argoproj.io", "deploymentconfigs.apps.openshift.io", "services.serving.knative.dev"),
+    *("ingressroutes.traefik.io", "ingressroutes.traefik.containo.us", "httpproxies.projectcontour.io"),
     *("routes.route.openshift.io", "scaledobjects.keda.sh", "externalsecrets.external-secrets.io"),
     *("vaultstaticsecrets.secrets.hashicorp.com", "vaultdynamicsecrets.secrets.hashicorp.com"),
 )
