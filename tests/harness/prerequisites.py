@@ -15,7 +15,7 @@ from harness.machine import TOOLS, Machine, look
 from harness.parts import CHECK, PARTS, UP, Go, Part
 
 GB = 1_000_000_000
-# Measured at their highest in a cold run (docs/measurements.md): Go's caches and parts; then images, node and cluster.
+# At most, as measured with every part (docs/measurements.md): Go's caches and parts; then images, node and cluster.
 TOOLCHAIN, ESTATE = 24 * GB, 6 * GB
 _SWITCHING = (1, 21)  # from here on, Go fetches the version that a go.mod asks for, if it may
 
