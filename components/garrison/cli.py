@@ -38,6 +38,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "garrison_policies.commands.exceptions",
         "the exceptions to policy rules, with days left",
     ),
+    "files": ("garrison.places", "where the policy pack, the exceptions and the probe tool of this installation are"),
     "scan": (
         "garrison_supply.scan.command",
         "vulnerabilities, secrets, misconfiguration, licences, signatures",

@@ -27,8 +27,11 @@ def test_the_wheel_holds_every_module(wheel: Path) -> None:
         "garrison_policies": REPO / "policies",
     }
     expected = {str(path.relative_to(root)) for name, root in packages.items() for path in (root / name).rglob("*.py")}
+    expected |= {f"garrison/prove/tool/prober/{path.name}" for path in (REPO / "services" / "prober").glob("*.py")}
+    expected |= {"garrison_policies/pack/__main__.py"}
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".py")}
     assert packed == expected
+    assert {f"{name}/py.typed" for name in packages} <= set(zipfile.ZipFile(wheel).namelist())
 
 
 def test_render_works_from_the_wheel_without_pulumi(wheel: Path, tmp_path: Path) -> None:

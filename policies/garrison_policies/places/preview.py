@@ -38,8 +38,9 @@ from garrison_policies.rules import RULES
 
 PREFIX = "kubernetes:"
 ESTATE = "garrison:index:Estate"
-# The exceptions beside the pack, unless the environment names others.
-EXCEPTIONS = Path(os.environ.get("GARRISON_EXCEPTIONS") or Path(__file__).parents[2] / "exceptions.yaml")
+# The exceptions beside the pack (in an installed wheel, or in the repository), unless the environment names others.
+BESIDE = (Path(__file__).parents[1] / "pack" / "exceptions.yaml", Path(__file__).parents[2] / "exceptions.yaml")
+EXCEPTIONS = Path(os.environ.get("GARRISON_EXCEPTIONS") or next((p for p in BESIDE if p.is_file()), BESIDE[-1]))
 LEVELS = {True: EnforcementLevel.MANDATORY, False: EnforcementLevel.ADVISORY}
 
 

@@ -1,0 +1,111 @@
+"""The wheel in an empty environment: what a user gets who has nothing of this repository."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from contract.test_package import wheel  # noqa: F401 the fixture
+from harness import environment
+from unit.estates import IMAGES
+
+PROGRAM = f"""
+from garrison import App
+image = "registry.example/x@sha256:{"0" * 64}"
+estate = App("estate", trust_domain="estate.example", images={IMAGES!r})
+shop = estate.namespace("shop")
+orders = shop.service("orders", image=image, port=8080)
+orders.calls(shop.service("catalog", image=image, port=8080), "GET /items/{{id}}")
+"""
+STACK = PROGRAM + "\nfrom garrison import deploy\ndeploy(estate)\n"
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
+    """The bin folder of an environment that holds the wheel with its extras, and nothing else."""
+    place = tmp_path_factory.mktemp("installed") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
+    pip = [str(place / "bin" / "python3"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    done = subprocess.run([*pip, f"{wheel}[pulumi,pack]"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return place / "bin"
+
+
+def garrison(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    env = {"PATH": f"{installed}{os.pathsep}{os.defpath}", "HOME": str(folder)}
+    return subprocess.run(
+        [str(installed / "garrison"), *arguments], cwd=folder, env=env, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "estate.py").write_text(PROGRAM)
+    return tmp_path
+
+
+def test_every_verb_of_a_program_works(installed: Path, folder: Path) -> None:
+    app = ("--app", "estate.py")
+    rendered = garrison(installed, folder, "render", *app)
+    assert rendered.stdout.count("kind: NetworkPolicy") == 3, rendered.stderr
+    assert "GET /items/{id}" in garrison(installed, folder, "graph", *app).stdout
+    checked = garrison(installed, folder, "check", *app, "--format", "json")
+    assert checked.returncode in (0, 1) and isinstance(json.loads(checked.stdout), list | dict), checked.stderr
+    assert "--source" in garrison(installed, folder, "prove", "--help").stdout
+    assert garrison(installed, folder, "changes", "estate.py", "estate.py").stdout == "Nothing changes.\n"
+
+
+def test_what_is_no_module_is_there(installed: Path, folder: Path) -> None:
+    pack = Path(garrison(installed, folder, "files", "pack").stdout.strip())
+    assert os.access(pack, os.X_OK)
+    assert (pack.parent / "PulumiPolicy.yaml").is_file()
+    tool = Path(garrison(installed, folder, "files", "probe-tool").stdout.strip())
+    assert (tool / "__main__.py").is_file()
+    assert Path(garrison(installed, folder, "files", "exceptions").stdout.strip()).is_file()
+    missing = garrison(installed, folder, "files", "charts")
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert "set GARRISON_CHARTS" in missing.stderr
+
+
+def test_an_editor_sees_the_types(installed: Path, folder: Path) -> None:
+    (folder / "wrong.py").write_text(PROGRAM + 'shop.service("a", imge=image, port=8080)\n')
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--python-executable",
+        str(installed / "python3"),
+        "--cache-dir",
+        os.devnull,
+    ]
+    done = subprocess.run([*command, "wrong.py"], cwd=folder, env={}, capture_output=True, text=True, check=False)
+    assert 'Unexpected keyword argument "imge"' in done.stdout, done.stdout
+
+
+def test_a_preview_with_the_pack(installed: Path, folder: Path) -> None:
+    (folder / "Pulumi.yaml").write_text("name: own\nruntime: python\n")
+    (folder / "__main__.py").write_text(STACK)
+    (folder / "state").mkdir()
+    tools = environment.full(environment.TEST)
+    env = {
+        "PATH": f"{installed}{os.pathsep}{tools['PATH']}",
+        "HOME": str(folder),
+        "PULUMI_BACKEND_URL": f"file://{folder}/state",
+        "PULUMI_CONFIG_PASSPHRASE": "",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+    }
+    pack = garrison(installed, folder, "files", "pack").stdout.strip()
+
+    def pulumi(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["pulumi", *arguments], cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+    assert pulumi("stack", "init", "dev").returncode == 0
+    done = pulumi("preview", "--non-interactive", "--policy-pack", pack)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "garrison:index:Estate" in done.stdout
+    assert "Policies:" in done.stdout
