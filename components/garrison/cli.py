@@ -1,23 +1,29 @@
-"""The command `garrison`: render and graph here, the other verbs in modules of their own.
+"""The command `garrison`: render, graph and completion here, the other verbs in modules of their own.
 
-Bad input ends in one clear line and a non-zero exit code. A verb of `ELSEWHERE` is imported when it is
-asked for, so that `garrison check` starts without the probes and the other way round.
+Bad input ends in one clear line and a non-zero exit code, and it is here that every error of ours becomes one. A verb
+of `ELSEWHERE` is imported when it is asked for, so that `garrison check` starts without the probes and the other way
+round.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+from garrison import completion, exits
 from garrison.declare import program
 from garrison.derive import render
-from garrison.errors import IntentError
+from garrison.errors import GarrisonError
+from garrison.exits import Exit
 from garrison.explain import diagram
 from garrison.model.graph import Graph
-from garrison.settings import SettingsError, cluster_of
+from garrison.settings import cluster_of
 from garrison.version import VERSION
 
 DRAWINGS: dict[str, Callable[[Graph], str]] = {
@@ -26,7 +32,8 @@ DRAWINGS: dict[str, Callable[[Graph], str]] = {
     "svg": diagram.svg,
     "json": Graph.to_json,
 }
-# verb -> the module whose `main(arguments)` runs it and returns the exit code, and what it is for
+# verb -> the module that runs it, and what it is for. A module has `parser()`, and `main(arguments)`, which returns the
+# exit code and raises a GarrisonError for what cannot be done.
 ELSEWHERE: dict[str, tuple[str, str]] = {
     "prove": ("garrison.prove.command", "probe the live cluster: what is declared, and the rest"),
     "check": (
@@ -44,33 +51,82 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "vulnerabilities, secrets, misconfiguration, licences, signatures",
     ),
     "outdated": ("garrison_supply.outdated.command", "what is behind: dependencies, base packages, charts and tools"),
-    "ci": ("garrison_supply.pipelines.command", "check workflows of CI systems"),
+    "ci": ("garrison_supply.pipelines.command", "lint workflows; make reports of checks, and judge them at a gate"),
 }
+EPILOG = f"""examples:
+  garrison graph --app estate.py                    who may call whom; everything else is refused
+  garrison render --app estate.py > manifests.yaml  the manifests, without a cluster
+  garrison check deploy/ --format sarif             files against the rules, for a code-scanning service
+  garrison check --live --app estate.py             is the cluster what the program derives?
+  garrison prove --app estate.py                    probe it
+  garrison ci lint                                  the workflows of this repository
+  source <(garrison completion bash)                completion in this shell
+
+exit codes:
+{exits.table()}
+
+docs/verbs.md says what a program can declare, docs/check.md, docs/prove.md, docs/scanning.md and docs/ci.md the rest.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code: 0 done, 1 refused, 2 could not be done."""
+    """Run one command; returns its exit code, one of `garrison.exits`."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    name = f"garrison {given[0]}" if given and given[0] in ELSEWHERE else "garrison"
+    with contextlib.suppress(AttributeError):  # a stream that a test put there has no encoding to be tolerant about
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        if given and given[0] in ELSEWHERE:
-            verb: int = importlib.import_module(ELSEWHERE[given[0]][0]).main(given[1:])
-            return verb
-        options = _parser().parse_args(given)
-        graph = program.graph_of(options.app)
-        code: int = options.run(graph, options)
+        code = _run(given)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where an error can still be said and counted
         return code
-    except (IntentError, SettingsError, program.ProgramError) as error:
-        print(f"garrison: {error}", file=sys.stderr)
-        return 2
+    except GarrisonError as error:
+        return _failed(name, *str(error).splitlines())
     except BrokenPipeError:
-        return 0
+        _let_go()
+        return Exit.READER_GONE
+    except OSError as error:  # a full disk, a file that went away: what could not be done is never clean
+        _let_go()
+        return _failed(name, f"{error.filename or 'the output'}: {error.strerror or error}")
     except KeyboardInterrupt:
-        print("garrison: interrupted; run the same command again", file=sys.stderr)
-        return 130
+        _failed(name, "interrupted; run the same command again")
+        return Exit.INTERRUPTED
+
+
+def _failed(name: str, *lines: str) -> Exit:
+    for line in lines:
+        print(f"{name}: {line}", file=sys.stderr)
+    return Exit.COULD_NOT
+
+
+def _let_go() -> None:
+    """Python writes what is left when it ends, and would fail a second time."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _run(given: Sequence[str]) -> int:
+    if given and given[0] in ELSEWHERE:
+        elsewhere: int = _elsewhere(given[0]).main(given[1:])
+        return elsewhere
+    options = _parser().parse_args(given)
+    code: int = options.run(options)
+    return code
+
+
+def _elsewhere(verb: str) -> Any:
+    return importlib.import_module(ELSEWHERE[verb][0])
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="garrison", description="Zero-trust Kubernetes from one declared call graph.")
+    parser = argparse.ArgumentParser(
+        prog="garrison",
+        description="Zero-trust Kubernetes from one declared call graph.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=f"garrison {VERSION}")
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--app", type=Path, default=program.DEFAULT, help="the program or graph (default: %(default)s)")
@@ -86,20 +142,31 @@ def _parser() -> argparse.ArgumentParser:
     )
     manifests.set_defaults(run=_render)
 
+    complete = commands.add_parser("completion", help="write the completion of a shell")
+    complete.add_argument("shell", choices=completion.SHELLS)
+    complete.set_defaults(run=_complete)
+
     for name, (_, text) in ELSEWHERE.items():
         commands.add_parser(name, help=text)
     return parser
 
 
-def _draw(graph: Graph, options: argparse.Namespace) -> int:
-    print(DRAWINGS[options.format](graph), end="")
-    return 0
+def _draw(options: argparse.Namespace) -> int:
+    print(DRAWINGS[options.format](program.graph_of(options.app)), end="")
+    return Exit.CLEAN
 
 
-def _render(graph: Graph, options: argparse.Namespace) -> int:
+def _render(options: argparse.Namespace) -> int:
     import yaml  # here alone: the other commands start without it
 
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     there = cluster_of(options.cluster) if options.cluster else None
-    yaml.dump_all(render(graph, there), sys.stdout, Dumper=dumper, sort_keys=False, explicit_start=True, width=1000)
-    return 0
+    manifests = render(program.graph_of(options.app), there)
+    yaml.dump_all(manifests, sys.stdout, Dumper=dumper, sort_keys=False, explicit_start=True, width=1000)
+    return Exit.CLEAN
+
+
+def _complete(options: argparse.Namespace) -> int:
+    words = completion.words(_parser(), {verb: _elsewhere(verb).parser() for verb in ELSEWHERE})
+    print(completion.SHELLS[options.shell](words), end="")
+    return Exit.CLEAN

@@ -19,13 +19,41 @@ class Problem:
         return f"{self.where}: {self.what}; {self.remedy}"
 
 
-class IntentError(ValueError):
+class GarrisonError(Exception):
+    """Something cannot be done as it was asked for. The command line catches it once, and ends with code 2.
+
+        GarrisonError
+        ├── IntentError          the declaration does not hold together
+        ├── ProgramError         the file that declares cannot be used
+        ├── SettingsError        the stack's settings do not hold together
+        ├── KubectlError         kubectl is missing (ToolMissingError), or said no
+        ├── ChartError           a chart of the platform cannot be rendered
+        ├── StoreError           the secret store cannot be reached, or refused
+        ├── ProveError           the proof cannot be carried out
+        ├── CheckError           the check cannot be done, or not in whole
+        ├── ExceptionsError      the exceptions cannot be honoured as written
+        ├── ScanError            the scan cannot be done; RefusedError: the tool itself said no
+        ├── UnknownError         a source of versions does not answer
+        └── PipelineError        a CI command cannot give its answer; UnreadableError: a file is no workflow
+
+    problems: all that is wrong, one line each; a message alone is one problem.
+    headline: what they are problems of, where there can be several.
+    """
+
+    def __init__(self, problems: str | Iterable[Problem | str], headline: str = "") -> None:
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        lines = [f"{'  ' if headline else ''}{problem}" for problem in self.problems]
+        super().__init__("\n".join([headline, *lines] if headline else lines))
+
+
+class IntentError(GarrisonError, ValueError):
     """The declaration does not hold together. `problems` has all of them, not only the first."""
 
+    problems: tuple[Problem, ...]
+
     def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(problems)
-        count = f"{len(self.problems)} problem" + ("s" if len(self.problems) != 1 else "")
-        super().__init__("\n".join([f"the declaration has {count}:", *(f"  {problem}" for problem in self.problems)]))
+        count = f"{len(problems)} problem" + ("s" if len(problems) != 1 else "")
+        super().__init__(problems, f"the declaration has {count}:")
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 
+from garrison.errors import GarrisonError
+
 TIMEOUT = 60
 
 
-class KubectlError(Exception):
+class KubectlError(GarrisonError):
     """kubectl is missing, or said no: one line of what it said."""
 
 
@@ -30,6 +32,12 @@ def attempt(arguments: Sequence[str], *, stdin: str | None = None, timeout: floa
         what = " ".join([word for word in arguments if not word.startswith("-")][:3])
         raise KubectlError(f"kubectl {what}: no answer within {timeout:.0f} s; is the cluster running?") from None
     return done.returncode, done.stdout, done.stderr
+
+
+def flags(context: str | None, kubeconfig: str | None) -> list[str]:
+    """Kubectl's words for a cluster that is not the one it would find by itself."""
+    named = {"--context": context, "--kubeconfig": kubeconfig}
+    return [f"{flag}={value}" for flag, value in named.items() if value]
 
 
 def kubectl(arguments: Sequence[str], *, stdin: str | None = None) -> str:

@@ -16,19 +16,18 @@ from typing import Any, Literal, TypeVar
 
 from garrison import defaults as d
 from garrison.cluster import Cluster, range_problems
-from garrison.errors import Problem, did_you_mean
+from garrison.errors import GarrisonError, Problem, did_you_mean
 
 T = TypeVar("T")
 CHARTS = "GARRISON_CHARTS"
 SIGNED_IMAGES = "GARRISON_SIGNED_IMAGES"
 
 
-class SettingsError(ValueError):
+class SettingsError(GarrisonError, ValueError):
     """The stack settings do not hold together. `problems` has all of them."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(["bad stack settings:", *(f"  {problem}" for problem in self.problems)]))
+        super().__init__(problems, "bad stack settings:")
 
 
 @dataclass(frozen=True)

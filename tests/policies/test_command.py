@@ -13,9 +13,10 @@ import yaml
 
 from garrison import render
 from garrison.cli import main as garrison
-from garrison_policies.commands.check import LEVELS, main
+from garrison_policies.commands.check import LEVELS
 from garrison_policies.rules import RULES
 from unit.estates import shop_app
+from unit.verbs import check as main
 
 POD = """
 apiVersion: v1

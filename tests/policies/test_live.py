@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 import pytest
 
 from garrison.kube import KubectlError
-from garrison_policies.commands.check import main
 from garrison_policies.language.evaluate import evaluate
 from garrison_policies.language.objects import Inventory, Object
 from garrison_policies.places import live
 from garrison_policies.read.files import CheckError
 from garrison_policies.rules import RULES
 from policies.fixtures import objects
+from unit.verbs import check as main
 
 Body = dict[str, Any]
 PRIVILEGED = {"containers": [{"name": "app", "image": "x", "securityContext": {"privileged": True}}]}

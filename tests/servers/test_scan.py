@@ -22,12 +22,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from garrison_supply.scan import binary, signature
 from garrison_supply.scan.binary import Binary
-from garrison_supply.scan.command import main
 from garrison_supply.scan.model import ScanError
 from garrison_supply.scan.settings import load
 from harness import assembly, build, oci, paths, signing
 from harness.errors import HarnessError
 from servers import advisories
+from unit.verbs import scan as main
 
 FIXED, VULNERABLE = "3.0.2-1", "3.0.1-1"
 

@@ -7,13 +7,15 @@ import sys
 import tomllib
 from pathlib import Path
 
+from garrison import guest
 from garrison.declare.app import App
+from garrison.errors import GarrisonError
 from garrison.model.graph import Graph
 
 DEFAULT = Path("stacks/estate.py")  # where design and example have it
 
 
-class ProgramError(Exception):
+class ProgramError(GarrisonError):
     """The program file cannot be used: it is missing, fails, or does not declare exactly one App."""
 
 
@@ -27,11 +29,10 @@ def load(path: Path) -> App:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     try:
-        spec.loader.exec_module(module)
-    except ProgramError:
-        raise
-    except Exception as error:
-        raise ProgramError(f"{path}: the program failed: {type(error).__name__}: {error}") from error
+        with guest.guest():
+            spec.loader.exec_module(module)
+    except guest.FailedError as error:
+        raise ProgramError(f"{path}: {error}") from error
     found = {id(value): value for value in vars(module).values() if isinstance(value, App)}
     if len(found) != 1:
         raise ProgramError(f"{path}: declares {len(found)} Apps; a program declares exactly one")
@@ -47,7 +48,9 @@ def graph_of(path: Path) -> Graph:
         return load(path).graph()
     try:
         return Graph.from_json(path.read_text())
-    except (OSError, ValueError) as error:
+    except GarrisonError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
         raise ProgramError(f"{path}: {error}") from None
 
 
@@ -57,6 +60,8 @@ def images(path: Path) -> dict[str, str]:
         entries = tomllib.loads(path.read_text())
     except FileNotFoundError:
         raise ProgramError(f"{path}: no such lock file; build the images first") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProgramError(f"{path}: cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise ProgramError(f"{path}: not TOML: {error}") from None
     wrong = [name for name, value in entries.items() if not isinstance(value, str)]

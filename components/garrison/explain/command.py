@@ -21,19 +21,24 @@ FORMATS = {"table": as_table, "json": as_json}
 WHAT = "a program, a graph (`garrison graph --format json`), or a stack (`pulumi stack export`)"
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Print the changes; 0 however many there are, because a change is no fault."""
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Its options."""
+    made = argparse.ArgumentParser(
         prog="garrison changes",
         description="Who may newly do what, who no longer, and which objects change.",
         epilog=f"OLD and NEW are each {WHAT}.",
     )
-    parser.add_argument("old", type=Path, metavar="OLD")
-    parser.add_argument("new", type=Path, metavar="NEW")
+    made.add_argument("old", type=Path, metavar="OLD")
+    made.add_argument("new", type=Path, metavar="NEW")
     where = "the stack's file: the cluster of a side that names none itself"
-    parser.add_argument("--cluster", type=Path, metavar="FILE", help=where)
-    parser.add_argument("--format", choices=FORMATS, default="table", help="default: %(default)s")
-    options = parser.parse_args(arguments)
+    made.add_argument("--cluster", type=Path, metavar="FILE", help=where)
+    made.add_argument("--format", choices=FORMATS, default="table", help="default: %(default)s")
+    return made
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the changes; 0 however many there are, because a change is no fault."""
+    options = parser().parse_args(arguments)
     there = cluster_of(options.cluster) if options.cluster else Cluster()
     (old, before), (new, after) = (side(path, there) for path in (options.old, options.new))
     print(FORMATS[options.format](changes(old, new, before=before, after=after)), end="")

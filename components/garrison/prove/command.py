@@ -35,8 +35,8 @@ from garrison.prove.model import Party, Probe, ProveError, Result
 from garrison.settings import cluster_of
 from garrison.words import Ref
 
-COULD_NOT_RUN = 2
-WHAT = "Probe the live cluster from every workload's identity: what is declared passes, and everything else is refused."
+DESCRIPTION = """Probe the live cluster with each workload's own identity: what is declared must work, everything else
+must be refused, by the layer that should refuse it. Only the probes' own pods are made, and removed again."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,14 +66,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(graph: Graph, options: argparse.Namespace) -> int:
     """Probe and report; 0 as declared, 1 a deviation, 2 a probe could not be run."""
-    try:
-        return _run(graph, options)
-    except ProveError as error:
-        print(f"garrison prove: {error}", file=sys.stderr)
-        return COULD_NOT_RUN
-
-
-def _run(graph: Graph, options: argparse.Namespace) -> int:
     everything = expected(graph, layers=options.layers)
     probes = select(everything, options.source, options.target)
     controls = controls_of(everything, probes)
@@ -156,10 +148,15 @@ def _seconds(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds between 0.1 and 60")
 
 
+def parser() -> argparse.ArgumentParser:
+    """The options, with the program."""
+    made = argparse.ArgumentParser(prog="garrison prove", description=DESCRIPTION)
+    made.add_argument("--app", type=Path, default=program.DEFAULT, help="the program or graph (default: %(default)s)")
+    add_arguments(made)
+    return made
+
+
 def main(arguments: Sequence[str]) -> int:
     """Probe the cluster; 0 as declared, 1 a deviation, 2 a probe could not be run."""
-    parser = argparse.ArgumentParser(prog="garrison prove", description=WHAT)
-    parser.add_argument("--app", type=Path, default=program.DEFAULT, help="the program or graph (default: %(default)s)")
-    add_arguments(parser)
-    options = parser.parse_args(arguments)
+    options = parser().parse_args(arguments)
     return run(program.graph_of(options.app), options)

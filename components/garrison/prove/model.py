@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from garrison.errors import GarrisonError
 from garrison.model.graph import Operation, Use
 from garrison.words import Ref
 
@@ -60,7 +61,7 @@ class Kind(StrEnum):
     NODE_PORT = "node port"
 
 
-class ProveError(Exception):
+class ProveError(GarrisonError):
     """The proof could not be carried out; the message is one line: what, where, what to do."""
 
 

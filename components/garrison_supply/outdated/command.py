@@ -14,22 +14,18 @@ from pathlib import Path
 from garrison_supply.outdated import survey
 from garrison_supply.outdated.model import Behind
 from garrison_supply.outdated.survey import SOURCES, Survey
-from garrison_supply.scan.model import ScanError
 from garrison_supply.scan.settings import FILE, load
 
 COLUMNS = ("kind", "name", "current", "newest", "fixing", "file")
 # What --apply writes comes from these; when one of them is silent, nothing is written.
 LOCKING = ("python", "debian")
+DESCRIPTION = "Say what is behind: 0 nothing is, 1 something is, 2 a source did not answer."
 
 
 def main(arguments: Sequence[str]) -> int:
     """Say what is behind; with --apply, renew the locks first and say what was done."""
-    options = _parser().parse_args(arguments)
-    try:
-        settings = load(options.settings, today=datetime.datetime.now(datetime.UTC).date())
-    except ScanError as error:
-        print(f"garrison outdated: {error}", file=sys.stderr)
-        return 2
+    options = parser().parse_args(arguments)
+    settings = load(options.settings, today=datetime.datetime.now(datetime.UTC).date())
     found = survey.ask_all(settings, os.environ, without=tuple(options.without))
     rows = [row for row in found.rows if row.fixing or not options.security]
     print(_json(rows, found) if options.format == "json" else "\n".join(_table(rows, found)))
@@ -44,14 +40,15 @@ def main(arguments: Sequence[str]) -> int:
     return 2 if found.unknown else int(bool(rows))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="garrison outdated", description=__doc__)
-    parser.add_argument("--settings", type=Path, default=FILE, help="where pins are (default: %(default)s)")
-    parser.add_argument("--security", action="store_true", help="only what mends a known vulnerability")
-    parser.add_argument("--without", action="append", choices=SOURCES, default=[], help="a source not to ask")
-    parser.add_argument("--apply", action="store_true", help="raise the pins and lock again: all files or none")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: %(default)s")
-    return parser
+def parser() -> argparse.ArgumentParser:
+    """Its options."""
+    made = argparse.ArgumentParser(prog="garrison outdated", description=DESCRIPTION)
+    made.add_argument("--settings", type=Path, default=FILE, help="where pins are (default: %(default)s)")
+    made.add_argument("--security", action="store_true", help="only what mends a known vulnerability")
+    made.add_argument("--without", action="append", choices=SOURCES, default=[], help="a source not to ask")
+    made.add_argument("--apply", action="store_true", help="raise the pins and lock again: all files or none")
+    made.add_argument("--format", choices=("text", "json"), default="text", help="default: %(default)s")
+    return made
 
 
 def _apply(found: Survey) -> int:

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from garrison.errors import GarrisonError
 
-class UnknownError(Exception):
+
+class UnknownError(GarrisonError):
     """Why nothing can be said about a source: what did not answer, and what to do. Never "up to date"."""
 
 

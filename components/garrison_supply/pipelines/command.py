@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 
 from garrison_supply.pipelines import bills, changes, comment, gate, lint, record, sign
-from garrison_supply.pipelines.errors import PipelineError
 
 Add = Callable[[argparse.ArgumentParser], None]
 VERBS: tuple[tuple[str, Add, str], ...] = (
@@ -20,22 +18,20 @@ VERBS: tuple[tuple[str, Add, str], ...] = (
     ("sign", sign.add_sign_arguments, "sign the images of a lock"),
     ("verify", sign.add_verify_arguments, "whether each image of a lock is signed by a key of the settings"),
 )
+DESCRIPTION = "Lint workflows; make reports of checks, and judge them at a gate; show what a change does."
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; 0 clean, 1 refused, 2 could not be done."""
-    options = _parser().parse_args(arguments)
-    try:
-        code: int = options.run(options)
-        return code
-    except PipelineError as error:
-        print(f"garrison ci: {error}", file=sys.stderr)
-        return 2
+    options = parser().parse_args(arguments)
+    code: int = options.run(options)
+    return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="garrison ci", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def parser() -> argparse.ArgumentParser:
+    """All its commands."""
+    made = argparse.ArgumentParser(prog="garrison ci", description=DESCRIPTION)
+    commands = made.add_subparsers(required=True, metavar="COMMAND")
     for name, add, text in VERBS:
         add(commands.add_parser(name, help=text))
-    return parser
+    return made

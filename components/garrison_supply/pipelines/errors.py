@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from garrison.errors import GarrisonError
 
-class PipelineError(ValueError):
+
+class PipelineError(GarrisonError):
     """Something that keeps a CI command from giving its answer; it ends with exit code 2, never with a pass."""
 
 

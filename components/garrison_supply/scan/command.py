@@ -5,46 +5,39 @@ from __future__ import annotations
 import argparse
 import datetime
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from garrison_supply.scan import binary, database, sbom, signature, target, verdict
 from garrison_supply.scan.binary import Binary
-from garrison_supply.scan.model import Finding, Kind, ScanError, Severity
+from garrison_supply.scan.model import Finding, Kind, Severity
 from garrison_supply.scan.report import Report
 from garrison_supply.scan.settings import FILE, Settings, load
 from garrison_supply.scan.target import Target
 from garrison_supply.scan.trivy import Trivy
 
 FORMS = {"text": verdict.text, "json": verdict.as_json}
+DESCRIPTION = "Scan images, folders or a whole stack: 0 clean, 1 findings at or above the thresholds, 2 not scanned."
 
 
 def main(arguments: Sequence[str]) -> int:
     """Scan what is named and print one verdict."""
-    options = _parser().parse_args(arguments)
-    try:
-        return _scan(options, os.environ)
-    except ScanError as error:
-        print(f"garrison scan: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:  # a file that cannot be read, a full disk: not scanned is not clean
-        print(f"garrison scan: {error.filename or 'this machine'}: {error.strerror}", file=sys.stderr)
-        return 2
+    return _scan(parser().parse_args(arguments), os.environ)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="garrison scan", description=__doc__)
-    parser.add_argument("what", type=Path, help="an OCI image (folder or tar), a folder, or a stack's images.lock")
-    parser.add_argument("--settings", type=Path, default=FILE, help="thresholds, tools, ignores (default: %(default)s)")
-    parser.add_argument("--images", type=Path, help="where the archives of an images.lock lie")
-    parser.add_argument("--database", type=Path, help="a folder with trivy.db, instead of the one in the settings")
-    parser.add_argument("--signatures", type=Path, help="where signatures lie, instead of the folder in the settings")
-    parser.add_argument("--key", type=Path, action="append", help="a public key, instead of the ones in the settings")
-    parser.add_argument("--sbom", type=Path, help="write each image's bill of materials there, CycloneDX and SPDX")
-    parser.add_argument("--format", choices=FORMS, default="text", help="default: %(default)s")
-    return parser
+def parser() -> argparse.ArgumentParser:
+    """Its options."""
+    made = argparse.ArgumentParser(prog="garrison scan", description=DESCRIPTION)
+    made.add_argument("what", type=Path, help="an OCI image (folder or tar), a folder, or a stack's images.lock")
+    made.add_argument("--settings", type=Path, default=FILE, help="thresholds, tools, ignores (default: %(default)s)")
+    made.add_argument("--images", type=Path, help="where the archives of an images.lock lie")
+    made.add_argument("--database", type=Path, help="a folder with trivy.db, instead of the one in the settings")
+    made.add_argument("--signatures", type=Path, help="where signatures lie, instead of the folder in the settings")
+    made.add_argument("--key", type=Path, action="append", help="a public key, instead of the ones in the settings")
+    made.add_argument("--sbom", type=Path, help="write each image's bill of materials there, CycloneDX and SPDX")
+    made.add_argument("--format", choices=FORMS, default="text", help="default: %(default)s")
+    return made
 
 
 def _scan(options: argparse.Namespace, environ: Mapping[str, str]) -> int:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from garrison.errors import GarrisonError
 
-class ScanError(Exception):
+
+class ScanError(GarrisonError):
     """Why a target could not be scanned: what, where, what to do, in one line. Exit code 2, never "clean"."""
 
 

@@ -112,7 +112,7 @@ def load(file: Path, *, today: datetime.date) -> Settings:
     problems: list[Problem] = []
     settings = parse(values, file.parent, problems, today)
     if problems:
-        raise ScanError("\n  ".join([f"{file}: {len(problems)} to mend:", *map(str, problems)]))
+        raise ScanError(problems, f"{file}: {len(problems)} to mend:")
     return settings
 
 
@@ -184,7 +184,7 @@ def _holds(top: Table) -> tuple[Ignore, ...]:
 
 def _severity(value: Any) -> Severity:
     names = {str(one): one for one in Severity if one is not Severity.UNKNOWN}
-    if value not in names:
+    if not isinstance(value, str) or value not in names:
         raise ValueError(f"write one of {', '.join(names)}")
     return names[value]
 

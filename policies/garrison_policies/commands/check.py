@@ -1,12 +1,10 @@
-"""The command `garrison check`: files, what a program derives, or the live cluster, against the rules.
-
-Exit codes: 0 nothing found, 1 findings at or above --fail-on, 2 the check could not be done, whole or in part.
-"""
+"""The command `garrison check`: files, what a program derives, or the live cluster, against the rules."""
 
 from __future__ import annotations
 
 import argparse
 import datetime
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from garrison.findings import Severity
 from garrison_policies.exceptions.apply import Outcome, apply
-from garrison_policies.exceptions.file import DEFAULT_FILE, ExceptionsError, PolicyException, load_exceptions
+from garrison_policies.exceptions.file import DEFAULT_FILE, PolicyException, load_exceptions
 from garrison_policies.language import own
 from garrison_policies.language.evaluate import evaluate
 from garrison_policies.language.rule import Finding, Rule
@@ -30,7 +28,7 @@ from garrison_policies.places.checked import (
     read_graph,
 )
 from garrison_policies.read.files import CheckError
-from garrison_policies.report.table import Report, as_json, as_table, count, ordered
+from garrison_policies.report.table import Report, as_json, as_listed, as_table, count, ordered
 from garrison_policies.rules import RULES
 
 if TYPE_CHECKING:
@@ -39,24 +37,22 @@ if TYPE_CHECKING:
 
 # What Pod Security, CIS and the NSA guide ask for is medium at least; low is advice, on which good manifests differ.
 FAIL_ON = "medium"
+DESCRIPTION = """Check files, what a program derives, or the live cluster against the rules. Ends with 0 where nothing
+is found, with 1 for findings at or above --fail-on, with 2 where the check could not be done, whole or in part."""
 LEVELS = {"baseline": {"baseline"}, "restricted": {"baseline", "restricted"}}
 ALWAYS = (own.UNREADABLE.id, own.EXPIRED.id)  # whatever is selected: neither is about one rule
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run `garrison check`; returns its exit code."""
-    options = _parser().parse_args(arguments)
-    try:
-        return _list() if options.list else _check(options)
-    except (CheckError, ExceptionsError) as error:
-        for line in str(error).splitlines():
-            print(f"garrison: {line}", file=sys.stderr)
-        return 2
+    options = parser().parse_args(arguments)
+    return _list(options.format) if options.list else _check(options)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="garrison check", description=__doc__.partition("\n")[0])
-    add = parser.add_argument
+def parser() -> argparse.ArgumentParser:
+    """Its options."""
+    made = argparse.ArgumentParser(prog="garrison check", description=DESCRIPTION)
+    add = made.add_argument
     add(
         "paths",
         nargs="*",
@@ -68,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help="the program or graph: check what it derives, or that PATHs or the cluster are just that",
     )
-    add("--live", action="store_true", help="check the cluster of KUBECONFIG")
+    add("--live", action="store_true", help="check the live cluster")
+    add("--context", help="with --live: the kubeconfig context")
+    add("--kubeconfig", help="with --live: the kubeconfig file (default: as kubectl finds it)")
     add("--system", action="store_true", help="with --live: count findings in the control plane's own objects, too")
     add("--everywhere", action="store_true", help="with --live: count namespaces that Garrison does not manage, too")
     add("--cluster", type=Path, metavar="FILE", help="with --app: the stack's file, whose cluster is derived for")
@@ -84,10 +82,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--show-excepted", action="store_true", help="also show what exceptions cover")
     add("--format", choices=("table", "json", "sarif"), default="table", help="default: %(default)s")
     add("--list", action="store_true", help="list the rules")
-    return parser
+    return made
 
 
-def _list() -> int:
+def _list(form: str) -> int:
+    if form != "table":
+        rows = [as_listed(rule) for rule in (*RULES, *own.RULES)]
+        print(json.dumps(rows, indent=2))
+        return 0
     for rule in (*RULES, *own.RULES):
         print(f"{rule.severity.name:<9} {rule.id:<34} {rule.title}")
     return 0
@@ -122,7 +124,10 @@ def _findings(options: argparse.Namespace, rules: Sequence[Rule]) -> tuple[Check
     here = _checked(options, graph, there)
     found = [*here.findings, *evaluate(rules, here.inventory)]
     if graph is not None and (options.live or options.paths):
-        found += against(graph, there, options.app, here)
+        other = against(graph, there, options.app, here)
+        found += other
+        if not other:
+            here.remarks.append(f"{'the cluster is' if options.live else 'the files are'} what {options.app} derives")
     chosen = {*(rule.id for rule in rules), *ALWAYS}
     found = [one for one in found if one.rule in chosen]
     return here, of_the_cluster(found, here) if options.live else found
@@ -131,8 +136,10 @@ def _findings(options: argparse.Namespace, rules: Sequence[Rule]) -> tuple[Check
 def _checked(options: argparse.Namespace, graph: Graph | None, there: Cluster | None) -> Checked:
     if options.live and options.paths:
         raise CheckError("--live and PATHs are two checks; run them one after the other")
+    if not options.live and (options.context or options.kubeconfig):
+        raise CheckError("--context and --kubeconfig say which cluster; add --live to check one")
     if options.live:
-        return cluster()
+        return cluster(options.context, options.kubeconfig)
     if options.paths:
         return files(options.paths)
     if graph is not None:
@@ -145,7 +152,7 @@ def _chosen(options: argparse.Namespace) -> tuple[Rule, ...]:
     known = {rule.id: rule for rule in (*RULES, *own.ESTATE)}
     unknown = [name for name in options.rules or () if name not in known]
     if unknown:
-        raise CheckError("\n".join(f"there is no rule {name!r}; `garrison check --list` has them" for name in unknown))
+        raise CheckError(f"there is no rule {name!r}; `garrison check --list` has them" for name in unknown)
     chosen = [known[name] for name in options.rules] if options.rules else known.values()
     tags = LEVELS.get(options.level or "")
     return tuple(rule for rule in chosen if tags is None or rule.tags & tags)

@@ -5,37 +5,34 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from garrison_policies.exceptions.file import DEFAULT_FILE, ExceptionsError, PolicyException, load_exceptions
+from garrison_policies.exceptions.file import DEFAULT_FILE, PolicyException, load_exceptions
 from garrison_policies.report.table import columns
+
+DESCRIPTION = "List every exception, who answers for it and how long it still holds."
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run `garrison exceptions`; returns 0, 1 where one has expired, 2 where the file cannot be honoured."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     if options.exceptions is None and not DEFAULT_FILE.exists():
         print("[]" if options.format == "json" else f"no exceptions: there is no {DEFAULT_FILE}")
         return 0
-    try:
-        found = load_exceptions(options.exceptions or DEFAULT_FILE)
-    except ExceptionsError as error:
-        for problem in error.problems:
-            print(f"garrison: {problem}", file=sys.stderr)
-        return 2
+    found = load_exceptions(options.exceptions or DEFAULT_FILE)
     today = datetime.datetime.now(tz=datetime.UTC).date()
     rows = sorted(found, key=lambda one: (one.expires, str(one)))
     print(_json(rows, today) if options.format == "json" else _table(rows, today), end="")
     return int(any(one.days_left(today) < 0 for one in rows))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="garrison exceptions", description=__doc__)
-    parser.add_argument("--exceptions", type=Path, metavar="FILE", help=f"default: {DEFAULT_FILE}, where there is one")
-    parser.add_argument("--format", choices=("table", "json"), default="table", help="default: %(default)s")
-    return parser
+def parser() -> argparse.ArgumentParser:
+    """Its options."""
+    made = argparse.ArgumentParser(prog="garrison exceptions", description=DESCRIPTION)
+    made.add_argument("--exceptions", type=Path, metavar="FILE", help=f"default: {DEFAULT_FILE}, where there is one")
+    made.add_argument("--format", choices=("table", "json"), default="table", help="default: %(default)s")
+    return made
 
 
 def _table(rows: Sequence[PolicyException], today: datetime.date) -> str:

@@ -7,14 +7,14 @@ outlives what it was made for and covers what nobody looked at. Here an exceptio
 from __future__ import annotations
 
 import datetime
-import runpy
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from garrison.errors import Problem
+from garrison import guest
+from garrison.errors import GarrisonError, Problem
 from garrison_policies.exceptions.entry import FIELDS, flattened, wrong
 from garrison_policies.language.own import ESTATE
 from garrison_policies.language.rule import Finding
@@ -23,12 +23,13 @@ from garrison_policies.read.documents import documents
 DEFAULT_FILE = Path("policies/exceptions.yaml")
 
 
-class ExceptionsError(ValueError):
+class ExceptionsError(GarrisonError, ValueError):
     """The exceptions cannot be honoured as written. `problems` has all of them, not only the first."""
 
+    problems: tuple[Problem, ...]
+
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(map(str, self.problems)))
+        super().__init__(problems)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,10 +135,9 @@ def open_findings(
 
 def _from_code(path: Path) -> Iterator[PolicyException]:
     try:
-        names = runpy.run_path(str(path))
-    except Exception as error:
-        what = f"the program failed: {type(error).__name__}: {error}"
-        raise ExceptionsError([Problem(str(path), what, "it has to run by itself")]) from error
+        names = guest.run(path)
+    except guest.FailedError as error:
+        raise ExceptionsError([Problem(str(path), str(error), "it has to run by itself")]) from error
     for value in names.values():
         yield from (
             one for one in (value if isinstance(value, list | tuple) else [value]) if isinstance(one, PolicyException)

@@ -44,11 +44,12 @@ def program(path: Path, graph: Graph, cluster: Cluster | None) -> Checked:
     return Checked(Inventory(tuple(Object(body, str(path)) for body in render(graph, cluster))))
 
 
-def cluster() -> Checked:
-    """The cluster that kubectl finds."""
+def cluster(context: str | None = None, kubeconfig: str | None = None) -> Checked:
+    """The cluster that is named, or that kubectl finds."""
+    from garrison import kube
     from garrison_policies.places import live
 
-    return Checked(Inventory(live.read()))
+    return Checked(Inventory(live.read(kube.flags(context, kubeconfig))))
 
 
 def read_graph(path: Path) -> Graph:

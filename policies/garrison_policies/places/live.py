@@ -6,7 +6,7 @@ Secrets are not read: no rule needs a value, and who checks a cluster should not
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from garrison.defaults import SYSTEM_NAMESPACES
 from garrison.kube import KubectlError, kubectl
@@ -44,10 +44,10 @@ BOOTSTRAP = "kubernetes.io/bootstrapping"  # on what the API server restores at 
 CONTROL_PLANE = ("system:", "kubeadm:")
 
 
-def read() -> tuple[Object, ...]:
-    """Everything the rules look at; raises CheckError, with every kind that could not be read."""
+def read(flags: Sequence[str] = ()) -> tuple[Object, ...]:
+    """Everything the rules look at, from the cluster of `flags`; raises CheckError, with every kind not read."""
     try:
-        served = set(kubectl(["api-resources", "--verbs=list", "--output=name"]).split())
+        served = set(kubectl(["api-resources", "--verbs=list", "--output=name", *flags]).split())
     except KubectlError as error:
         raise CheckError(f"the cluster cannot be read: {error}") from None
     wrong = [
@@ -57,11 +57,11 @@ def read() -> tuple[Object, ...]:
     for name in (*BUILT_IN, *EXTENSIONS):
         if name in served:
             try:
-                found += _objects(kubectl(["get", name, "--all-namespaces", "--output=json"]))
+                found += _objects(kubectl(["get", name, "--all-namespaces", "--output=json", *flags]))
             except KubectlError as error:
                 wrong.append(f"{name}: {error}; without it the check is not complete")
     if wrong:
-        raise CheckError("\n".join(wrong))
+        raise CheckError(wrong)
     return tuple(item for item in found if not _is_history(item))
 
 

@@ -15,6 +15,8 @@ from typing import Any
 
 from garrison_policies.read.documents import documents
 
+from garrison.errors import GarrisonError
+
 STDIN = "-"
 ENDINGS = (".yaml", ".yml", ".json")
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -23,7 +25,7 @@ KUSTOMIZE = "kustomize.config.k8s.io/"
 TIMEOUT = 120  # seconds for one rendering; large umbrella charts take about ten
 
 
-class CheckError(Exception):
+class CheckError(GarrisonError):
     """The check could not be done: one line for each reason."""
 
 

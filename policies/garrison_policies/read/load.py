@@ -45,7 +45,7 @@ def load(paths: Sequence[str]) -> Loaded:
         except CheckError as error:
             wrong.append(str(error))
     if wrong:
-        raise CheckError("\n".join(wrong))
+        raise CheckError(wrong)
     return loaded
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from garrison.findings import Severity
 from garrison_policies.exceptions.file import PolicyException
 from garrison_policies.language.objects import Object
-from garrison_policies.language.rule import Finding
+from garrison_policies.language.rule import Finding, Rule
 
 NOBODY = {"apiVersion": "", "kind": "", "namespace": "", "name": ""}
 
@@ -72,6 +72,19 @@ def as_row(finding: Finding) -> dict[str, Any]:
         "path": finding.path,
         "message": finding.message,
         "remedy": finding.remedy,
+    }
+
+
+def as_listed(rule: Rule) -> dict[str, Any]:
+    """A rule as `check --list` says it in JSON."""
+    return {
+        "rule": rule.id,
+        "severity": rule.severity.name.lower(),
+        "title": rule.title,
+        "remedy": rule.remedy,
+        "tags": sorted(rule.tags),
+        "controls": list(rule.controls),
+        "references": list(rule.references),
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from garrison_supply.outdated import debian, go, python
-from garrison_supply.outdated.command import main
+from unit.verbs import outdated as main
 
 LOCK = "httpx==0.27.0 \\\n    --hash=sha256:aa\nidna==3.9 \\\n    --hash=sha256:bb\n"
 NEWER = "httpx==0.28.1 \\\n    --hash=sha256:cc\nidna==3.9 \\\n    --hash=sha256:bb\n"

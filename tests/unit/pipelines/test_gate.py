@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from garrison_supply.pipelines import gate, report
-from garrison_supply.pipelines.command import main
 from garrison_supply.pipelines.errors import PipelineError
 from garrison_supply.pipelines.gate import Gate
 from garrison_supply.pipelines.report import Report
 from garrison_supply.pipelines.subject import Subject
 from unit.pipelines.conftest import IMAGE, NOW, git
+from unit.verbs import ci as main
 
 Say = Callable[..., Report]
 HOUR = datetime.timedelta(hours=1)

@@ -12,12 +12,12 @@ import pytest
 
 import garrison
 from garrison_supply.pipelines import changes, comment
-from garrison_supply.pipelines.command import main
 from garrison_supply.pipelines.errors import PipelineError
 from garrison_supply.pipelines.report import Report
 from garrison_supply.pipelines.subject import Subject
 from unit.estates import IMAGES
 from unit.pipelines.conftest import git
+from unit.verbs import ci as main
 
 Say = Callable[..., Report]
 ROW = {"change": "update", "kind": "Service", "namespace": "shop", "name": "orders", "diff": "-a\n+b"}

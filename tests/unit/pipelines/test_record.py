@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from garrison_supply.pipelines import report
-from garrison_supply.pipelines.command import main
 from garrison_supply.pipelines.report import Report
 from garrison_supply.pipelines.subject import Subject
+from unit.verbs import ci as main
 
 PYTHON = [sys.executable, "-c"]
 

@@ -31,7 +31,7 @@ def test_the_commands_on_the_page_exist() -> None:
     lines = re.findall(r"^garrison (scan|outdated) ?(.*?)(?: +#.*)?$", shell, re.MULTILINE)
     assert len(lines) >= 7
     for verb, arguments in lines:
-        parser = {"scan": scan._parser, "outdated": outdated._parser}[verb]()
+        parser = {"scan": scan.parser, "outdated": outdated.parser}[verb]()
         parser.parse_args(arguments.split())
 
 

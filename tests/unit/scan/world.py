@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from garrison_supply.scan.command import main
 from harness import oci
+from unit.verbs import scan as main
 
 Json = dict[str, Any]
 OS_PACKAGES: Json = {"Target": "debian", "Class": "os-pkgs", "Packages": [{"Name": "openssl"}]}

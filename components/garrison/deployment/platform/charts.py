@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from garrison.errors import GarrisonError
 from garrison.manifest import Manifest
 
 # Charts ask what cluster they are for. A fixed answer makes the same manifests everywhere; it is the oldest Kubernetes
@@ -28,7 +29,7 @@ CLUSTER_WIDE = frozenset(
 )
 
 
-class ChartError(Exception):
+class ChartError(GarrisonError):
     """A chart could not be rendered."""
 
 

@@ -22,6 +22,7 @@ from hvac.exceptions import VaultDown, VaultError
 from requests.adapters import HTTPAdapter
 
 from garrison.defaults import TRUST_BUNDLE, TRUST_FILE
+from garrison.errors import GarrisonError
 from garrison.kube import KubectlError, ToolMissingError, kubectl
 
 T = TypeVar("T")
@@ -30,7 +31,7 @@ TUNNEL_PATIENCE = 90.0  # seconds; kubectl itself waits a minute for the pod
 TOKEN_VARIABLES = ("BAO_TOKEN", "VAULT_TOKEN")
 
 
-class StoreError(Exception):
+class StoreError(GarrisonError):
     """The store cannot be reached or refused: one line, with what to do."""
 
 
