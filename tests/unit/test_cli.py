@@ -296,7 +296,12 @@ def test_check_asks_the_cluster_that_is_named(
     from garrison_policies.places import live
 
     asked: list[list[str]] = []
-    monkeypatch.setattr(live, "kubectl", lambda words: asked.append(words) or " ".join(live.BUILT_IN))
+
+    def kubectl(words: list[str]) -> str:
+        asked.append(words)
+        return " ".join(live.BUILT_IN)
+
+    monkeypatch.setattr(live, "kubectl", kubectl)
     monkeypatch.setattr(live, "_objects", lambda text: ())
     assert main(["check", "--live", "--context", "other", "--kubeconfig", "file"]) == 0
     assert all(words[-2:] == ["--context=other", "--kubeconfig=file"] for words in asked)
