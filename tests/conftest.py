@@ -18,7 +18,11 @@ from policies.shared import CORPORA
 # What a shell starts in the background ignores Ctrl-C, and so does all that it starts; some tests interrupt programs.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-SHARED = ("tests/policies/test_shared.py::test_the_verdict", "tests/policies/test_field_cases.py::test_the_verdict")
+SHARED = (
+    "tests/policies/test_shared.py::test_the_verdict",
+    "tests/policies/test_field_cases.py::test_the_verdict",
+    "tests/unit/pipelines/test_field_cases.py::",
+)
 OWN_CLUSTER = "tests/cluster/test_recovery.py"
 RINGS = ("cluster", "plugin", "servers", "engine", "images", "policies", "contract", "golden", "unit")
 

@@ -12,3 +12,8 @@ class Severity(enum.IntEnum):
     MEDIUM = 2
     HIGH = 3
     CRITICAL = 4
+
+
+def printable(text: str) -> str:
+    """Names come from files nobody vetted: escape what would move a terminal's cursor, forge a line or command a CI."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

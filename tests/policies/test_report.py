@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from garrison.findings import printable
 from garrison_policies.exceptions.file import PolicyException
 from garrison_policies.language import own
 from garrison_policies.language.evaluate import finding
 from garrison_policies.language.objects import Object
 from garrison_policies.report.sarif import as_sarif
-from garrison_policies.report.table import Report, as_json, as_table, ordered, printable
+from garrison_policies.report.table import Report, as_json, as_table, ordered
 
 TODAY = datetime.date(2026, 6, 1)
 WEB = Object(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -63,6 +63,7 @@ class Document:
     file: str
     body: Mapping[str, Any]
     node: yaml.Node
+    inputs: Mapping[str, Any] = field(default_factory=dict)  # of a GitLab component, from the document before
 
     def line(self, where: Where) -> int:
         """The line of what stands at `where`, or of the nearest thing above it."""
@@ -108,13 +109,16 @@ def parse(file: str, text: str) -> Document:
             _weigh(node, file)
             nodes.append(node)
         body = loader.construct_document(nodes[-1]) if nodes else None
+        head = loader.construct_document(nodes[0]) if len(nodes) > 1 else body
     except UnreadableError:
         raise
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise UnreadableError(file, f"is not YAML: {' '.join(str(error).split())[:200]}") from None
     if not isinstance(body, dict):
         raise UnreadableError(file, "holds no workflow: its top level is not a mapping")
-    return Document(file, body, nodes[-1])
+    spec = head.get("spec") if isinstance(head, dict) else None
+    inputs = spec.get("inputs") if isinstance(spec, dict) else None
+    return Document(file, body, nodes[-1], inputs if isinstance(inputs, dict) else {})
 
 
 def _weigh(root: yaml.Node, file: str) -> None:

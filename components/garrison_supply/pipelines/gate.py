@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from garrison.findings import printable
 from garrison_supply.pipelines import report, subject
 from garrison_supply.pipelines.errors import PipelineError
 from garrison_supply.pipelines.report import Report
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     now = datetime.datetime.now(datetime.UTC)
     against = [*judge(gate, report.folder(), subject.current(options.lock), now), *results(os.environ.get("NEEDS", ""))]
     for line in against:
-        print(line)
+        print(printable(line))
     print(
         f"gate {options.gate}: "
         + (f"closed, {len(against)} against" if against else f"open, {len(gate.reports)} reports")

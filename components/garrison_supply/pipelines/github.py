@@ -10,10 +10,10 @@ from functools import cached_property
 from typing import Any
 
 from garrison_supply.pipelines.document import Where, strings
+from garrison_supply.pipelines.expression import expressions
 from garrison_supply.pipelines.rule import File, Hit
 from garrison_supply.pipelines.shell import scanners
 
-EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 # The token of the run is governed by `permissions`; every other secret is somebody's credential.
 SECRET = re.compile(r"\bsecrets\b(?!\.GITHUB_TOKEN\b)", re.IGNORECASE)
 OWN = ("./", "$/")  # what a `uses` of this repository begins with
@@ -26,10 +26,27 @@ PRIVILEGED_EVENTS = frozenset(
 PULL_REQUESTS = frozenset({"pull_request", "pull_request_target", "pull_request_review", "pull_request_review_comment"})
 
 
+def matrix(strategy: Any, key: str) -> Iterator[Any]:
+    """What a matrix gives a key (all, without one), in lists and includes; itself where it is computed."""
+    table = strategy.get("matrix") if isinstance(strategy, Mapping) else None
+    if not isinstance(table, Mapping):
+        yield table
+        return
+    for name, listed in table.items():
+        values = listed if isinstance(listed, list) else [listed]
+        if name == "include":
+            for row in values:
+                yield from (
+                    (v for k, v in row.items() if key in ("", str(k).lower())) if isinstance(row, Mapping) else [row]
+                )
+        elif key in ("", str(name).lower()):
+            yield from values
+
+
 def secrets(value: Any, where: Where = ()) -> Iterator[Hit]:
     """Every use of a secret in a part of a workflow."""
     for place, text in strings(value, where):
-        if any(SECRET.search(inner) for inner in EXPRESSION.findall(text)) or (
+        if any(SECRET.search(inner) for inner in expressions(text)) or (
             place and place[-1] == "if" and re.search(r"\bsecrets\.", text)
         ):
             yield place, text.strip()[:80]
@@ -117,10 +134,22 @@ class Job:
     @cached_property
     def foreign(self) -> tuple[Hit, ...]:
         """What runs in it that others wrote and can change: their actions and scanners."""
-        actions = ((s.where, s.uses) for s in self.steps if s.uses and not self.workflow.trusts(s.uses))
+        actions = ((s.where, self.origin(s)) for s in self.steps if s.uses and not self.workflow.trusts(self.origin(s)))
         tools = ((s.where, name) for s in self.steps for name in scanners(s.run))
         called = [(self.where, self.uses)] if self.uses and not self.workflow.trusts(self.uses) else []
         return (*called, *actions, *tools)
+
+    def origin(self, step: Step) -> str:
+        """What a step uses; for a local path into which another repository was checked out, that one at its ref."""
+        if step.uses.startswith("./"):
+            place = posixpath.normpath(step.uses)
+            for earlier in self.steps[: self.steps.index(step)]:
+                found = str(earlier.arguments.get("repository") or "").strip()
+                folder = posixpath.normpath(str(earlier.arguments.get("path") or ".").strip())
+                inside = folder == "." or place == folder or place.startswith(f"{folder}/")
+                if earlier.action == "actions/checkout" and inside and found and "github.repository" not in found:
+                    return f"{found}@{earlier.arguments.get('ref') or 'its default branch'}"
+        return step.uses
 
     @cached_property
     def runs_pull_request(self) -> bool:
@@ -184,6 +213,34 @@ class Workflow(File):
             if self.composite and str(job.body.get("image", "")).startswith("docker://"):
                 yield (*job.where, "image"), str(job.body["image"])
 
+    def written_out(self, _where: Where, name: str) -> Iterator[str]:
+        """With each value of the matrix, if it takes one from there."""
+        key = re.search(r"\$\{\{\s*matrix\.([\w-]+)\s*\}\}", name)
+        job = next((job for job in self.jobs if _where[: len(job.where)] == job.where), None)
+        values = list(matrix(job.body.get("strategy"), key[1].lower())) if key and job else []
+        if not key or not values:
+            yield name
+        for value in values:
+            yield name.replace(key[0], str(value)) if key else name
+
+    def pipefail(self, _where: Where) -> bool:
+        """Bash has it where `shell: bash` is written; the shell that nobody names has not."""
+        job = next((job for job in self.jobs if _where[: len(job.where)] == job.where), None)
+        step = next((step for step in self.steps if _where[: len(step.where)] == step.where), None)
+        named = [body.get("shell") for body in ([step.body] if step else [])]
+        for body in (job.body if job else {}, self.body):
+            defaults = body.get("defaults")
+            run = defaults.get("run") if isinstance(defaults, Mapping) else None
+            named.append(run.get("shell") if isinstance(run, Mapping) else None)
+        shell = next((str(name) for name in named if name), "")
+        windows = "windows" in str((job.body if job else {}).get("runs-on") or "")
+        return (
+            shell == "bash"
+            or "pipefail" in shell
+            or shell.startswith(("pw", "python", "cmd"))
+            or (windows and not shell)
+        )
+
     def variables(self) -> Iterator[tuple[Where, str, Any]]:
         holders: list[tuple[Where, Mapping[str, Any]]] = [((), self.body)]
         holders += [(job.where, job.body) for job in self.jobs]
@@ -197,3 +254,9 @@ class Workflow(File):
                 login = body.get("credentials")
                 for name, value in login.items() if isinstance(login, Mapping) else ():
                     yield (*where, "credentials", str(name)), str(name), value
+            given = job.body.get("secrets")
+            for name, value in given.items() if isinstance(given, Mapping) else ():
+                yield (*job.where, "secrets", str(name)), str(name), value
+        for step in self.steps:
+            for name, value in step.arguments.items():
+                yield (*step.where, "with", str(name)), str(name), value

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from garrison_supply.pipelines.conditions import reviewed
 from garrison_supply.pipelines.document import Reference, Where, strings
 from garrison_supply.pipelines.rule import File, Hit
 from garrison_supply.pipelines.shell import scanners
@@ -17,9 +18,6 @@ SCRIPTS = ("before_script", "script", "after_script")
 RESERVED = frozenset(
     {*SCRIPTS, "cache", "default", "image", "include", "services", "spec", "stages", "variables", "workflow"}
 )
-# What says that a job runs on a branch that only reviewed code reaches.
-PROTECTED = re.compile(r"CI_COMMIT_REF_PROTECTED|CI_DEFAULT_BRANCH|CI_COMMIT_TAG")
-MERGE_REQUEST = re.compile(r"CI_MERGE_REQUEST|merge_request_event|external_pull_request")
 
 
 @dataclass(frozen=True)
@@ -62,18 +60,10 @@ class Job:
         return bool(self.credentials or self.body.get("environment"))
 
     @cached_property
-    def conditions(self) -> tuple[str, ...]:
-        """The conditions under which it runs."""
-        rules = self.body.get("rules")
-        rows = [row for row in rules if isinstance(row, Mapping)] if isinstance(rules, list) else []
-        return tuple(str(row.get("if") or "") for row in rows if row.get("when") != "never")
-
-    @cached_property
     def on_merge_requests(self) -> bool:
-        """Whether code that nobody has reviewed may run in it: any condition that is not a protected branch or tag."""
-        if not self.conditions:
-            return True
-        return any(MERGE_REQUEST.search(text) or not PROTECTED.search(text) for text in self.conditions)
+        """Whether code that nobody has reviewed may run in it: neither it nor the workflow keeps to protected ones."""
+        workflow = self.pipeline.body.get("workflow")
+        return not (reviewed(self.body) or (isinstance(workflow, Mapping) and reviewed(workflow)))
 
 
 @dataclass(frozen=True)
@@ -143,6 +133,18 @@ class Pipeline(File):
                 services = body.get("services")
                 for number, row in enumerate(services if isinstance(services, list) else ()):
                     yield from _image((*where, "services", number), row)
+
+    def written_out(self, _where: Where, name: str) -> Iterator[str]:
+        """With each value that the file gives a variable in it."""
+        key = re.search(r"\$\{?(\w+)\}?", name)
+        found = [str(value) for _, variable, value in self.variables() if key and variable == key[1]]
+        for job in self.jobs if key else ():
+            parallel = job.body.get("parallel")
+            rows = parallel.get("matrix") if isinstance(parallel, Mapping) else None
+            for row in rows if isinstance(rows, list) else ():
+                listed = row.get(key[1]) if isinstance(row, Mapping) and key else None
+                found += map(str, listed if isinstance(listed, list) else [listed] if listed else [])
+        yield from (name.replace(key[0], value) for value in found) if key and found else [name]
 
     def variables(self) -> Iterator[tuple[Where, str, Any]]:
         holders: list[tuple[Where, Any]] = [((), self.body), *((job.where, job.own) for job in self.jobs)]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from garrison.findings import Severity
+from garrison.findings import Severity, printable
 from garrison_supply.pipelines import load
 from garrison_supply.pipelines.errors import PipelineError, UnreadableError
 from garrison_supply.pipelines.rule import Finding, judge
@@ -78,7 +78,10 @@ def as_json(findings: Sequence[Finding]) -> str:
 
 def as_table(findings: Sequence[Finding]) -> str:
     """One line each for people and editors, and the sum."""
-    lines = [f"{f.file}:{f.line}: {f.severity.name.lower()} {f.rule}: {f.message}\n    {f.remedy}" for f in findings]
+    lines = [
+        f"{printable(f'{f.file}:{f.line}: {f.severity.name.lower()} {f.rule}: {f.message}')}\n    {f.remedy}"
+        for f in findings
+    ]
     return "\n".join([*lines, f"{len(findings)} findings" if findings else "no findings"]) + "\n"
 
 

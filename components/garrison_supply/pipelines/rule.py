@@ -26,6 +26,14 @@ class File:
         """Every container image it names outside of scripts."""
         raise NotImplementedError
 
+    def written_out(self, _where: Where, name: str) -> Iterator[str]:
+        """A name with what the file itself puts into it; as it stands, where that is decided elsewhere."""
+        yield name
+
+    def pipefail(self, _where: Where) -> bool:
+        """Whether a script fails with any command of a pipe; GitLab's runner sees to it."""
+        return True
+
     def variables(self) -> Iterator[tuple[Where, str, Any]]:
         """Every variable it sets: where, name, value."""
         raise NotImplementedError

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 
+from garrison.findings import printable
 from garrison_supply.scan.ignores import Ignore
 from garrison_supply.scan.model import Finding
 from garrison_supply.scan.settings import Settings
@@ -56,7 +57,7 @@ def judge(
 
 def text(verdict: Verdict) -> str:
     """The verdict for people: what fails first, the rest as counts."""
-    return "\n".join(_lines(verdict)) + "\n"
+    return "".join(f"{printable(line)}\n" for line in _lines(verdict))
 
 
 def _lines(verdict: Verdict) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -67,4 +68,4 @@ def _result(report: Report, finding: Finding, used: list[str]) -> dict[str, Any]
 def _uri(file: str) -> str:
     from urllib.parse import quote  # here alone: the other formats start without it
 
-    return quote({"": "exceptions", "-": "stdin"}.get(file, file))
+    return quote(os.fsencode({"": "exceptions", "-": "stdin"}.get(file, file)))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from garrison.findings import Severity
+from garrison.findings import Severity, printable
 from garrison_policies.exceptions.file import PolicyException
 from garrison_policies.language.objects import Object
 from garrison_policies.language.rule import Finding, Rule
@@ -117,11 +117,6 @@ def columns(rows: Sequence[tuple[str, ...]]) -> str:
 
 def named(finding: Finding) -> str:
     return str(finding.object or "").strip() or "-"
-
-
-def printable(text: str) -> str:
-    """Names come from files nobody vetted: escape what would move a terminal's cursor or forge a line."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _place(report: Report, finding: Finding) -> str:

@@ -60,3 +60,13 @@ def test_trust_and_list(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ci", "lint", "--trust", "owner/name"]) == 0
     assert main(["ci", "lint", "--list"]) == 0
     assert "unpinned-uses" in capsys.readouterr().out
+
+
+def test_the_table_prints_no_command_and_no_line_of_a_stranger(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    uses = '"a/b@main\\n::error::x\\e[2J"'
+    (here / "a.yml").write_text(GOOD.replace("steps: []", f"steps: [{{uses: {uses}}}]"))
+    assert main(["ci", "lint"]) == 1
+    out = capsys.readouterr().out
+    assert "unpinned-uses" in out
+    assert not any(line.startswith("::") for line in out.splitlines())
+    assert "\x1b" not in out

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from garrison_supply.pipelines.rule import Rule
-from garrison_supply.pipelines.rules import artifacts, gates, gitlab, injection, pins, rights, secrets, tools
+from garrison_supply.pipelines.rules import (
+    artifacts,
+    downloads,
+    gates,
+    gitlab,
+    injection,
+    packages,
+    pins,
+    rights,
+    secrets,
+)
 
 RULES: tuple[Rule[Any], ...] = (
     *pins.RULES,
@@ -13,7 +23,8 @@ RULES: tuple[Rule[Any], ...] = (
     *secrets.RULES,
     *injection.RULES,
     *artifacts.RULES,
-    *tools.RULES,
+    *downloads.RULES,
+    *packages.RULES,
     *gates.RULES,
     *gitlab.RULES,
 )

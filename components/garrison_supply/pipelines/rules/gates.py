@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from garrison.findings import Severity
 from garrison_supply.pipelines.github import Workflow
 from garrison_supply.pipelines.gitlab import Pipeline
 from garrison_supply.pipelines.rule import File, Hit, Rule
-from garrison_supply.pipelines.shell import lines, scanners
+from garrison_supply.pipelines.shell import Command, handed, parse, scanners
 
-_CHECK = re.compile(
-    r"\b(?:lint|test|tests|pytest|check|scan|audit|verify|policy|gate|mypy|ruff|tsc|eslint|preview|prove)\b|ci/steps/"
-)
-_SWALLOWED = re.compile(r"\|\|\s*(?:true|:|exit\s+0|echo\b)|;\s*(?:true|exit\s+0)\s*$")
+_WORDS = frozenset(
+    {"lint", "test", "tests", "check", "checks", "scan", "audit", "verify", "policy", "gate", "preview",
+     "prove", "vet", "validate", "typecheck", "unittest", "e2e", "integration", "coverage"}
+)  # fmt: skip
+_CHECKERS = frozenset(
+    {"pytest", "py.test", "tox", "nox", "mypy", "pyright", "ruff", "flake8", "pylint", "tsc", "eslint", "jest",
+     "vitest", "mocha", "cypress", "playwright", "shellcheck", "yamllint", "golangci-lint", "actionlint",
+     "zizmor", "ctest", "rspec", "rubocop", "phpunit", "phpstan", "pre-commit", "kubeconform", "kubeval",
+     "staticcheck", "govulncheck", "gosec", "ansible-lint", "tflint", "markdownlint", "stylelint", "bats",
+     "gotestsum", "codespell"}
+)  # fmt: skip
+# Programs that start what their arguments name.
+_RUNNERS = frozenset(
+    {"npm", "yarn", "pnpm", "bun", "deno", "npx", "bunx", "pnpx", "uvx", "go", "cargo", "make", "just", "task",
+     "mvn", "mvnw", "gradle", "gradlew", "python", "python3", "uv", "poetry", "pdm", "hatch", "pipenv",
+     "bundle", "rake", "dotnet", "bazel", "garrison", "helm", "terraform", "tofu", "cosign", "opa", "swift",
+     "mix", "sbt", "composer", "invoke", "nx", "turbo", "xcodebuild", "flutter", "dart", "ninja", "meson",
+     "pip"}
+)  # fmt: skip
+_CLEANING = re.compile(r"^(?:clean|rm|remove|delete|stop|down|kill|destroy|purge|prune)\b|[-_:](?:clean|down)$")
+_ASKING = frozenset({"--version", "--help", "-h", "-V", "version", "help", "--collect-only", "--list", "--co"})
 _SOFT = re.compile(r"--exit-code[= ]0\b|--soft-fail\b|--exit-zero\b|--no-fail\b|--fail-on[= ]none\b")
 _REGARDLESS = re.compile(r"\b(?:always|failure|cancelled)\(\s*\)")
+_PIPEFAIL = re.compile(r"\bset\s+(?:-\w+\s+)*-\w*o\s+pipefail|\bPIPESTATUS\b")
 
 
 def _ignored(workflow: Workflow) -> Iterator[Hit]:
@@ -37,12 +56,77 @@ def _allowed(pipeline: Pipeline) -> Iterator[Hit]:
                 yield (job.name, "rules", number, "allow_failure"), f"job {job.name}"
 
 
+def _checks(command: Command) -> bool:
+    """Whether the exit code of a command is the answer of a check."""
+    program, arguments = command.program, command.arguments
+    if not command.words or _ASKING & set(arguments):
+        return False
+    if program in _CHECKERS or any(True for _ in scanners(command.line)):
+        return True
+    if program in ("docker", "podman", "kubectl", "nerdctl", "docker-compose"):
+        inside = {"run", "exec"} & set(arguments[:3])
+        return bool(inside) and any(word.rpartition("/")[2] in _CHECKERS for word in arguments)
+    if program in _RUNNERS or re.fullmatch(r"python[\d.]+", program):
+        return any(_speaks_of_checks(word) for word in arguments if not word.startswith("-"))
+    return "/" in command.words[0] and _speaks_of_checks(command.words[0].rpartition("/")[2])
+
+
+def _speaks_of_checks(word: str) -> bool:
+    parts = {part.lower() for part in re.split(r"[-_:./]", word)}
+    return bool(parts & (_WORDS | _CHECKERS)) and not _CLEANING.search(word)
+
+
+def _forgives(command: Command) -> bool:
+    """Whether it succeeds and leaves it at that."""
+    if command.program in ("exit", "return"):
+        return command.arguments[:1] == ("0",)
+    return command.program in (":", "true", "echo", "printf", "}", "write-host", "warn")
+
+
+def _handler(after: Sequence[Command]) -> Sequence[Command]:
+    """What runs when a command fails: the one behind `||`, or the whole bracket."""
+    end = 0
+    if after and after[0].opens:
+        while end < len(after) - 1 and after[end].then != ")" and after[end].program != "}":
+            end += 1
+        return [one for one in after[: end + 1] if one.words]
+    while end < len(after) - 1 and after[end].then == "&&":
+        end += 1
+    return after[: end + 1]
+
+
 def _swallowed(file: File) -> Iterator[Hit]:
     for where, script in file.scripts():
-        for line in lines(script):
-            checks = _CHECK.search(line) or any(True for _ in scanners(line))
-            if checks and (_SWALLOWED.search(line) or _SOFT.search(line)):
-                yield where, line[:80]
+        yield from (
+            (where, text[:80]) for text in _lost(script, file.pipefail(where) or bool(_PIPEFAIL.search(script)))
+        )
+
+
+def _lost(script: str, pipefail: bool, depth: int = 0) -> Iterator[str]:
+    found = parse(script)
+    for number, one in enumerate(found):
+        if _checks(one):
+            if _SOFT.search(one.line):
+                yield one.text
+            elif _is_lost(found, number, pipefail):
+                yield one.text + "".join(
+                    f" {before.then} {after.text}" for before, after in pairwise(found[number : number + 2])
+                )
+        for inner in handed(one) if depth < 3 else ():
+            yield from _lost(inner, False, depth + 1)
+
+
+def _is_lost(found: Sequence[Command], number: int, pipefail: bool) -> bool:
+    at = number
+    while found[at].then == "|" and at < len(found) - 1:
+        if not pipefail:
+            return True  # the exit code is that of the last
+        at += 1
+    after = found[at + 1 :]
+    if found[at].then == "||" and after:
+        return all(_forgives(command) for command in _handler(after))
+    same_line = found[at].then == ";" and after and not after[0].starts_line
+    return bool(same_line and after[0].program in ("true", "exit") and _forgives(after[0]))
 
 
 def _bypassed(workflow: Workflow) -> Iterator[Hit]:

@@ -10,7 +10,6 @@ from garrison.findings import Severity
 from garrison_supply.pipelines.document import Where
 from garrison_supply.pipelines.gitlab import Pipeline
 from garrison_supply.pipelines.rule import Hit, Rule
-from garrison_supply.pipelines.shell import lines
 
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 # Variables in which a stranger's words stand.
@@ -21,6 +20,10 @@ _TEXT = (
 _EVALUATED = re.compile(
     rf"(?:\beval\b|\b(?:ba|da|z)?sh\s+-\w*c\b|\bpython3?\s+-c\b|\bnode\s+-e\b|\bssh\s|\|\s*(?:ba|da)?sh\b|`).*{_TEXT}|{_TEXT}.*\|\s*(?:ba|da)?sh\b"
 )
+
+
+# `$[[ inputs.x ]]` is pasted into the script before any shell sees it.
+_INPUT = re.compile(r"\$\[\[\s*inputs\.([\w-]+)[^\]\n]{0,200}\]\]")
 
 
 def _rows(found: Any, where: Where) -> Iterator[tuple[Where, Any]]:
@@ -58,9 +61,21 @@ def _movable(row: Any) -> str:
 
 def _evaluated(pipeline: Pipeline) -> Iterator[Hit]:
     for where, script in pipeline.scripts():
-        for line in lines(script):
+        for line in script.splitlines():
             if _EVALUATED.search(line):
-                yield where, line[:80]
+                yield where, line.strip()[:80]
+        for found in _INPUT.finditer(script):
+            if not _bounded(pipeline.document.inputs.get(found[1])):
+                yield where, found[0]
+
+
+def _bounded(declared: Any) -> bool:
+    """Whether an input is a number, a truth value, one of a few words or of a form without room for a command."""
+    if not isinstance(declared, Mapping):
+        return False
+    form = str(declared.get("regex") or ".")
+    narrow = re.fullmatch(r"\^?(?:[\w/-]|\\[dw.]|\[[\w\\.-]+\]|[+*?]|\{[\d,]+\})+\$", form) and form.startswith("^")
+    return declared.get("type") in ("boolean", "number") or bool(declared.get("options")) or bool(narrow)
 
 
 def _credentials(pipeline: Pipeline) -> Iterator[Hit]:

@@ -3,50 +3,104 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from garrison.findings import Severity
-from garrison_supply.pipelines.document import strings
-from garrison_supply.pipelines.github import EXPRESSION, PRIVILEGED_EVENTS, Workflow
+from garrison_supply.pipelines.document import Where, strings
+from garrison_supply.pipelines.expression import expressions, given, mentioned
+from garrison_supply.pipelines.github import PRIVILEGED_EVENTS, Job, Step, Workflow
+from garrison_supply.pipelines.origin import foreign, variable
 from garrison_supply.pipelines.rule import Hit, Rule
+from garrison_supply.pipelines.shell import SHELLS
 
-# Contexts in which text of others, or of an earlier step that read it, may stand; a secret must not stand there either.
-_TEXT = re.compile(
-    r"\bgithub(?:\.event\b|\.head_ref\b|\.ref_name\b|\.ref\b|(?!\.))|"
-    r"\b(?:inputs|steps|env|matrix|vars|secrets)\b|\bneeds\.[\w-]+\.outputs\b"
-)
-# Fields that the platform writes: numbers, hashes, times, outcomes. Nothing can be hidden in them.
-_SAFE = re.compile(
-    r"\bgithub\.event(?:\.\w+)*\.(?:number|id|node_id|sha|before|after|draft|created_at|action|run_number)\b|"
-    r"\b(?:steps|needs)\.[\w-]+\.(?:outcome|conclusion|result)\b"
-)
 # Inputs that actions run: github-script's, those of remote shells, of container runners, of cloud command lines.
-_PROGRAMS = frozenset({"cmd", "command", "commands", "exec", "inlinescript", "inline-script", "run", "script"})
-_INDEX = re.compile(r"\[\s*'([\w-]+)'\s*\]")
+_PROGRAMS = frozenset({"exec", "inlinescript", "inline-script", "run", "cmd"})
+_ENDINGS = ("command", "commands", "script", "scripts")
 _HEAD = re.compile(
-    r"github\.event\.pull_request\.head|github\.head_ref|github\.event\.workflow_run\.head|refs/pull/|"
-    r"\bgh\s+pr\s+checkout|\bgit\s+(?:fetch|pull)\b.*\bpull/"
+    r"github\.event\.pull_request\.(?:head|merge_commit_sha)|github\.head_ref|github\.event\.workflow_run\.(?:head|pull_requests)|"
+    r"\bpull/\S*?/(?:head|merge)|\brefs/pull/|\b(?:gh|hub)\s+pr\s+checkout|\bgit\s+(?:fetch|pull)\b[^\n]*\bpull/",
+    re.IGNORECASE,
 )
+_CHECKS_OUT = re.compile(
+    r"\bgit\s[^\n;|&]*?\b(?:checkout|fetch|pull|clone|switch|reset|merge|worktree|cherry-pick)\b[^\n]*"
+)
+_MERGED = re.compile(r"(?<!!)\bgithub\.event\.pull_request\.merged\b(?!\s*(?:!=\s*true|==\s*false))")
+_INDEX = re.compile(r"\[\s*'([\w-]+)'\s*\]")
 _ENVIRONMENT = re.compile(r"\bGITHUB_(?:ENV|PATH)\b")
-_ACTOR = re.compile(r"github\.(?:actor|triggering_actor)\s*[=!]=|contains\(\s*github\.actor")
+_ACTOR = re.compile(r"github\.(?:(?:triggering_)?actor(?:_id)?\Z|event\.(?:pull_request\.)?sender\b)")
 
 
 def _templates(workflow: Workflow) -> Iterator[Hit]:
-    inputs = ((step, name, value) for step in workflow.steps for name, value in step.arguments.items())
-    inline = (((*step.where, "with", name), str(value)) for step, name, value in inputs if name.lower() in _PROGRAMS)
-    for where, script in (*workflow.scripts(), *inline):
-        for inner in EXPRESSION.findall(script):
-            # GitHub reads names in any case, and github['event'] as github.event.
-            if _TEXT.search(_SAFE.sub("", _INDEX.sub(r".\1", inner.lower()))):
-                yield where, f"${{{{{inner}}}}}"
+    for job in workflow.jobs:
+        for where, program, step in _programs(workflow, job):
+            for inner in expressions(program):
+                if foreign(inner, job, step):
+                    yield where, f"${{{{{inner}}}}}"
+
+
+def _programs(workflow: Workflow, job: Job) -> Iterator[tuple[Where, str, Step | None]]:
+    """Every command line of a job: scripts, their shells, inputs that actions run, arguments of images."""
+    for where, body in (((), workflow.body), (job.where, job.body)):
+        found = body.get("defaults")
+        run = found.get("run") if isinstance(found, Mapping) else None
+        if isinstance(run, Mapping):
+            yield (*where, "defaults", "run", "shell"), str(run.get("shell") or ""), None
+    for where, body in job.containers:
+        for key in ("options", "entrypoint", "command"):
+            yield (*where, key), str(body.get(key) or ""), None
+    for step in job.steps:
+        yield (*step.where, "run"), step.run, step
+        yield (*step.where, "shell"), str(step.body.get("shell") or ""), step
+        for name, value in step.arguments.items():
+            lower, image = str(name).lower(), step.uses.startswith("docker://")
+            if lower in _PROGRAMS or lower.endswith(_ENDINGS) or (image and lower in ("args", "entrypoint")):
+                yield (*step.where, "with", str(name)), str(value), step
+    if workflow.composite and str(job.body.get("entrypoint") or "").rpartition("/")[2] in SHELLS:
+        yield from (((*job.where, "args", *where), text, None) for where, text in strings(job.body.get("args")))
 
 
 def _checkouts(workflow: Workflow) -> Iterator[Hit]:
-    if workflow.triggers & PRIVILEGED_EVENTS:
-        for step in workflow.steps:
-            asked = (step.arguments.get("ref"), step.arguments.get("repository"), step.run)
-            if (step.run or step.action == "actions/checkout") and any(_HEAD.search(str(text)) for text in asked):
-                yield step.where, f"the trigger is {', '.join(sorted(workflow.triggers & PRIVILEGED_EVENTS))}"
+    events = ", ".join(sorted(workflow.triggers & PRIVILEGED_EVENTS))
+    for job in workflow.jobs if events else ():
+        for step in job.steps:
+            reviewed = any(_merged(str(body.get("if") or "")) for body in (job.body, step.body))
+            if not reviewed and any(_HEAD.search(_spelt(text)) for text in _asked(job, step)):
+                yield step.where, f"the trigger is {events}"
+
+
+def _asked(job: Job, step: Step) -> Iterator[str]:
+    """What a step checks out, with the variables and outputs it names written out."""
+    if step.run:
+        yield step.run
+        for line in _CHECKS_OUT.findall(step.run):
+            yield from _written_out(line, job, step)
+    if "checkout" in step.action.rpartition("/")[2]:
+        for name in ("ref", "repository"):
+            text = str(step.arguments.get(name) or "")
+            yield text
+            yield from _written_out(text, job, step)
+
+
+def _written_out(text: str, job: Job, step: Step) -> Iterator[str]:
+    paths = {path for inner in expressions(text) for path in mentioned(inner)}
+    names = {path.removeprefix("env.") for path in paths if path.startswith("env.")}
+    names |= {name.lower() for name in re.findall(r"\$\{?([A-Za-z_]\w*)", text)}
+    yield from (str(value) for name in names for value in variable(name, job, step))
+    for path in paths:
+        if path.startswith("steps.") and ".outputs" in path:
+            for made in job.steps:
+                if str(made.body.get("id") or "").lower() == path.split(".")[1]:
+                    yield from (found for _, found in strings(dict(made.body)))
+
+
+def _spelt(text: str) -> str:
+    """In lower case, and github['event'] as github.event."""
+    return _INDEX.sub(r".\1", text.lower())
+
+
+def _merged(condition: str) -> bool:
+    """Whether it runs only for what has been merged, which somebody has reviewed."""
+    return "||" not in condition and bool(_MERGED.search(_spelt(condition)))
 
 
 def _environment(workflow: Workflow) -> Iterator[Hit]:
@@ -58,8 +112,13 @@ def _environment(workflow: Workflow) -> Iterator[Hit]:
 
 def _actors(workflow: Workflow) -> Iterator[Hit]:
     for where, text in strings(dict(workflow.body)):
-        if where[-1] == "if" and _ACTOR.search(text):
-            yield where, text.strip()[:80]
+        decides = where[-1] == "if"
+        for inner in list(expressions(text)) or ([text] if decides else []):
+            # Outside of a condition the name may be shown; what is compared is mentioned and does not come out.
+            paths = mentioned(inner) if decides else mentioned(inner) - given(inner)
+            if any(_ACTOR.match(path) for path in paths):
+                yield where, text.strip()[:80]
+                break
 
 
 RULES = (

@@ -32,13 +32,17 @@ def _unpinned_uses(workflow: Workflow) -> Iterator[Hit]:
         if step.uses and not pinned(step.uses):
             yield (*step.where, "uses"), step.uses
     for job in workflow.jobs:
+        for step in job.steps:
+            if (origin := job.origin(step)) != step.uses and not pinned(origin):
+                yield (*step.where, "uses"), f"{step.uses} is {origin}"
+    for job in workflow.jobs:
         if job.uses and not pinned(job.uses):
             yield (*job.where, "uses"), job.uses
 
 
 def _unpinned_images(file: File) -> Iterator[Hit]:
     for where, image in file.images():
-        if not _DIGEST.search(image):
+        if not all(_DIGEST.search(name) for name in file.written_out(where, image)):
             yield where, image
     for where, script in file.scripts():
         for line in lines(script):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from garrison.findings import Severity
-from garrison_supply.pipelines.github import PRIVILEGED_EVENTS, PULL_REQUESTS, Job, Workflow
+from garrison_supply.pipelines.github import PRIVILEGED_EVENTS, PULL_REQUESTS, Job, Workflow, matrix
 from garrison_supply.pipelines.rule import Hit, Rule
 
 # Labels of GitHub's own machines, each thrown away after its job. Everything else keeps what was left on it.
@@ -58,20 +57,9 @@ def _hosted(job: Job) -> bool:
     runs_on = job.body["runs-on"]
     labels = runs_on if isinstance(runs_on, list) else [runs_on]
     if len(labels) == 1 and (found := _MATRIX.fullmatch(str(labels[0]).strip())):
-        values = _values(job.body.get("strategy"), found[1])
+        values = list(matrix(job.body.get("strategy"), found[1].lower()))
         return bool(values) and all(str(value).lower().startswith(_HOSTED) for value in values)
     return len(labels) == 1 and str(labels[0]).lower().startswith(_HOSTED)
-
-
-def _values(strategy: Any, key: str) -> list[Any]:
-    """The values a matrix gives a key, in its list and in what it includes."""
-    matrix = strategy.get("matrix") if isinstance(strategy, Mapping) else None
-    if not isinstance(matrix, Mapping):
-        return []
-    listed, included = matrix.get(key), matrix.get("include")
-    rows = included if isinstance(included, list) else []
-    values = list(listed) if isinstance(listed, list) else []
-    return values + [row[key] for row in rows if isinstance(row, Mapping) and key in row]
 
 
 def _timeless(workflow: Workflow) -> Iterator[Hit]:

@@ -8,11 +8,42 @@ from collections.abc import Iterator
 from garrison.findings import Severity
 from garrison_supply.pipelines import github
 from garrison_supply.pipelines.document import strings
+from garrison_supply.pipelines.expression import expressions
 from garrison_supply.pipelines.github import Workflow
 from garrison_supply.pipelines.rule import File, Hit, Rule
 
 _NAMED = re.compile(
-    r"(?:password|passwd|passphrase|secret|token|api_?key|access_?key|private_?key|credential)s?$", re.IGNORECASE
+    r"(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential)s?$",
+    re.IGNORECASE,
+)
+# Names of amounts and switches, and values that are one.
+_AMOUNT = re.compile(
+    r"^(?:max|min|num|number|total|count|has|have|is|use|uses|enable|require|requires|allow|no|with)[_-]", re.IGNORECASE
+)
+_SWITCH = frozenset(
+    {
+        "true",
+        "false",
+        "yes",
+        "no",
+        "on",
+        "off",
+        "none",
+        "null",
+        "inherit",
+        "required",
+        "optional",
+        "enabled",
+        "disabled",
+    }
+)
+_PASSWORD = re.compile(r"(?:password|passwd|passphrase)$", re.IGNORECASE)
+_RANDOM = re.compile(r"(?=.*[A-Z])(?=.*[a-z])(?=.*\d)[A-Za-z0-9+/]{16,}={0,2}|[A-Za-z0-9+/]{12,}={1,2}")
+# What is a credential wherever it stands.
+_SHAPES = re.compile(
+    r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{50,}|glpat-[\w-]{20}|A(?:KIA|SIA)[A-Z0-9]{16}|xox[abprs]-[\w-]{10,}|"
+    r"sk_live_[A-Za-z0-9]{20,}|AIza[\w-]{35}|npm_[A-Za-z0-9]{36}|pypi-AgEI[\w-]{20,}|hv[sb]\.[\w-]{20,}|dop_v1_[0-9a-f]{64}|"
+    r"SG\.[\w-]{16,}\.[\w-]{16,})|-----BEGIN [A-Z ]*PRIVATE KEY-----|://[^\s/:@$'\"{}<>]+:[^\s/:@$'\"{}<>*]+@[\w.-]"
 )
 _ALL = re.compile(r"toJSON\(\s*secrets\s*\)|\bsecrets\s*\[\s*[^'\"\s]", re.IGNORECASE)
 
@@ -31,7 +62,7 @@ def _inherited(workflow: Workflow) -> Iterator[Hit]:
 
 def _all_at_once(workflow: Workflow) -> Iterator[Hit]:
     for where, text in strings(dict(workflow.body)):
-        if any(_ALL.search(inner) for inner in github.EXPRESSION.findall(text)):
+        if any(_ALL.search(inner) for inner in expressions(text)):
             yield where, text.strip()[:80]
 
 
@@ -52,9 +83,25 @@ def _unguarded(workflow: Workflow) -> Iterator[Hit]:
 
 
 def _plain(file: File) -> Iterator[Hit]:
-    for where, name, value in file.variables():
-        if _NAMED.search(name) and isinstance(value, str) and value.strip() and "$" not in value and "/" not in value:
-            yield where, name
+    named = [
+        (where, name) for where, name, value in file.variables() if _NAMED.search(name) and _credential(name, value)
+    ]
+    yield from named
+    for where, text in strings(dict(file.document.body)):
+        if _SHAPES.search(text) and (where, str(where[-1])) not in named:
+            yield where, f"what stands in {where[-1]} has the shape of one"
+
+
+def _credential(name: str, value: object) -> bool:
+    """Whether the value of a variable with such a name is a credential, and not a path, an amount or a switch."""
+    text = value.strip() if isinstance(value, str) else ""
+    if not text or "$" in text or text.lower() in _SWITCH:
+        return False
+    if re.fullmatch(r"[\d.,_]+[smhd]?", text):
+        return bool(_PASSWORD.search(name)) and not _AMOUNT.match(name)
+    if "/" in text or "\\" in text:
+        return not text.startswith(("/", "./", "../", "~")) and bool(_RANDOM.fullmatch(text))
+    return True
 
 
 RULES = (
