@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from garrison_policies.read.documents import documents
-
 from garrison.errors import GarrisonError
+from garrison_policies.read.documents import documents
 
 STDIN = "-"
 ENDINGS = (".yaml", ".yml", ".json")
