@@ -28,6 +28,10 @@ STEP = ("0001_accounts", "CREATE TABLE accounts (x int);\n\nCOMMENT ON TABLE acc
 LEDGER = Database(Ref("bank", "ledger"), "image", "1Gi", 3600, (STEP,))
 OWNER = NOBODY if os.geteuid() == 0 else os.geteuid()
 
+OPENED: list[
+    psycopg.Connection[tuple[Any, ...]]
+] = []  # a test may leave a session open; the end of the server closes it
+
 
 @dataclass(frozen=True)
 class Server:
@@ -39,7 +43,8 @@ class Server:
     def connect(self, user: str, **options: Any) -> psycopg.Connection[tuple[Any, ...]]:
         known: dict[str, Any] = {"host": "localhost", "port": self.port, "dbname": "ledger", "connect_timeout": 5}
         known |= {"sslmode": "verify-full", "sslrootcert": self.folder / "id" / "ca.pem", "autocommit": True}
-        return psycopg.connect(user=user, **(known | options))
+        OPENED.append(psycopg.connect(user=user, **(known | options)))
+        return OPENED[-1]
 
     def store(self) -> psycopg.Connection[tuple[Any, ...]]:
         own = self.folder / "store"
@@ -77,6 +82,8 @@ def server(programs: postgres.Server) -> Iterator[Server]:
         wait(lambda: ready(programs, folder, port), process)
         yield Server(port, folder, root, programs)
     finally:
+        while OPENED:
+            OPENED.pop().close()
         process.terminate()
         process.wait(20)
 
@@ -109,9 +116,9 @@ def own(folder: Path) -> None:
 
 def run(programs: postgres.Server, folder: Path, script: str, more: str = "") -> subprocess.Popen[bytes]:
     text = (folder / "config" / script).read_text().rstrip() + f" {more}\n"
-    log = (folder / f"{script}.log").open("wb")
     command = ["/bin/sh", "-c", text]
-    return subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, **programs.unprivileged())
+    with (folder / f"{script}.log").open("wb") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, **programs.unprivileged())
 
 
 def ready(programs: postgres.Server, folder: Path, port: int) -> bool:
