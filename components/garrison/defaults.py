@@ -46,6 +46,10 @@ TRUST_FILE: Final = "ca.pem"
 SECRETS_DIR: Final = "/run/secrets"
 TOKEN_DIR: Final = "/run/token"  # noqa: S105 a folder
 ISSUER: Final = "garrison"
+ISSUER_NAMESPACE: Final = "cert-manager"
+ROOT: Final = "garrison-root"  # the Secret with the key that every identity is signed with, in that namespace
+DEPLOYERS: Final = ("group:kubeadm:cluster-admins", "group:system:masters")  # who a new cluster's admin.conf speaks for
+BREAK_GLASS: Final = "garrison:break-glass"  # a group nobody is in: to take it is an act, and seen in the audit log
 
 # --- the secret store -----------------------------------------------------------------------------------------------
 STORE_NAMESPACE: Final = "openbao"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 
 from garrison_policies.language.objects import Object
-from policies import pairs_edge, pairs_network, pairs_pods, pairs_rights, pairs_upkeep
+from policies import pairs_edge, pairs_identity, pairs_network, pairs_pods, pairs_rights, pairs_upkeep
 from policies.fixtures import objects
 from policies.written import Pair
 
 PAIRS: list[Pair] = [
-    pair for family in (pairs_rights, pairs_network, pairs_edge, pairs_upkeep, pairs_pods) for pair in family.PAIRS
+    pair
+    for family in (pairs_rights, pairs_identity, pairs_network, pairs_edge, pairs_upkeep, pairs_pods)
+    for pair in family.PAIRS
 ]
 
 

@@ -22,10 +22,11 @@ from harness.plugin.errors import KindMissing
 from harness.plugin.testing.apiserver import ControlPlane
 from policies.everything import everything
 from policies.fixtures import objects
+from servers import certmanager
 
 pytest_plugins = ["harness.plugin.testing.fixtures"]
 Json = dict[str, Any]
-NAMESPACE = "admission"
+NAMESPACE = "shop"  # where examples live: a certificate names its own
 ENFORCED = admission.enforced(RULES)
 # What the API server refuses by itself; our rule says the same of files.
 BY_ITSELF = {"proc-mount": "`hostUsers` must be false to use `Unmasked`"}
@@ -35,6 +36,7 @@ NAMED = re.compile(r"ValidatingAdmissionPolicy '[^']+' with binding '[^']+': ([a
 @pytest.fixture(scope="module")
 def server(plane: ControlPlane) -> Iterator[ControlPlane]:
     """A server on which the policies are in force."""
+    certmanager.install(plane)
     made = admission.manifests(RULES, mode="warn")
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     for item in (space, *made):
@@ -55,6 +57,8 @@ def warned(plane: ControlPlane, item: Mapping[str, Any]) -> tuple[set[str], Json
     api, client = plane.api, plane.api.client
     home = item["metadata"].get("namespace", "default")
     moved = {**item["metadata"], "namespace": home if home == "default" else NAMESPACE}
+    if (item["kind"], moved.get("name")) == ("Namespace", NAMESPACE):
+        moved["name"] += "-anew"  # it is there already, for the others
     try:
         placed = api.placed({**item, "metadata": moved})
         path = api.resource(placed).path(placed["metadata"].get("namespace", ""))

@@ -15,6 +15,7 @@ from garrison_policies.places import admission
 from garrison_policies.rules import RULES
 from harness.plugin.errors import ApiError
 from harness.plugin.testing.apiserver import ControlPlane
+from servers import certmanager
 
 pytest_plugins = ["harness.plugin.testing.fixtures"]
 Json = dict[str, Any]
@@ -50,6 +51,8 @@ TEMPLATE = {"metadata": {"labels": {"app": "leaves"}}, "spec": POD}
 BACKEND = {"service": {"name": "app", "port": {"number": 80}}}
 TLS = [{"hosts": ["a.example"], "secretName": "a"}]
 WAY = {"host": "a.example", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": BACKEND}]}}
+CERTIFICATES = "cert-manager.io/v1"
+SIGNED = {"secretName": "s", "duration": "24h", "issuerRef": {"kind": "ClusterIssuer", "name": "garrison"}}
 EVERYTHING = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
 
 # What each family guards: a good object, how it turns bad, and the rule that says so.
@@ -94,6 +97,17 @@ ATTACKS: dict[str, tuple[Json, Json, str]] = {
         {"op": "remove", "path": "/spec/tls"},
         "ingress-tls",
     ),
+    "certificates": (
+        named(CERTIFICATES, "Certificate", spec=SIGNED | {"uris": [f"spiffe://estate.example/ns/{SPACE}/sa/leaves"]}),
+        edit("/spec/uris", ["spiffe://estate.example/ns/bank/sa/payments"]),
+        "identity-of-another",
+    ),
+    "issuers": (
+        {"apiVersion": CERTIFICATES, "kind": "ClusterIssuer", "metadata": {"name": "leaves"}}
+        | {"spec": {"ca": {"secretName": "another"}}},
+        edit("/spec/ca/secretName", "garrison-root"),
+        "issuer-key-shared",
+    ),
     "availability": (
         named("policy/v1", "PodDisruptionBudget", spec={"maxUnavailable": 1, "selector": {"matchLabels": {"a": "b"}}}),
         edit("/spec/maxUnavailable", 0),
@@ -109,6 +123,7 @@ FREE = {"op": "remove", "path": "/metadata/finalizers"}
 @pytest.fixture(scope="module")
 def server(plane: ControlPlane) -> Iterator[ControlPlane]:
     """A server on which the policies refuse."""
+    certmanager.install(plane)
     made = admission.manifests(RULES)
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}}
     for item in (space, OLDER, *made):

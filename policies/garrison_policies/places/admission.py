@@ -85,6 +85,16 @@ FAMILIES = (
     ),
     Family(name="ingresses", kinds=("Ingress",), resources=(("networking.k8s.io", "v1", ("ingresses",)),)),
     Family(
+        name="certificates",
+        kinds=("Certificate",),
+        resources=(("cert-manager.io", "v1", ("certificates",)),),
+    ),
+    Family(
+        name="issuers",
+        kinds=("Issuer", "ClusterIssuer"),
+        resources=(("cert-manager.io", "v1", ("issuers", "clusterissuers")),),
+    ),
+    Family(
         name="availability",
         kinds=("PodDisruptionBudget",),
         resources=(("policy", "v1", ("poddisruptionbudgets",)),),

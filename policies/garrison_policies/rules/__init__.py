@@ -14,6 +14,7 @@ from garrison_policies.rules import (
     gateways,
     granted,
     hostaccess,
+    identities,
     identity,
     images,
     ingress,
@@ -35,7 +36,7 @@ from garrison_policies.rules import (
 
 _PODS = (privileges, hostaccess, capabilities, confinement, restricted, identity, resources, images, ports, placement)
 _SECRETS = (secrets, secret_use, configmaps)
-_RIGHTS = (rights, bindings, granted)
+_RIGHTS = (rights, bindings, granted, identities)
 _NETWORK = (namespaces, network, isolation, services, exposure, ingress, gateways, nginx, mesh)
 _AVAILABILITY = (availability, disruption)
 

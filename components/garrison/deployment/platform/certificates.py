@@ -10,8 +10,8 @@ from garrison.deployment.platform.charts import Chart
 from garrison.deployment.platform.objects import platform_object
 from garrison.manifest import Manifest
 
-NAMESPACE = "cert-manager"
-ROOT = "garrison-root"
+NAMESPACE = d.ISSUER_NAMESPACE
+ROOT = d.ROOT
 API = "cert-manager.io/v1"
 ISSUER_GROUP = "cert-manager.io"
 BOUNDS = {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "256Mi"}}

@@ -1,0 +1,32 @@
+"""cert-manager's kinds on the API server of the tests: its CustomResourceDefinitions, as its chart has them."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from garrison.deployment.platform import certificates, charts
+from harness import build
+from harness.plugin.errors import KindMissing
+from harness.plugin.testing.apiserver import ControlPlane
+
+
+def install(plane: ControlPlane) -> None:
+    """The CustomResourceDefinitions, served; nobody signs anything here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{build.binary('helm').parent}:/usr/bin:/bin")
+        rendered = charts.render(certificates.CERT_MANAGER, build.obtain("charts"))
+    for item in rendered:
+        if item["kind"] == "CustomResourceDefinition":
+            plane.api.apply(item, "test")
+    wanted = {"apiVersion": certificates.API, "kind": "Certificate", "metadata": {"name": "x"}}
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            plane.api.resource(wanted)
+        except KindMissing:
+            assert time.monotonic() < deadline, "cert-manager's kinds are not served after 60 s"
+            time.sleep(0.2)
+        else:
+            return
