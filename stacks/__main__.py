@@ -9,16 +9,15 @@ from garrison import IntentError, deploy
 from garrison.declare.program import ProgramError, load
 from garrison.deployment.configuration import read
 from garrison.deployment.platform.charts import ChartError
-from garrison.deployment.platform.component import Platform
+from garrison.deployment.platform.component import Platform, platform_namespaces
 from garrison.deployment.vault import GeneratedSecret
 from garrison.explain.allowed import allowed
-from garrison.kube import KubectlError, check_reachable
+from garrison.kube import KubectlError, check_deployer, check_reachable
 from garrison.settings import SettingsError
 from garrison_policies.exceptions.file import ExceptionsError, load_exceptions
 from garrison_policies.places import signed
-from garrison_policies.places.admission import manifests
 from garrison_policies.places.resources import Admission
-from garrison_policies.rules import RULES
+from garrison_policies.places.whole import manifests
 
 EXCEPTIONS = Path(__file__).parents[1] / "policies" / "exceptions.yaml"
 SAID = 32  # tells Pulumi's language host that the user has been told why, so that it adds nothing of its own
@@ -28,15 +27,17 @@ def main() -> None:
     """Read the settings, check that the cluster is there, guard admission, install the platform, deploy the estate."""
     settings = read()
     app = load(Path(__file__).with_name("estate.py"))
-    app.graph()  # a declaration that does not hold together stops before anything is installed
+    graph = app.graph()  # a declaration that does not hold together stops before anything is installed
     if not pulumi.runtime.is_dry_run():  # a preview works without the cluster, and says so
         check_reachable()
+        check_deployer(settings.cluster.deployers)
     guard = Admission(
         manifests(
-            [*RULES, *signed.load(settings.signed_images)],
+            graph,
+            settings.cluster,
+            also=signed.load(settings.signed_images),
             exceptions=load_exceptions(EXCEPTIONS),
-            mode=settings.cluster.admission,
-            system_namespaces=settings.cluster.spared,
+            platform=platform_namespaces(settings),
         )
     )
     guarded = pulumi.ResourceOptions(depends_on=[guard])

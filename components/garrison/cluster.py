@@ -16,6 +16,7 @@ from garrison import defaults as d
 from garrison.errors import IntentError, Problem, did_you_mean
 from garrison.words import DNS_NAME
 
+EVERYBODY: Final = ("system:authenticated", "system:unauthenticated", "system:anonymous", "system:serviceaccounts")
 SCHEMA: Final = "garrison.dev/cluster/v1"
 Labels = tuple[tuple[str, str], ...]
 
@@ -47,6 +48,8 @@ class Cluster:
     """What the cluster itself runs, beside Kubernetes' own: left alone by admission and by `check --live`."""
     admission: Literal["deny", "warn"] = "deny"
     """What the admission policies do with an object that breaks a rule."""
+    deployers: tuple[str, ...] = d.DEPLOYERS
+    """Who runs Pulumi and the proof, `user:NAME` or `group:NAME`: nobody else changes what stands in the estate."""
     signed_images: tuple[str, ...] = ()
     """Images whose signatures were verified; with them no other image from the same places runs."""
 
@@ -102,6 +105,9 @@ def _problems(cluster: Cluster) -> Iterator[Problem]:
     if cluster.admission not in ("deny", "warn"):
         yield Problem("admission", f"{cluster.admission!r} is not a mode", "use deny or warn; there is no off")
     yield from _each(cluster, "system_namespaces", _is_name, "a namespace")
+    if cluster.deployers == ():
+        yield Problem("deployers", "is empty, so that nobody could deploy", "name who runs Pulumi")
+    yield from _each(cluster, "deployers", _is_person, "`user:NAME` or `group:NAME`")
     yield from _each(cluster, "signed_images", lambda image: isinstance(image, str), "an image")
     if isinstance(cluster.api_server, tuple):
         for cidr in cluster.api_server:
@@ -155,6 +161,12 @@ def range_problems(where: str, cidr: Any) -> Iterator[Problem]:
 def _private(network: Any) -> bool:
     known = (ipaddress.ip_network(cidr) for cidr in d.API_SERVER_RANGES)
     return any(network.version == wide.version and network.subnet_of(wide) for wide in known)
+
+
+def _is_person(value: Any) -> bool:
+    """Never everybody: a group of all users or all accounts would guard nothing."""
+    kind, _, name = value.partition(":") if isinstance(value, str) else ("", "", "")
+    return kind in ("user", "group") and bool(name.strip()) and name not in EVERYBODY
 
 
 def _is_name(value: Any) -> bool:

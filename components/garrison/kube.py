@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Sequence
 
@@ -58,6 +59,17 @@ def check_reachable() -> None:
         raise KubectlError(
             f"the cluster does not answer ({error}); start it, or point KUBECONFIG at one that runs"
         ) from None
+
+
+def check_deployer(deployers: Sequence[str]) -> None:
+    """Raise KubectlError unless who asks is among `user:NAME` and `group:NAME`: the guard would lock them out."""
+    said = json.loads(kubectl(["auth", "whoami", "--output=json"]))["status"]["userInfo"]
+    mine = {f"user:{said.get('username', '')}", *(f"group:{group}" for group in said.get("groups", ()))}
+    if not mine & set(deployers):
+        raise KubectlError(
+            f"{said.get('username')!r} is not among the deployers ({', '.join(deployers)}), who alone may change the "
+            f"estate; set garrison:deployers, such as '[\"user:{said.get('username')}\"]'"
+        )
 
 
 def last_line(text: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from garrison import defaults as d
-from garrison.cluster import Cluster, range_problems
+from garrison.cluster import EVERYBODY, Cluster, range_problems
 from garrison.errors import GarrisonError, Problem, did_you_mean
 
 T = TypeVar("T")
@@ -57,6 +57,8 @@ class Settings:
     """Paths of the secret store to fill with random values if empty: for stacks that have no real ones."""
     admission: Literal["deny", "warn"] = "deny"
     """What the admission policies do with an object that breaks a rule: "deny" it, or let it in and "warn"."""
+    deployers: tuple[str, ...] = d.DEPLOYERS
+    """Who runs Pulumi and the proof, `user:NAME` or `group:NAME`: nobody else changes what stands in the estate."""
     signed_images: Path | None = None
     """A JSON list of the images whose signatures were verified; by default from GARRISON_SIGNED_IMAGES."""
     system_namespaces: tuple[str, ...] = ()
@@ -71,6 +73,7 @@ class Settings:
             storage_class=self.storage_class,
             system_namespaces=self.system_namespaces,
             admission=self.admission,
+            deployers=self.deployers,
             signed_images=_images(self.signed_images) if self.signed_images else (),
         )
 
@@ -213,6 +216,14 @@ def _folder(text: str) -> Path:
     return Path(text)
 
 
+def _person(text: str) -> str:
+    if not re.fullmatch(r"(user|group):\S(.*\S)?", text):
+        raise ValueError(f"{text!r} is not user:NAME or group:NAME, as `kubectl auth whoami` says them")
+    if text.partition(":")[2] in EVERYBODY:
+        raise ValueError(f"{text!r} is everybody; name who runs Pulumi")
+    return text
+
+
 def _each(reader: Callable[[str], T], example: str) -> Callable[[str], tuple[T, ...]]:
     def read_all(text: str) -> tuple[T, ...]:
         try:
@@ -262,6 +273,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "charts": _folder,
     "generated_secrets": _each(_secret_path, '["psp/api-key"]'),
     "admission": _mode,
+    "deployers": _each(_person, '["group:platform"]'),
     "signed_images": _file,
     "system_namespaces": _each(_name, '["local-path-storage"]'),
 }

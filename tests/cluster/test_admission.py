@@ -189,6 +189,58 @@ def test_a_bad_object_is_refused_with_every_other_admission_component_dead() -> 
     assert "cert-manager" in PLATFORM
 
 
+def certificate(name: str, **names: Any) -> Obj:
+    issuer = {"kind": "ClusterIssuer", "name": "garrison"}
+    spec = {"secretName": name, "duration": "24h", "issuerRef": issuer} | names
+    meta = {"name": name, "namespace": GUARDED}
+    return {"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": meta, "spec": spec}
+
+
+def test_nobody_gets_the_identity_of_another() -> None:
+    assert taken(certificate("app", uris=[f"spiffe://estate.example/ns/{GUARDED}/sa/app"]))
+    stolen = certificate("app", uris=["spiffe://estate.example/ns/bank/sa/payments"])
+    for item in (
+        stolen,
+        certificate("app", commonName="openbao"),
+        certificate("app", dnsNames=["openbao.openbao.svc"]),
+    ):
+        assert refused(item, "identity-of-another")
+
+
+@pytest.fixture
+def editor() -> Iterator[str]:
+    """Somebody who may edit the namespace `bank`, by Kubernetes' own role."""
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"}
+    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "eve"}
+    binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "roleRef": reference}
+    live.apply(binding | {"metadata": {"name": "eve", "namespace": "bank"}, "subjects": [subject]})
+    yield "eve"
+    live.kubectl("delete", "rolebinding", "eve", "-n", "bank")
+
+
+def test_only_the_deployer_changes_what_stands_in_the_estate(editor: str) -> None:
+    pod = live.get("pods", "-n", "bank", "-l", "app.kubernetes.io/name=payments")["items"][0]["metadata"]["name"]
+    attacks = (
+        ("delete", "pod", pod, "--dry-run=server"),
+        ("exec", pod, "-c", "app", "--", "/nothing"),
+        ("create", "token", "payments", "--audience=openbao"),
+        ("scale", "deployment", "payments", "--replicas=0"),
+        ("delete", "networkpolicy", "--all", "--dry-run=server"),
+        ("create", "serviceaccount", editor, "--dry-run=server"),
+    )
+    for attack in attacks:
+        with pytest.raises(Exception, match="estate-guard|cannot create resource|cannot delete resource"):
+            live.kubectl("-n", "bank", f"--as={editor}", *attack)
+    with pytest.raises(Exception, match="estate-guard"):
+        live.kubectl("-n", "bank", f"--as={editor}", *attacks[0])
+    live.kubectl("-n", "bank", f"--as={editor}", "--as-group=garrison:break-glass", *attacks[0])
+    live.kubectl("-n", "bank", *attacks[0])
+    rules = live.get("clusterrole", "edit")["rules"]
+    assert not any("cert-manager.io" in rule.get("apiGroups", ()) for rule in rules), (
+        "to edit is to ask for no identity"
+    )
+
+
 def test_the_namespaces_of_the_system_are_left_alone_and_no_other_can_pass_for_one() -> None:
     assert taken(workload(namespace="kube-system", privileged=True, allowPrivilegeEscalation=True))
     live.kubectl("label", "namespace", GUARDED, "kubernetes.io/metadata.name=kube-system", "--overwrite")

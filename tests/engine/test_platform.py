@@ -77,6 +77,24 @@ def test_charts_are_rendered_unmodified(folder: Path) -> None:
             assert got == item
 
 
+def test_whoever_edits_a_namespace_is_given_no_certificates_and_approval_is_for_our_issuer(
+    items: list[Manifest], folder: Path
+) -> None:
+    """The chart hands Certificates to `edit` and `admin` unless told not to, and approves for every ClusterIssuer."""
+    for item in items:
+        given = [label for label in item["metadata"].get("labels", ()) if label.endswith(("to-edit", "to-admin"))]
+        assert given == [], item["metadata"]["name"]
+    approvals = [rule for item in items if item["kind"] == "ClusterRole" for rule in item["rules"]]
+    names = [
+        rule["resourceNames"]
+        for rule in approvals
+        if rule.get("resources") == ["signers"] and "approve" in rule["verbs"]
+    ]
+    assert names == [["clusterissuers.cert-manager.io/garrison", "issuers.cert-manager.io/*"]]
+    other = charts.render(certificates.cert_manager("corporate"), folder)
+    assert "clusterissuers.cert-manager.io/corporate" in str(other)
+
+
 def test_nothing_is_installed_that_is_there_already() -> None:
     existing = Settings(
         install_cert_manager=False, install_trust_manager=False, issuer="corporate", install_openbao=False

@@ -16,20 +16,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from garrison.defaults import MANAGED_BY, MANAGER, NAMESPACE_LABEL, SYSTEM_NAMESPACES
+from garrison.defaults import DEPLOYERS, SYSTEM_NAMESPACES
 from garrison_policies.exceptions.exempt import covered
 from garrison_policies.exceptions.file import PolicyException
 from garrison_policies.language.expr import at, literal
 from garrison_policies.language.objects import TEMPLATES
 from garrison_policies.language.rule import Check, Rule
 from garrison_policies.language.subjects import WORKLOADS
-from garrison_policies.places.unread import ITS_OWN, LEAVING, SPEC_CHANGED
+from garrison_policies.places.policy import Mode, Resources, binding, namespaces, policy
+from garrison_policies.places.unread import ITS_OWN, LEAVING, SPEC_CHANGED, of_the_proof
 
-Mode = Literal["deny", "warn"]
-ACTIONS: dict[Mode, list[str]] = {"deny": ["Deny", "Audit"], "warn": ["Warn", "Audit"]}
-API = "admissionregistration.k8s.io/v1"
 RBAC = "rbac.authorization.k8s.io"
 
 _ELSEWHERE = {kind: path for kind, path in TEMPLATES.items() if path != "spec.template"}
@@ -47,7 +45,7 @@ class Family:
 
     name: str
     kinds: tuple[str, ...]
-    resources: tuple[tuple[str, str, tuple[str, ...]], ...]  # group, version, resources
+    resources: tuple[Resources, ...]
     conditions: tuple[dict[str, str], ...] = (LEAVING,)
 
 
@@ -114,11 +112,13 @@ def manifests(
     exceptions: Sequence[PolicyException] = (),
     mode: Mode = "deny",
     system_namespaces: Sequence[str] = SYSTEM_NAMESPACES,
+    deployers: Sequence[str] = DEPLOYERS,
 ) -> list[dict[str, Any]]:
     """Every policy with its binding.
 
     `mode` "warn" lets everything through and tells the client and the audit log what would be refused: for the first
     days on a cluster that already runs something. The default refuses. `system_namespaces` are not looked at.
+    `deployers` (`user:NAME`, `group:NAME`) run the proof, which shows what a certificate of a foreign domain can do.
     """
     chosen, made = enforced(rules), []
     for family in FAMILIES:
@@ -129,7 +129,7 @@ def manifests(
             if set(check.subject.kinds) & set(family.kinds)
         ]
         if validations:
-            made += [_policy(family, validations, system_namespaces), _binding(family, mode)]
+            made += [_policy(family, validations, system_namespaces, deployers), binding(family.name, mode)]
     return made
 
 
@@ -146,36 +146,16 @@ def validation(rule: Rule, check: Check, family: Family, exceptions: Sequence[Po
     }
 
 
-def _policy(family: Family, validations: list[dict[str, str]], system: Sequence[str]) -> dict[str, Any]:
+def _policy(
+    family: Family, validations: list[dict[str, str]], system: Sequence[str], deployers: Sequence[str]
+) -> dict[str, Any]:
     variables = [{"name": "pod", "expression": POD_TEMPLATE}] if family.kinds == WORKLOADS else []
-    away = [{"key": NAMESPACE_LABEL, "operator": "NotIn", "values": sorted(system)}]
-    constraints = {
-        "matchPolicy": "Equivalent",  # other versions of the same kind are converted, not overlooked
-        "namespaceSelector": {"matchExpressions": away},
-        "objectSelector": {},
-        "resourceRules": [_resource(*row) for row in family.resources],
-    }
-    spec: dict[str, Any] = {"failurePolicy": "Fail", "matchConstraints": constraints}
-    spec |= {"matchConditions": [dict(one) for one in family.conditions]}
-    spec |= {"variables": variables} if variables else {}
-    return _object("ValidatingAdmissionPolicy", family, spec | {"validations": validations})
-
-
-def _resource(group: str, version: str, resources: tuple[str, ...]) -> dict[str, Any]:
-    return {
-        "apiGroups": [group],
-        "apiVersions": [version],
-        "operations": ["CREATE", "UPDATE"],
-        "resources": list(resources),
-        "scope": "*",
-    }
-
-
-def _binding(family: Family, mode: Mode) -> dict[str, Any]:
-    spec = {"policyName": f"garrison-{family.name}", "validationActions": ACTIONS[mode]}
-    return _object("ValidatingAdmissionPolicyBinding", family, spec)
-
-
-def _object(kind: str, family: Family, spec: dict[str, Any]) -> dict[str, Any]:
-    metadata = {"name": f"garrison-{family.name}", "labels": {MANAGED_BY: MANAGER}}
-    return {"apiVersion": API, "kind": kind, "metadata": metadata, "spec": spec}
+    proof = [of_the_proof(deployers)] if family.kinds == ("Certificate",) else []
+    return policy(
+        family.name,
+        family.resources,
+        validations,
+        selector=namespaces("NotIn", system),
+        conditions=[*family.conditions, *proof],
+        variables=variables,
+    )

@@ -5,7 +5,10 @@ Every one of them compares with what was there before, so that none is a way to 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
+
+from garrison_policies.places.people import deployer
 
 Condition = dict[str, str]
 
@@ -45,3 +48,14 @@ ITS_OWN: Final[Condition] = {
     "expression": "!(request.userInfo.username in ['system:apiserver', "
     "'system:serviceaccount:kube-system:clusterrole-aggregation-controller'])",
 }
+
+
+def of_the_proof(deployers: Sequence[str]) -> Condition:
+    """What `garrison prove` asks for in its own namespace, so as to be refused: names in a domain that is nobody's."""
+    space = "object.metadata.namespace.matches('^garrison-probe-[0-9a-f]{6}$')"
+    names = "has(object.spec.uris) && object.spec.uris.all(u, u.startsWith('spiffe://evil.example/'))"
+    bare = "!has(object.spec.dnsNames) && !(has(object.spec.commonName) && object.spec.commonName != 'garrison-probe')"
+    return {
+        "name": "not-of-the-proof",
+        "expression": f"!({deployer(deployers)} && {space} && {names} && {bare})",
+    }

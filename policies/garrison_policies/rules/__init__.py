@@ -43,3 +43,8 @@ _AVAILABILITY = (availability, disruption)
 RULES: tuple[Rule, ...] = tuple(
     rule for family in (*_PODS, *_SECRETS, *_RIGHTS, *_NETWORK, *_AVAILABILITY) for rule in family.RULES
 )
+
+
+def catalogue(issuer: str) -> tuple[Rule, ...]:
+    """The rules for a cluster whose estate has that issuer."""
+    return (*(rule for rule in RULES if rule not in identities.RULES), *identities.rules(issuer))

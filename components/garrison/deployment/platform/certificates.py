@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from garrison import defaults as d
@@ -20,10 +21,13 @@ CERT_MANAGER = Chart(
     "cert-manager",
     NAMESPACE,
     {
+        # cluster-wide it approves for the estate's issuer only; an Issuer in a namespace signs for that namespace
+        "approveSignerNames": [f"clusterissuers.cert-manager.io/{d.ISSUER}", "issuers.cert-manager.io/*"],
         # `pulumi destroy` leaves nothing behind, so the CRDs go with the rest
         "crds": {"enabled": True, "keep": False},
         # its lock would otherwise lie in kube-system
-        "global": {"leaderElection": {"namespace": NAMESPACE}},
+        # and whoever may edit some namespace may not for that reason ask for certificates
+        "global": {"leaderElection": {"namespace": NAMESPACE}, "rbac": {"aggregateClusterRoles": False}},
         # a Job that outlives its purpose; readiness of the webhook is waited for instead
         "startupapicheck": {"enabled": False},
         # a service that is taken out takes its key with it
@@ -34,6 +38,13 @@ CERT_MANAGER = Chart(
         "cainjector": {"resources": BOUNDS},
     },
 )
+
+
+def cert_manager(issuer: str = d.ISSUER) -> Chart:
+    """The chart for a cluster whose estate has that issuer."""
+    signers = [f"clusterissuers.cert-manager.io/{issuer}", "issuers.cert-manager.io/*"]
+    return replace(CERT_MANAGER, values={**CERT_MANAGER.values, "approveSignerNames": signers})
+
 
 TRUST_MANAGER = Chart(
     "trust-manager",

@@ -16,6 +16,12 @@ from garrison.manifest import Manifest
 from garrison.settings import Settings
 
 
+def platform_namespaces(settings: Settings) -> list[str]:
+    """The namespaces of what the settings ask for; what stands already is somebody else's."""
+    wanted = {certificates.NAMESPACE: settings.install_cert_manager, openbao.NAMESPACE: settings.install_openbao}
+    return [name for name, installed in wanted.items() if installed]
+
+
 class Platform(pulumi.ComponentResource):
     """cert-manager, trust-manager, the root of trust and the secret store, as far as the settings ask for them.
 
@@ -38,7 +44,9 @@ class Platform(pulumi.ComponentResource):
         ready: list[pulumi.Resource] = []
         if settings.install_cert_manager and settings.charts:
             guards = self._guarded("cert-manager", network.cert_manager(settings.cluster.api_server_ranges))
-            ready = self._emit(charts.render(certificates.CERT_MANAGER, settings.charts), after=guards)
+            ready = self._emit(
+                charts.render(certificates.cert_manager(settings.cluster.issuer), settings.charts), after=guards
+            )
         if settings.issuer is None:
             ready += self._chain(certificates.root(), after=ready)
         return ready
