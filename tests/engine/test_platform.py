@@ -161,7 +161,7 @@ def test_the_api_server_is_named_by_address_where_the_stack_knows_it() -> None:
 
 def test_no_way_of_the_platform_is_a_way_to_anywhere(items: list[Manifest]) -> None:
     """D14: where a stack does not name its API server, private ranges stand in for it and never every address."""
-    for item in items:
+    for item in [*items, *network.openbao(()), *network.cert_manager(()), *network.trust_manager(())]:
         rules = item["spec"] if item["kind"] == "NetworkPolicy" else {}
         for direction, key in (("egress", "to"), ("ingress", "from")):
             for rule in rules.get(direction, ()):

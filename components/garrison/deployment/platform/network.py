@@ -1,8 +1,9 @@
 """Network policies of the platform namespaces: default deny, then exactly what each part needs.
 
 The API server is no pod: it cannot be selected by label. Rules see it after address translation, so on its own port at
-its own address. A stack may name its address ranges (`apiServer`); without them the rules name the ports only. The
-API server also calls webhooks, from an address of its node; those listeners speak TLS and decide nothing for callers.
+its own address. A stack may name its address ranges (`apiServer`); without them the rules name every private range,
+and never every address. The API server also calls webhooks, from an address of its node; those listeners speak TLS
+and decide nothing for callers.
 Kubelet probes come from the pod's own node, which every NetworkPolicy implementation lets through.
 """
 
@@ -72,7 +73,7 @@ def _from_api(ranges: Sequence[str], port: int) -> Rule:
 
 
 def _blocks(direction: str, ranges: Sequence[str]) -> Rule:
-    return {direction: [{"ipBlock": {"cidr": cidr}} for cidr in ranges]} if ranges else {}
+    return {direction: [{"ipBlock": {"cidr": cidr}} for cidr in ranges or d.API_SERVER_RANGES]}
 
 
 def _tcp(*ports: int) -> list[dict[str, Any]]:
