@@ -31,7 +31,7 @@ def open_connection(spec: Mapping[str, Any], timeout: float) -> tuple[socket.soc
         return connection, ""
     try:
         return tls.wrap(connection, spec["tls"])
-    except AttemptError:
+    except BaseException:  # a certificate that cannot be read, too
         connection.close()
         raise
 
