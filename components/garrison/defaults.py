@@ -29,6 +29,7 @@ CONFIG_HASH: Final = "garrison.dev/config"  # rolls a workload when its proxy or
 MTLS_PORT: Final = 8443
 HEALTH_PORT: Final = 15021  # plaintext, two fixed paths; reached by the kubelet only
 OUTBOUND_PORT: Final = 15101  # first loopback listener; one more for each further callee
+MAX_CALLEES: Final = 1000  # of one service: these ports are kept free of applications
 DATABASE_PORT: Final = 5432
 STORE_PORT: Final = 8200
 API_SERVER_PORTS: Final = (443, 6443)  # its Service's and its own: rules see it after address translation

@@ -27,6 +27,14 @@ class Ref:
             raise ValueError(f"{text!r} is not of the form namespace/name")
         return cls(namespace, name)
 
+    @classmethod
+    def near(cls, target: Ref | str, home: Ref) -> Ref:
+        """What is meant by `target` where `home` speaks: a bare name is in its own namespace."""
+        if isinstance(target, Ref):
+            return target
+        namespace, slash, name = target.partition("/")
+        return cls(namespace, name) if slash else cls(home.namespace, target)
+
 
 @dataclass(frozen=True, order=True)
 class Resources:

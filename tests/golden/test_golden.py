@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from garrison import App, render
-from garrison.declare.app import MayStatement
+from garrison.declare.permissions import MayStatement
 from garrison.explain import diagram
 from garrison.words import Ref
 from unit.estates import DIGEST, empty_app

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from hypothesis import strategies as st
 
-from garrison import App, Service
+from garrison import App, IntentError, Service
 
 DIGEST = "@sha256:" + "0" * 64
 IMAGES = {name: f"registry.example/{name}{DIGEST}" for name in ("envoy", "openbao", "postgres", "prober")}
@@ -40,6 +40,56 @@ PERMISSIONS: tuple[Callable[[Service], None], ...] = (
     lambda service: service.may("get update", "leases", "leader", group="coordination.k8s.io"),
     lambda service: service.may("get delete", "widgets", group="shop.example"),
 )
+
+
+# What collides where it can: names that every namespace has, borders that a dash hides, names derived from others,
+# words of PostgreSQL, of Envoy's configuration and of the platform.
+HOSTILE = (
+    *("default", "default-deny", "quota", "trust-bundle", "kubernetes", "openbao", "envoy", "app", "proxy", "health"),
+    *("a", "b", "c", "a-b", "b-c", "a-b-c", "a-proxy", "a-secrets", "a-config", "a-identity", "a-reader", "a-writer"),
+    *("all", "postgres", "template0", "template1", "replication", "sameuser", "samerole", "pg", "public", "none"),
+    *("garrison", "admin", "break", "glass", "host", "port", "inbound", "localhost"),
+)
+PATHS = ("a", "a/b", "a/b-c", "a/b_c", "a-b/c", "a_b", "b", "psp", "psp/key", "ssl/cert", "1password/token", "a/file")
+OPERATIONS = ("GET /a", "POST /a", "GET /a/{id}", "GET /a/b", "GET /{x}/b", "GET /", "GET /{x}")
+
+
+@st.composite
+def hostile_apps(draw: st.DrawFn) -> App:
+    """An estate whose names were chosen to meet; many do not hold together, and then say so."""
+    names = st.sampled_from(HOSTILE)
+    app = empty_app()
+    namespaces = [app.namespace(name) for name in draw(st.lists(names, min_size=1, max_size=3))]
+    services = [
+        draw(st.sampled_from(namespaces)).service(draw(names), image="registry.example/s" + DIGEST, port=8080)
+        for _ in range(draw(st.integers(1, 5)))
+    ]
+    databases = [draw(st.sampled_from(namespaces)).postgres(draw(names)) for _ in range(draw(st.integers(0, 2)))]
+    one = st.sampled_from(services)
+    for _ in range(draw(st.integers(0, 4))):
+        draw(one).calls(draw(one), *draw(st.lists(st.sampled_from(OPERATIONS), min_size=1, max_size=2)))
+    for _ in range(draw(st.integers(0, 3)) if databases else 0):
+        draw(one).uses(draw(st.sampled_from(databases)), role=draw(st.sampled_from(["reader", "writer"])))
+    for _ in range(draw(st.integers(0, 3))):
+        draw(one).reads(draw(st.sampled_from(PATHS)))
+    for _ in range(draw(st.integers(0, 1))):
+        draw(one).may("get update", "configmaps", draw(names))
+    return app
+
+
+def lawful(app: App) -> App:
+    """As much of an estate as holds together: each statement that breaks no law beside those before it."""
+    kept = empty_app()
+    for statement in app.statements:
+        more = empty_app()
+        for said in (*kept.statements, statement):
+            more.add(said)
+        try:
+            more.graph()
+        except IntentError:
+            continue
+        kept = more
+    return kept
 
 
 @st.composite

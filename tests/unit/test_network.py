@@ -9,7 +9,7 @@ from hypothesis import given
 
 from garrison import App, Graph, render
 from garrison.cluster import Cluster
-from garrison.declare.app import CallStatement
+from garrison.declare.calls import CallStatement
 from garrison.manifest import identity
 from garrison.words import Ref
 from unit.estates import apps

@@ -13,11 +13,12 @@ from hypothesis import given, settings
 
 from garrison import App, Graph, IntentError, render
 from garrison.cluster import Cluster
-from garrison.declare.app import MayStatement
+from garrison.declare.permissions import MayStatement
 from garrison.derive import rbac
 from garrison.explain import diagram
 from garrison.manifest import identity
-from garrison.model.permissions import CLUSTER_CA, VERBS, derived_config_maps, objections
+from garrison.model.names import CLUSTER_CA, derived_config_maps
+from garrison.model.permissions import VERBS, objections
 from garrison.words import Ref
 from unit.estates import apps, shop_app
 from unit.rbacmodel import Asked, allowed
@@ -150,10 +151,10 @@ def test_a_graph_of_before_permissions_is_still_read_and_written(graph: Graph) -
     ("field", "value", "says"),
     [
         ("verbs", ["*"], "also permits what is added later"),
-        ("verbs", "get", "'g' is not a verb"),
+        ("verbs", "get", "is not a list"),
         ("resource", "secrets", "secret store"),
         ("names", ["orders-proxy"], "written by Garrison"),
-        ("names", [1], "does not fit"),
+        ("names", [1], "is not a text"),
         ("extra", 1, "does not fit"),
     ],
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from garrison.cluster import Cluster
 from garrison.derive import database, identity, mesh, namespace, network, rbac, secrets, workload
+from garrison.derive.bounds import bounded
 from garrison.derive.rolling import rolled
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
@@ -36,4 +37,4 @@ def render(graph: Graph, cluster: Cluster | None = None) -> list[Manifest]:
     Without a cluster the objects are those of one on which Garrison installs the platform.
     """
     there = cluster or Cluster()
-    return rolled([item for layer in LAYERS for item in layer(graph, there)])
+    return rolled(bounded([item for layer in LAYERS for item in layer(graph, there)]))

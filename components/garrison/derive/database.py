@@ -14,6 +14,7 @@ from garrison.derive.names import secret_name
 from garrison.derive.postgres import BIN, SOCKET, VOLUME, configuration
 from garrison.manifest import Manifest, container, labels, manifest, selector
 from garrison.model.graph import Database, Graph
+from garrison.model.names import database_config
 from garrison.words import Ref
 
 Json = dict[str, Any]
@@ -22,7 +23,7 @@ Json = dict[str, Any]
 def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     for database in graph.databases:
         ref, config = database.ref, configuration(database)
-        yield manifest("v1", "ConfigMap", Ref(ref.namespace, f"{ref.name}-config"), {"data": config}, app=graph.name)
+        yield manifest("v1", "ConfigMap", Ref(ref.namespace, database_config(ref)), {"data": config}, app=graph.name)
         ports = [{"name": "postgres", "port": d.DATABASE_PORT, "targetPort": d.DATABASE_PORT, "protocol": "TCP"}]
         spec = {"clusterIP": "None", "selector": {d.NAME: ref.name}, "ports": ports}
         yield manifest("v1", "Service", ref, {"spec": spec}, app=graph.name)
@@ -59,7 +60,7 @@ def _pod(database: Database) -> Json:
         "initContainers": [init],
         "containers": [_server(database)],
         "volumes": [
-            {"name": "config", "configMap": {"name": f"{name}-config", "defaultMode": d.SECRET_MODE}},
+            {"name": "config", "configMap": {"name": database_config(database.ref), "defaultMode": d.SECRET_MODE}},
             {"name": "identity", "secret": {"secretName": secret_name(database.ref), "defaultMode": d.SECRET_MODE}},
             {"name": "trust", "configMap": {"name": d.TRUST_BUNDLE, "defaultMode": d.SECRET_MODE}},
             {"name": "socket", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},

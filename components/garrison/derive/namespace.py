@@ -25,7 +25,7 @@ def manifests(graph: Graph) -> Iterator[Manifest]:
 
 
 def _quota(graph: Graph, namespace: str, databases: int) -> Manifest:
-    """Bounds what a namespace can take, and forbids a Service that would open a way in from outside."""
+    """Bounds the number of pods, nothing else of what they take; no Service may open a way in from outside."""
     pods = d.QUOTA_HEADROOM * (sum(s.replicas for s in graph.services_in(namespace)) + databases + 1)
     hard: dict[str, Any] = {"pods": str(pods), "services.nodeports": "0", "services.loadbalancers": "0"}
     return manifest("v1", "ResourceQuota", Ref(namespace, "quota"), {"spec": {"hard": hard}}, app=graph.name)

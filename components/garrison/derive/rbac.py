@@ -12,7 +12,7 @@ from typing import Any
 from garrison import defaults as d
 from garrison.manifest import Manifest, manifest
 from garrison.model.graph import Graph, Permission
-from garrison.model.permissions import CLUSTER_CA
+from garrison.model.names import CLUSTER_CA
 from garrison.words import Ref
 
 Json = dict[str, Any]

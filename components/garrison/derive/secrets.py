@@ -14,8 +14,9 @@ from urllib.parse import quote
 from garrison import defaults as d
 from garrison.derive import leases
 from garrison.derive.quoting import exact_path, policy_line
-from garrison.manifest import Manifest, compact, container, manifest, variable
-from garrison.model.graph import Database, Graph, Use
+from garrison.manifest import Manifest, compact, container, manifest
+from garrison.model.graph import Database, Graph, Read, Use
+from garrison.model.names import agent_config as agent_config_name
 from garrison.words import Ref
 
 Json = dict[str, Any]
@@ -32,7 +33,7 @@ class StoreObject:
 def manifests(graph: Graph) -> Iterator[Manifest]:
     for service in graph.services:
         if config := agent_config(graph, service.ref):
-            ref = Ref(service.namespace, f"{service.name}-secrets")
+            ref = Ref(service.namespace, agent_config_name(service.ref))
             yield manifest("v1", "ConfigMap", ref, {"data": config}, app=graph.name)
 
 
@@ -160,7 +161,7 @@ def _leased(use: Use) -> Json:
     }
     user = '"username":{{ .Data.username | toJSON }},"password":{{ .Data.password | toJSON }}'
     creds = f'{{{{ with secret "database/creds/{exact_path(lease_role(use))}" }}}}'
-    return _template(f"{creds}{compact(known)[:-1]},{user}}}{{{{ end }}}}", f"{ref.name}.json")
+    return _template(f"{creds}{compact(known)[:-1]},{user}}}{{{{ end }}}}", use.file)
 
 
 def _template(contents: str, file: str) -> Json:
@@ -174,10 +175,8 @@ def _template(contents: str, file: str) -> Json:
 
 def environment(graph: Graph, ref: Ref) -> dict[str, str]:
     """Where the application finds its files; paths only, never values."""
-    files = {f"{variable(read.path)}_FILE": f"{d.SECRETS_DIR}/{read.path}" for read in graph.reads_by.get(ref, ())}
-    for use in graph.uses_by.get(ref, ()):
-        files[f"{variable(use.database.name)}_FILE"] = f"{d.SECRETS_DIR}/{use.database.name}.json"
-    return files
+    needed: list[Read | Use] = [*graph.reads_by.get(ref, ()), *graph.uses_by.get(ref, ())]
+    return {item.variable: f"{d.SECRETS_DIR}/{item.file}" for item in needed}
 
 
 def pod_labels(graph: Graph, ref: Ref) -> dict[str, str]:
@@ -231,7 +230,7 @@ def volumes(graph: Graph, ref: Ref) -> list[Json]:
         return []
     token = {"path": "token", "audience": d.STORE_AUDIENCE, "expirationSeconds": d.TOKEN_SECONDS}
     return [
-        {"name": "agent", "configMap": {"name": f"{ref.name}-secrets", "defaultMode": d.SECRET_MODE}},
+        {"name": "agent", "configMap": {"name": agent_config_name(ref), "defaultMode": d.SECRET_MODE}},
         {"name": "token", "projected": {"defaultMode": d.SECRET_MODE, "sources": [{"serviceAccountToken": token}]}},
         {"name": "secrets", "emptyDir": {"medium": "Memory", "sizeLimit": d.SECRETS_MEMORY}},
     ]

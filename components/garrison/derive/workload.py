@@ -11,7 +11,8 @@ from typing import Any
 from garrison import defaults as d
 from garrison.derive import mesh, rbac, secrets
 from garrison.derive.names import secret_name
-from garrison.manifest import Manifest, container, labels, manifest, selector, variable
+from garrison.manifest import Manifest, container, labels, manifest, selector
+from garrison.model.calls import url_variable
 from garrison.model.graph import Graph, Service
 from garrison.words import Ref
 
@@ -102,7 +103,7 @@ def _app_mounts(graph: Graph, ref: Ref) -> list[Json]:
 def _environment(graph: Graph, service: Service) -> list[Json]:
     values = {"HOST": "127.0.0.1", "PORT": str(service.port)}
     for callee, port in mesh.outbound_ports(graph, service.ref).items():
-        values[f"{variable(callee.name)}_URL"] = f"http://127.0.0.1:{port}"
+        values[url_variable(callee)] = f"http://127.0.0.1:{port}"
     values |= secrets.environment(graph, service.ref)
     return [{"name": name, "value": value} for name, value in values.items()]
 

@@ -1,88 +1,80 @@
-"""Reading a graph back from JSON: strict, so that a file of another version or a typing error is refused."""
+"""A graph as JSON: stable when written; strict when read, so that another version or a typing error is refused."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from typing import Any
 
-from garrison.model.graph import Call, Database, Operation, Permission, Read, Service, Use
-from garrison.model.permissions import derived_config_maps, objections
-from garrison.words import Ref, Resources
+from garrison.errors import IntentError, Problem, did_you_mean
+from garrison.model.parts import Parts
+from garrison.model.shape import hints, row_of
 
-Row = dict[str, Any]
+SCHEMA = "garrison.dev/graph/v1"
+LATER: Mapping[str, Any] = {"permissions": []}  # fields that a graph may leave out, as those did that came before them
+AGAIN = "write it with `garrison graph --format json` of this version"
 
 
-def graph_fields(text: str, schema: str, names: tuple[str, ...]) -> dict[str, Any]:
-    """The constructor arguments of a Graph; raises ValueError saying what does not fit."""
+def write(parts: Parts) -> str:
+    """Stable JSON: same graph, same bytes.
+
+    A later field is left out where it is empty: a reader that does not know it takes the graph, and refuses one of
+    which it would lose something.
+    """
+    data = {"schema": SCHEMA, **asdict(parts)}
+    for name in LATER:
+        if not data[name]:
+            del data[name]
+    return json.dumps(data, indent=2, sort_keys=True) + "\n"
+
+
+def read(text: str) -> dict[str, Any]:
+    """The fields of what `write` gave, of whatever types and values; raises ValueError for another
+    document, and IntentError where a field is not one.
+    """
     try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
+        data = json.loads(text, object_pairs_hook=_object)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"the graph is not JSON: {error}") from None
-    if not isinstance(data, dict) or data.pop("schema", None) != schema:
-        raise ValueError(f"the graph is not of schema {schema!r}")
-    data = _LATER | data
-    if set(data) != set(names):
-        raise ValueError(f"the graph has other fields than {schema}: {sorted(set(data) ^ set(names))}")
-    try:
-        found = {name: _FIELDS[name](data[name]) for name in names}
-        _check(found)
-        return found
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"the graph does not fit {schema}: {error}") from None
+    if not isinstance(data, dict) or data.pop("schema", None) != SCHEMA:
+        raise ValueError(f"the graph is not of schema {SCHEMA!r}")
+    return _fields(Parts, dict(LATER) | data, "")
 
 
-def _ref(row: Row) -> Ref:
-    return Ref(**row)
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"{', '.join(sorted(twice))} is said twice in one object")
+    return dict(pairs)
 
 
-def _service(row: Row) -> Service:
-    return Service(**row | {"ref": _ref(row["ref"]), "resources": Resources(**row["resources"])})
+def _fields(kind: Any, row: Mapping[str, Any], place: str) -> dict[str, Any]:
+    known = hints(kind)
+    where = place.strip(".") or "graph"
+    optional = [field.name for field in fields(kind) if field.default is not MISSING and kind is not Parts]
+    wrong = [
+        *(
+            Problem(where, f"does not fit {SCHEMA}: {name!r} is missing", AGAIN)
+            for name in known
+            if name not in {*row, *optional}
+        ),
+        *(
+            Problem(where, f"does not fit {SCHEMA}: there is no {name!r}", did_you_mean(name, known, "remove it"))
+            for name in row
+            if name not in known
+        ),
+    ]
+    if wrong:
+        raise IntentError(wrong)
+    return {name: _value(hint, row[name], f"{place}.{name}") for name, hint in known.items() if name in row}
 
 
-def _database(row: Row) -> Database:
-    steps = tuple((str(name), str(text)) for name, text in row.get("schema", ()))
-    return Database(**row | {"ref": _ref(row["ref"]), "schema": steps})
-
-
-def _call(row: Row) -> Call:
-    operations = tuple(Operation(**operation) for operation in row["operations"])
-    return Call(_ref(row["caller"]), _ref(row["callee"]), operations)
-
-
-def _use(row: Row) -> Use:
-    return Use(_ref(row["service"]), _ref(row["database"]), row["role"])
-
-
-def _permission(row: Row) -> Permission:
-    lists = {"names": tuple(row["names"]), "verbs": tuple(row["verbs"])}
-    return Permission(**row | {"service": _ref(row["service"]), **lists})
-
-
-def _check(found: dict[str, Any]) -> None:
-    """Rights are held to the same rules as in a program: the JSON may have been edited."""
-    services, databases = ([item.ref for item in found[kind]] for kind in ("services", "databases"))
-    for p in found["permissions"]:
-        derived = derived_config_maps(p.service.namespace, services, databases)
-        for why, remedy in objections(" ".join(p.verbs), p.resource, p.names, p.group, derived=derived):
-            raise ValueError(f"the graph permits '{p.service}' {p}: {why}; {remedy}")
-
-
-def _rows(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda rows: tuple(read(row) for row in rows)
-
-
-_LATER: Row = {"permissions": []}  # fields that a graph may leave out, as those did that were written before them
-
-_FIELDS: dict[str, Callable[[Any], Any]] = {
-    "name": str,
-    "trust_domain": str,
-    "namespaces": tuple,
-    "services": _rows(_service),
-    "calls": _rows(_call),
-    "databases": _rows(_database),
-    "uses": _rows(_use),
-    "reads": _rows(lambda row: Read(_ref(row["service"]), row["path"])),
-    "permissions": _rows(_permission),
-    "images": _rows(tuple),
-}
+def _value(hint: Any, value: Any, place: str) -> Any:
+    """Lists as tuples and objects as dataclasses, where they should be; anything else as it is, for who checks it."""
+    if isinstance(value, list):
+        each = row_of(hint)
+        return tuple(_value(each, part, f"{place}[{index}]") for index, part in enumerate(value))
+    if isinstance(value, dict) and isinstance(hint, type) and is_dataclass(hint):
+        return hint(**_fields(hint, value, place))
+    return value

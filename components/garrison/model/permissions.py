@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from garrison import defaults as d
 from garrison.errors import did_you_mean
+from garrison.model.breach import Breach, Place
 from garrison.words import Ref
 
 Objection = tuple[str, str]  # why not, and what to do instead
 
-CLUSTER_CA: Final = "kube-root-ca.crt"  # Kubernetes writes this ConfigMap into every namespace
 READS: Final = ("get", "list", "watch")
 WRITES: Final = ("create", "update", "patch", "delete", "deletecollection")
 VERBS: Final = (*READS, *WRITES)
@@ -103,6 +103,36 @@ GUARDS: Final = (  # custom groups that hold identities, policies, routes and co
 )
 
 
+@dataclass(frozen=True, order=True)
+class Permission:
+    """`service` may do `verbs` at `resource` in its own namespace of the Kubernetes API; with `names`, there only."""
+
+    service: Ref
+    group: str
+    resource: str
+    names: tuple[str, ...]
+    verbs: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """The objects as kubectl names them: `leases.coordination.k8s.io orders`."""
+        return " ".join([".".join(filter(None, (self.resource, self.group))), *self.names])
+
+    def breaches(self, place: Place, derived: Collection[str]) -> Iterator[Breach]:
+        verbs = " ".join(self.verbs)
+        for why, remedy in objections(verbs, self.resource, self.names, self.group, derived=derived):
+            asked = " ".join(filter(None, (verbs, str(self))))
+            yield Breach(place, f"'{self.service}' may not be permitted {asked!r}: {why}", remedy)
+
+
+def merged(permissions: Iterable[Permission]) -> Iterator[Permission]:
+    """One for each set of objects, with all the verbs said about it."""
+    objects: dict[tuple[Ref, str, str, tuple[str, ...]], set[str]] = {}
+    for p in permissions:
+        objects.setdefault((p.service, p.group, p.resource, tuple(sorted(set(p.names)))), set()).update(p.verbs)
+    for what, verbs in objects.items():
+        yield Permission(*what, tuple(sorted(verbs)))
+
+
 def objections(
     verbs: str, resource: str, names: Collection[str], group: str, *, derived: Collection[str] = ()
 ) -> Iterator[Objection]:
@@ -123,14 +153,6 @@ def objections(
             yield f"{name!r} is not an object's name", "write it as kubectl shows it; there are no patterns"
     if names and (unnamed := [verb for verb in words if verb in UNNAMED]):
         yield f"{' and '.join(unnamed)} cannot be limited to names", "say it in a statement of its own, without names"
-
-
-def derived_config_maps(namespace: str, services: Iterable[Ref], databases: Iterable[Ref]) -> frozenset[str]:
-    """Those of proxies, agents and databases, and both CA bundles; a test holds this against what is rendered."""
-    near = [ref.name for ref in services if ref.namespace == namespace]
-    own = {f"{name}-{kind}" for name in near for kind in ("proxy", "secrets")}
-    own |= {f"{ref.name}-config" for ref in databases if ref.namespace == namespace}
-    return frozenset({*own, d.TRUST_BUNDLE, CLUSTER_CA})
 
 
 def _verb(verb: str) -> Iterator[Objection]:

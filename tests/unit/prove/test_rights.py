@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from garrison import App, Graph
-from garrison.declare.app import MayStatement
+from garrison.declare.permissions import MayStatement
 from garrison.derive import render
 from garrison.manifest import Manifest
 from garrison.prove.drill import cuts

@@ -15,6 +15,7 @@ from garrison.derive.mesh.access import authorisation, path_pattern
 from garrison.derive.mesh.outbound import outbound_ports
 from garrison.manifest import Manifest, compact, manifest
 from garrison.model.graph import Graph, Service
+from garrison.model.names import proxy_config
 from garrison.words import Ref
 
 __all__ = ["authorisation", "config", "config_ref", "manifests", "outbound_ports", "path_pattern"]
@@ -30,7 +31,7 @@ def manifests(graph: Graph) -> Iterator[Manifest]:
 
 
 def config_ref(ref: Ref) -> Ref:
-    return Ref(ref.namespace, f"{ref.name}-proxy")
+    return Ref(ref.namespace, proxy_config(ref))
 
 
 def config(graph: Graph, service: Service) -> dict[str, str]:

@@ -20,8 +20,7 @@ def sample(operation: Operation) -> Operation:
 
 def covers(operation: Operation, concrete: Operation) -> bool:
     """Whether a declared operation permits a concrete request: a variable is one non-empty path segment."""
-    pattern = "[^/]+".join(re.escape(part) for part in TEMPLATE.split(operation.path))
-    return operation.method == concrete.method and re.fullmatch(pattern, concrete.path) is not None
+    return operation.covers(concrete)
 
 
 def declared(graph: Graph, caller: Ref, callee: Ref) -> tuple[Operation, ...]:

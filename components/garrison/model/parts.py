@@ -1,0 +1,89 @@
+"""The parts of a declaration as values, whether they hold together or not, and what is asked of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+from garrison.model.calls import Call
+from garrison.model.databases import Database, Use
+from garrison.model.permissions import Permission
+from garrison.model.secrets import Read
+from garrison.model.services import Service
+from garrison.words import Ref
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything declared, as it was said; `Graph` is the same when the laws hold, in order and merged."""
+
+    name: str
+    trust_domain: str
+    namespaces: tuple[str, ...] = ()
+    services: tuple[Service, ...] = ()
+    calls: tuple[Call, ...] = ()
+    databases: tuple[Database, ...] = ()
+    uses: tuple[Use, ...] = ()
+    reads: tuple[Read, ...] = ()
+    permissions: tuple[Permission, ...] = ()
+    images: tuple[tuple[str, str], ...] = ()
+    """Images of the platform's own containers (`envoy`, `openbao`) by role."""
+
+    def spiffe_id(self, ref: Ref) -> str:
+        """The SPIFFE id of a service (SPIFFE-ID section 2; the path follows Istio's ns/sa form)."""
+        return f"spiffe://{self.trust_domain}/ns/{ref.namespace}/sa/{ref.name}"
+
+    @cached_property
+    def known_namespaces(self) -> frozenset[str]:
+        return frozenset(self.namespaces)
+
+    @cached_property
+    def calls_from(self) -> Mapping[Ref, tuple[Call, ...]]:
+        return _group((call.caller, call) for call in self.calls)
+
+    @cached_property
+    def calls_to(self) -> Mapping[Ref, tuple[Call, ...]]:
+        return _group((call.callee, call) for call in self.calls)
+
+    @cached_property
+    def uses_by(self) -> Mapping[Ref, tuple[Use, ...]]:
+        return _group((use.service, use) for use in self.uses)
+
+    @cached_property
+    def uses_of(self) -> Mapping[Ref, tuple[Use, ...]]:
+        return _group((use.database, use) for use in self.uses)
+
+    @cached_property
+    def reads_by(self) -> Mapping[Ref, tuple[Read, ...]]:
+        return _group((read.service, read) for read in self.reads)
+
+    @cached_property
+    def permissions_of(self) -> Mapping[Ref, tuple[Permission, ...]]:
+        return _group((permission.service, permission) for permission in self.permissions)
+
+    @cached_property
+    def by_ref(self) -> Mapping[Ref, Service]:
+        return {service.ref: service for service in self.services}
+
+    def services_in(self, namespace: str) -> tuple[Service, ...]:
+        return self._by_namespace.get(namespace, ())
+
+    @cached_property
+    def _by_namespace(self) -> Mapping[str, tuple[Service, ...]]:
+        return _group((service.namespace, service) for service in self.services)
+
+    def image(self, role: str) -> str:
+        """The image of a platform container; raises KeyError where none was given."""
+        return dict(self.images)[role]
+
+
+def _group(pairs: Iterable[tuple[K, V]]) -> dict[K, tuple[V, ...]]:
+    grouped: dict[K, list[V]] = {}
+    for key, value in pairs:
+        grouped.setdefault(key, []).append(value)
+    return {key: tuple(values) for key, values in grouped.items()}
