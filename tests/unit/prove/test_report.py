@@ -230,15 +230,9 @@ def test_two_runs_on_one_cluster_do_not_mix() -> None:
         assert before == "first", "the run that had it, not the one that was refused"
 
 
-<<<<<<< HEAD
 def test_a_program_without_services_has_nothing_to_prove() -> None:
     with pytest.raises(ProveError, match="declares no service"):
-        prove.run(Graph("none", "none.example"), options())
-=======
-def test_a_program_without_services_has_nothing_to_prove(capsys: pytest.CaptureFixture[str]) -> None:
-    assert prove.run(Graph("none", "none.example", images=tuple(IMAGES.items())), options()) == 2
-    assert "declares no service" in capsys.readouterr().err
->>>>>>> 28dc7c6 (The laws of a declaration hold on every graph, typed or read from JSON; declare and model noun by noun)
+        prove.run(Graph("none", "none.example", images=tuple(IMAGES.items())), options())
 
 
 def test_a_pattern_that_matches_nothing_is_refused(graph: Graph) -> None:
