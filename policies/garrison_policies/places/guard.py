@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from garrison import defaults as d
 from garrison.model.graph import Graph
-from garrison.model.permissions import derived_config_maps
+from garrison.model.names import derived_config_maps
 from garrison_policies.language.expr import literal
 from garrison_policies.places.people import CONTROL_PLANE, ISSUING, TRUSTING, accounts_of, deployer
 from garrison_policies.places.policy import Mode, Resources, binding, namespaces, policy
