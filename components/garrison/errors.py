@@ -29,7 +29,7 @@ class GarrisonError(Exception):
         ├── KubectlError         kubectl is missing (ToolMissingError), or said no
         ├── ChartError           a chart of the platform cannot be rendered
         ├── StoreError           the secret store cannot be reached, or refused
-        ├── ProveError           the proof cannot be carried out
+        ├── ProveError           the proof cannot be carried out; LostError: the run is no longer alone
         ├── CheckError           the check cannot be done, or not in whole
         ├── ExceptionsError      the exceptions cannot be honoured as written
         ├── ScanError            the scan cannot be done; RefusedError: the tool itself said no

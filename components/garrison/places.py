@@ -18,13 +18,18 @@ WHAT = {
 }
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Print where everything is, or the one path that was asked for; raises IntentError for what is not here."""
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Its options."""
+    made = argparse.ArgumentParser(
         prog="garrison files", description="Where this installation keeps what is no module."
     )
-    parser.add_argument("name", nargs="?", choices=WHAT, help="print this path only")
-    name = parser.parse_args(arguments).name
+    made.add_argument("name", nargs="?", choices=WHAT, help="print this path only")
+    return made
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print where everything is, or the one path that was asked for; raises IntentError for what is not here."""
+    name = parser().parse_args(arguments).name
     if name:
         print(_one(name))
         return 0
