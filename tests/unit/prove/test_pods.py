@@ -19,6 +19,7 @@ from garrison.prove.look import forge, opening, pods
 from garrison.prove.look.session import Session
 from garrison.prove.model import FREE, Kind, Party, ProveError
 from garrison.words import Ref
+from unit.estates import IMAGES
 
 ORDERS = Ref("shop", "orders")
 
@@ -107,7 +108,9 @@ def test_the_network_is_opened_for_probe_pods_alone() -> None:
 
 
 def test_what_opens_the_network_is_in_no_name_and_counts_in_the_estate_alone() -> None:
-    run = Session(Kubectl(), Graph("none", "none.example"), "prober", lambda line: None).run
+    run = Session(
+        Kubectl(), Graph("none", "none.example", images=tuple(IMAGES.items())), "prober", lambda line: None
+    ).run
     assert len(run) >= 32, "nobody guesses it"
     for policy in opening.network(["shop", "bank"], run):
         meta = policy["metadata"]
