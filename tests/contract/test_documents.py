@@ -11,6 +11,7 @@ import pytest
 from garrison import App, render
 from garrison.declare.program import load
 from garrison.explain import diagram
+from harness import floors
 
 REPO = Path(__file__).parents[2]
 PAGES = sorted([*REPO.glob("*.md"), *(REPO / "docs").glob("*.md")])
@@ -66,3 +67,7 @@ def test_no_file_names_a_machine() -> None:
             continue
         text = (REPO / name).read_text(errors="ignore")
         assert not pattern.search(text), f"{name} names a path of this machine"
+
+
+def test_the_picture_of_the_packages_is_drawn_from_the_contracts() -> None:
+    assert (REPO / "docs" / "packages.svg").read_text() == floors.svg(), "python -m harness.floors > docs/packages.svg"
