@@ -22,7 +22,14 @@ shop = estate.namespace("shop")
 orders = shop.service("orders", image=image, port=8080)
 orders.calls(shop.service("catalog", image=image, port=8080), "GET /items/{{id}}")
 """
-STACK = PROGRAM + "\nfrom garrison import deploy\ndeploy(estate)\n"
+# An issuer of the cluster's own and a way to its API server: the pack derives both again from what is registered.
+STACK = f"""{PROGRAM}
+from garrison import deploy
+from garrison.cluster import Cluster
+orders.may("get", "configmaps", "orders-flags")
+there = Cluster(issuer="corporate", api_server=("10.0.0.0/24",))
+deploy(estate, cluster=there, adjust=ADJUST)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +96,7 @@ def test_an_editor_sees_the_types(installed: Path, folder: Path) -> None:
 
 def test_a_preview_with_the_pack(installed: Path, folder: Path) -> None:
     (folder / "Pulumi.yaml").write_text("name: own\nruntime: python\n")
-    (folder / "__main__.py").write_text(STACK)
+    (folder / "__main__.py").write_text(STACK.replace("ADJUST", "None"))
     (folder / "state").mkdir()
     tools = environment.full(environment.TEST)
     env = {
@@ -109,3 +116,9 @@ def test_a_preview_with_the_pack(installed: Path, folder: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "garrison:index:Estate" in done.stdout
     assert "Policies:" in done.stdout
+    assert "estate-changed" not in done.stdout + done.stderr
+    opens = "lambda m: m['spec'].update(ingress=[{}]) or m if m['kind'] == 'NetworkPolicy' else m"
+    (folder / "__main__.py").write_text(STACK.replace("ADJUST", opens))
+    done = pulumi("preview", "--non-interactive")
+    assert done.returncode != 0, "refused without a pack, too"
+    assert "changes spec.ingress" in done.stdout + done.stderr
