@@ -267,7 +267,10 @@ def test_nobody_deletes_one_or_all(server: ControlPlane) -> None:
         with pytest.raises(ApiError, match="estate-guard: "):
             eve.client.delete(target, {})
     with pytest.raises(ApiError, match="estate-guard: "):
-        eve.edit(deny, [{"op": "add", "path": "/spec/ingress", "value": [{"ports": [{"port": 1, "endPort": 65534}]}]}])
+        friends = [
+            {"from": [{"podSelector": {"matchLabels": {"app": "x"}}}]}
+        ]  # narrow: no rule refuses it, the guard does
+        eve.edit(deny, [{"op": "add", "path": "/spec/ingress", "value": friends}])
     assert server.api.find(deny)
     server.api.delete(deny, "Background")
     assert server.api.find(deny) is None
