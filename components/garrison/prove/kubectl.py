@@ -62,10 +62,14 @@ class Kubectl:
         found: Manifest | None = json.loads(text) if text.strip() else None
         return found
 
-    def apply(self, manifests: Iterable[Manifest], *, manager: str = MANAGER) -> None:
-        """Server-side, so that fields of other managers stay as they are."""
+    def apply(self, manifests: Iterable[Manifest], *, manager: str = MANAGER, whole: bool = True) -> None:
+        """Server-side, so that fields of other managers stay as they are.
+
+        whole: False for a part of an object, which kubectl's own schema would miss fields in; the API server judges.
+        """
         if text := as_list(manifests):
-            flags = ["--server-side", "--force-conflicts", f"--field-manager={manager}", "--filename=-"]
+            flags = [] if whole else ["--validate=ignore"]
+            flags += ["--server-side", "--force-conflicts", f"--field-manager={manager}", "--filename=-"]
             self.run("apply", *flags, stdin=text)
 
     def delete(self, *args: str) -> None:

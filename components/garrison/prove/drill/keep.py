@@ -35,7 +35,7 @@ def put_back(kubectl: Kubectl, original: Original) -> None:
     kubectl.apply([original.body], manager=original.manager)
     if original.manager != MANAGER and original.body["kind"] != "Namespace":
         # what only the drill had written goes with its claim to it
-        kubectl.apply([_claim(original.body)])
+        kubectl.apply([_claim(original.body)], whole=False)
 
 
 def remove(kubectl: Kubectl, item: Manifest) -> None:
