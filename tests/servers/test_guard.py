@@ -20,6 +20,7 @@ from harness.plugin.api import Api
 from harness.plugin.errors import ApiError
 from harness.plugin.testing.apiserver import ControlPlane
 from servers import certmanager
+from servers.hardened import CONTAINER
 from unit.estates import shop_app
 
 pytest_plugins = ["harness.plugin.testing.fixtures"]
@@ -35,18 +36,6 @@ TRUSTING, REPLICAS = (
 HOME, AWAY, PROOF = "bank", "playground", "garrison-probe-a1b2c3"
 SPACES = (HOME, AWAY, PROOF, "shop", "cert-manager", "openbao")
 GRAPH = shop_app().graph()
-CONTAINER = {
-    "name": "app",
-    "image": f"registry.k8s.io/pause@sha256:{'0' * 64}",
-    "securityContext": {
-        "allowPrivilegeEscalation": False,
-        "runAsNonRoot": True,
-        "runAsUser": 65532,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-        "seccompProfile": {"type": "RuntimeDefault"},
-    },
-}
 POD_SPEC = {"automountServiceAccountToken": False, "serviceAccountName": "payments", "containers": [CONTAINER]}
 STOLEN = POD_SPEC | {"volumes": [{"name": "identity", "secret": {"secretName": "payments-identity"}}]}
 

@@ -16,6 +16,7 @@ from garrison_policies.rules import RULES
 from harness.plugin.errors import ApiError
 from harness.plugin.testing.apiserver import ControlPlane
 from servers import certmanager
+from servers.hardened import CONTAINER
 
 pytest_plugins = ["harness.plugin.testing.fixtures"]
 Json = dict[str, Any]
@@ -33,20 +34,8 @@ def edit(path: str, value: Any) -> Json:
     return {"op": "add", "path": path, "value": value}
 
 
-CONTAINER = {
-    "name": "app",
-    "image": f"registry.k8s.io/pause@sha256:{'0' * 64}",
-    "securityContext": {
-        "allowPrivilegeEscalation": False,
-        "runAsNonRoot": True,
-        "runAsUser": 65532,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-        "seccompProfile": {"type": "RuntimeDefault"},
-    },
-    "resources": {key: {"cpu": "10m", "memory": "16Mi"} for key in ("requests", "limits")},
-}
-POD = {"automountServiceAccountToken": False, "serviceAccountName": "app", "containers": [CONTAINER]}
+BOUNDED = CONTAINER | {"resources": {key: {"cpu": "10m", "memory": "16Mi"} for key in ("requests", "limits")}}
+POD = {"automountServiceAccountToken": False, "serviceAccountName": "app", "containers": [BOUNDED]}
 TEMPLATE = {"metadata": {"labels": {"app": "leaves"}}, "spec": POD}
 BACKEND = {"service": {"name": "app", "port": {"number": 80}}}
 TLS = [{"hosts": ["a.example"], "secretName": "a"}]
