@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from garrison.declare.app import App, Database, Namespace, Service
+from garrison.declare.app import App, Database, Host, Issuer, Namespace, Service
+from garrison.declare.conditions import claim, data, path, query
 from garrison.declare.program import images
+from garrison.declare.rates import Rate
 from garrison.derive import render
 from garrison.errors import IntentError, Problem
 from garrison.model.graph import Graph
@@ -19,13 +21,20 @@ __all__ = [
     "App",
     "Database",
     "Graph",
+    "Host",
     "IntentError",
+    "Issuer",
     "Namespace",
     "Problem",
+    "Rate",
     "Resources",
     "Service",
+    "claim",
+    "data",
     "deploy",
     "images",
+    "path",
+    "query",
     "render",
 ]
 __version__ = VERSION

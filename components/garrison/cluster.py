@@ -31,6 +31,22 @@ class Dns:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Entrance:
+    """How the edge is reached from outside this cluster, where the graph has hosts."""
+
+    port: int = 443
+    """As clients see it: part of every URL of the edge, and of the embedded issuer's name, where it is not 443."""
+    service: Literal["LoadBalancer", "NodePort"] = "LoadBalancer"
+    """NodePort where the cluster has nobody who gives addresses, as on kind."""
+    node_port: int | None = None
+    """Which port of the nodes; None lets the cluster choose."""
+    issuer: str | None = None
+    """The ClusterIssuer of the hosts' certificates; None is the one that signs identities."""
+    replicas: int = 2
+    """Of the edge. Local limits count in each."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cluster:
     """Facts of one cluster; each has the default of a cluster whose platform Garrison installs.
 
@@ -44,6 +60,7 @@ class Cluster:
     storage_class: str | None = None
     """For the volumes of databases and of the secret store; None is the cluster's own default."""
     dns: Dns = Dns()
+    entrance: Entrance = Entrance()
     system_namespaces: tuple[str, ...] = ()
     """What the cluster itself runs, beside Kubernetes' own: left alone by admission and by `check --live`."""
     admission: Literal["deny", "warn"] = "deny"
@@ -87,6 +104,11 @@ class Cluster:
 
 
 def _value(name: str, value: Any) -> Any:
+    if name == "entrance" and isinstance(value, dict):
+        unknown = sorted(set(value) - {field.name for field in fields(Entrance)})
+        if unknown:
+            raise IntentError([Problem("entrance", f"no such field: {', '.join(unknown)}", "remove it")])
+        return Entrance(**value)
     if name == "dns" and isinstance(value, dict):
         unknown = sorted(set(value) - {field.name for field in fields(Dns)})
         if unknown:
@@ -115,6 +137,7 @@ def _problems(cluster: Cluster) -> Iterator[Problem]:
     else:
         yield Problem("api_server", "is not a list of address ranges", "use one such as 10.0.0.0/24")
     yield from _dns(cluster.dns)
+    yield from _entrance(cluster.entrance)
 
 
 def _each(cluster: Cluster, name: str, fits: Any, what: str) -> Iterator[Problem]:
@@ -125,6 +148,27 @@ def _each(cluster: Cluster, name: str, fits: Any, what: str) -> Iterator[Problem
     for value in values:
         if not fits(value):
             yield Problem(name, f"{value!r} is not {what}", f"name {what}")
+
+
+def _entrance(entrance: Any) -> Iterator[Problem]:
+    if not isinstance(entrance, Entrance):
+        yield Problem("entrance", f"{entrance!r} is not an Entrance", "give port, service, node_port, issuer, replicas")
+        return
+    if not _whole(entrance.port) or not 1 <= entrance.port <= 65535:
+        yield Problem("entrance.port", f"{entrance.port!r} is not a port", "use 1 to 65535")
+    if entrance.service not in ("LoadBalancer", "NodePort"):
+        yield Problem("entrance.service", f"{entrance.service!r} leads to no edge", "use LoadBalancer or NodePort")
+    node_port = entrance.node_port
+    if node_port is not None and not (_whole(node_port) and 30000 <= node_port <= 32767):
+        yield Problem("entrance.node_port", f"{node_port!r} is not a port of the nodes", "use 30000 to 32767")
+    if entrance.issuer is not None and not _is_name(entrance.issuer):
+        yield Problem("entrance.issuer", f"{entrance.issuer!r} is not a Kubernetes name", "name a ClusterIssuer")
+    if not _whole(entrance.replicas) or not 1 <= entrance.replicas <= 100:
+        yield Problem("entrance.replicas", f"{entrance.replicas!r} replicas of the edge", "use 1 to 100")
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _dns(dns: Any) -> Iterator[Problem]:

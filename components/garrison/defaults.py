@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from garrison.words import Resources
+from garrison.words import Ref, Resources
 
 # --- names and labels -----------------------------------------------------------------------------------------------
 NAME: Final = "app.kubernetes.io/name"
@@ -18,6 +18,9 @@ MANAGER: Final = "garrison"
 PLATFORM_NAMESPACES: Final = ("cert-manager", "openbao")
 # What the control plane itself runs in; kubeadm, kind and the managed clouds all use these.
 SYSTEM_NAMESPACES: Final = ("kube-system", "kube-public", "kube-node-lease")
+EDGE: Final = Ref("edge", "edge")  # the edge by namespace and name, as every service has one
+USERS: Final = Ref("users", "users")  # the embedded issuer
+EDGE_NAMESPACES: Final = (EDGE.namespace, USERS.namespace)
 RESERVED_NAMESPACES: Final = ("default", *SYSTEM_NAMESPACES, *PLATFORM_NAMESPACES)
 NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"  # set by the API server itself, so it cannot be claimed
 TRUST_LABEL: Final = "garrison.dev/trust-bundle"  # trust-manager copies the CA bundle to namespaces with it

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from garrison import defaults as d
-from garrison.cluster import EVERYBODY, Cluster, range_problems
+from garrison.cluster import EVERYBODY, Cluster, Entrance, range_problems
 from garrison.errors import GarrisonError, Problem, did_you_mean
 
 T = TypeVar("T")
@@ -61,6 +61,16 @@ class Settings:
     """Who runs Pulumi and the proof, `user:NAME` or `group:NAME`: nobody else changes what stands in the estate."""
     signed_images: Path | None = None
     """A JSON list of the images whose signatures were verified; by default from GARRISON_SIGNED_IMAGES."""
+    edge_port: int = 443
+    """The port of the edge as clients see it."""
+    edge_service: Literal["LoadBalancer", "NodePort"] = "LoadBalancer"
+    """The kind of Service that leads to the edge; NodePort where the cluster has nobody who gives addresses."""
+    edge_node_port: int | None = None
+    """Which port of the nodes that is; without it the cluster chooses."""
+    edge_issuer: str | None = None
+    """The ClusterIssuer of the hosts' certificates; without it the one that signs identities."""
+    edge_replicas: int = 2
+    """How many pods the edge has. Local limits count in each."""
     system_namespaces: tuple[str, ...] = ()
     """Namespaces the admission policies leave alone, beside Kubernetes' own kube-*: what the cluster itself runs."""
 
@@ -71,6 +81,13 @@ class Settings:
             issuer=self.issuer or d.ISSUER,
             api_server=self.api_server,
             storage_class=self.storage_class,
+            entrance=Entrance(
+                port=self.edge_port,
+                service=self.edge_service,
+                node_port=self.edge_node_port,
+                issuer=self.edge_issuer,
+                replicas=self.edge_replicas,
+            ),
             system_namespaces=self.system_namespaces,
             admission=self.admission,
             deployers=self.deployers,
@@ -237,6 +254,21 @@ def _each(reader: Callable[[str], T], example: str) -> Callable[[str], tuple[T, 
     return read_all
 
 
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,5}", text) or not least <= int(text) <= most:
+            raise ValueError(f"write a whole number from {least} to {most}")
+        return int(text)
+
+    return read
+
+
+def _entrance_service(text: str) -> str:
+    if text not in ("LoadBalancer", "NodePort"):
+        raise ValueError("write LoadBalancer or NodePort")
+    return text
+
+
 def _mode(text: str) -> str:
     if text not in ("deny", "warn"):
         raise ValueError("write deny or warn; there is no off")
@@ -275,5 +307,10 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "admission": _mode,
     "deployers": _each(_person, '["group:platform"]'),
     "signed_images": _file,
+    "edge_port": _whole(1, 65535),
+    "edge_service": _entrance_service,
+    "edge_node_port": _whole(30000, 32767),
+    "edge_issuer": _name,
+    "edge_replicas": _whole(1, 100),
     "system_namespaces": _each(_name, '["local-path-storage"]'),
 }

@@ -24,8 +24,12 @@ class Allowed(NamedTuple):
 def allowed(graph: Graph) -> Iterator[Allowed]:
     """Everything that the graph allows, an operation or a verb at a time."""
     for call in graph.calls:
+        with_token = ", with the user's token" if call.token == "forward" else ""  # noqa: S105
         for operation in call.operations:
-            yield Allowed(str(call.caller), str(operation), f"at {call.callee}")
+            yield Allowed(str(call.caller), str(operation), f"at {call.callee}{with_token}")
+    for route in graph.routes:
+        limits = "".join(f", {rate}" for rate in route.rates)
+        yield Allowed(route.audience, str(route.operation), f"at {route.service} through {route.host}{limits}")
     for use in graph.uses:
         yield Allowed(str(use.service), f"lease credentials as {use.role}", f"at {use.database}")
     for read in graph.reads:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import Literal, Self, get_args
 
 from garrison import defaults as d
 from garrison.errors import did_you_mean
@@ -17,6 +17,7 @@ from garrison.words import Ref
 
 SEGMENT = re.compile(r"([A-Za-z0-9._~-]+|\{[a-z][a-z0-9_]*\})")
 MAX_PATH = 1024
+Token = Literal["none", "forward"]
 
 
 @dataclass(frozen=True, order=True)
@@ -85,6 +86,8 @@ class Call:
     caller: Ref
     callee: Ref
     operations: tuple[Operation, ...]
+    token: Token = "none"  # noqa: S105 a way to call
+    """Whether the user's token goes with it, which the callee checks again."""
 
     @property
     def variable(self) -> str:
@@ -98,6 +101,8 @@ class Call:
         if not self.operations:
             remedy = 'say which, such as "GET /items/{id}"; a call without operations would be a call to everything'
             yield Breach(place, f"the call from '{self.caller}' to '{self.callee}' names no operation", remedy)
+        if self.token not in get_args(Token):
+            yield Breach(place, f"token={self.token!r} is no way to call", 'use "forward" or "none"')
         for operation in self.operations:
             yield from operation.breaches(place)
 
@@ -105,10 +110,12 @@ class Call:
 def merged(calls: Iterable[Call]) -> Iterator[Call]:
     """One for each pair, with all the operations said about it."""
     pairs: dict[tuple[Ref, Ref], set[Operation]] = {}
+    tokens: dict[tuple[Ref, Ref], Token] = {}
     for call in calls:
         pairs.setdefault((call.caller, call.callee), set()).update(call.operations)
+        tokens[call.caller, call.callee] = call.token  # one for a pair: a law
     for (caller, callee), operations in pairs.items():
-        yield Call(caller, callee, tuple(sorted(operations)))
+        yield Call(caller, callee, tuple(sorted(operations)), tokens[caller, callee])
 
 
 def url_variable(callee: Ref) -> str:

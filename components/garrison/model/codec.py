@@ -12,7 +12,13 @@ from garrison.model.parts import Parts
 from garrison.model.shape import hints, row_of
 
 SCHEMA = "garrison.dev/graph/v1"
-LATER: Mapping[str, Any] = {"permissions": []}  # fields that a graph may leave out, as those did that came before them
+LATER: Mapping[str, Any] = {
+    "permissions": [],
+    "issuers": [],
+    "hosts": [],
+    "routes": [],
+}  # fields that a graph may leave out, as those did that came before them
+LATER_IN_ROWS: Mapping[str, Mapping[str, Any]] = {"services": {"openapi": ""}, "calls": {"token": "none"}}
 AGAIN = "write it with `garrison graph --format json` of this version"
 
 
@@ -26,6 +32,10 @@ def write(parts: Parts) -> str:
     for name in LATER:
         if not data[name]:
             del data[name]
+    for name, later in LATER_IN_ROWS.items():
+        for row in data[name]:
+            for field in (field for field, empty in later.items() if row[field] == empty):
+                del row[field]
     return json.dumps(data, indent=2, sort_keys=True) + "\n"
 
 

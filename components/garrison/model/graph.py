@@ -15,9 +15,13 @@ from garrison.model.breach import Place
 from garrison.model.calls import Call, Operation
 from garrison.model.codec import SCHEMA
 from garrison.model.databases import Database, DatabaseRole, Use
+from garrison.model.hosts import Host
+from garrison.model.issuers import Issuer
 from garrison.model.laws import breaches
 from garrison.model.parts import Parts
 from garrison.model.permissions import Permission
+from garrison.model.rates import Rate
+from garrison.model.routes import Route
 from garrison.model.secrets import Read
 from garrison.model.services import Service
 from garrison.model.shape import misfits
@@ -28,13 +32,18 @@ __all__ = [
     "Database",
     "DatabaseRole",
     "Graph",
+    "Host",
+    "Issuer",
     "Operation",
     "Permission",
+    "Rate",
     "Read",
+    "Route",
     "Service",
     "Use",
 ]
-ROWS = ("namespaces", "services", "calls", "databases", "uses", "reads", "permissions", "images")
+NOUNS = ("namespaces", "services", "calls", "databases", "uses", "reads", "permissions")
+ROWS = (*NOUNS, "issuers", "hosts", "routes", "images")
 
 
 @dataclass(frozen=True)

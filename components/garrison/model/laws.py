@@ -12,6 +12,7 @@ from typing import Any
 
 from garrison import defaults as d
 from garrison.errors import did_you_mean
+from garrison.model import served
 from garrison.model.breach import Breach, Place
 from garrison.model.calls import Operation
 from garrison.model.names import derived_config_maps
@@ -156,10 +157,25 @@ def _operations(parts: Parts) -> Iterator[Breach]:
             shape = Operation(operation.method, "/" + "/".join(operation.segments))
             alike = call.callee, operation.method, len(operation.segments)
             said.setdefault(alike, {}).setdefault(shape, []).append((call.caller, ("calls", index)))
+    for index, route in enumerate(parts.routes):
+        operation = route.operation
+        shape = Operation(operation.method, "/" + "/".join(operation.segments))
+        alike = route.service, operation.method, len(operation.segments)
+        said.setdefault(alike, {}).setdefault(shape, []).append((d.EDGE, ("routes", index)))
     for shapes in said.values():
         for wide in (shape for shape in shapes if "{}" in shape.segments):
             for other in (shape for shape in shapes if shape is not wide and wide.reaches(shape)):
                 yield from _unmeant(wide, shapes[wide], other, shapes[other])
+
+
+def _forwarded(parts: Parts) -> Iterator[Breach]:
+    """One pair of caller and callee has one way with tokens."""
+    first: dict[tuple[Ref, Ref], tuple[str, Place]] = {}
+    for index, call in enumerate(parts.calls):
+        token, where = first.setdefault((call.caller, call.callee), (call.token, ("calls", index)))
+        if token != call.token:
+            what = f"'{call.caller}' calls '{call.callee}' with a token and without"
+            yield Breach(("calls", index), what, "say the same of each operation", also=where)
 
 
 def _unmeant(
@@ -182,4 +198,6 @@ LAWS: tuple[Callable[[Parts], Iterator[Breach]], ...] = (
     _files,
     _callees,
     _operations,
+    _forwarded,
+    served.laws,
 )

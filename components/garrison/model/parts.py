@@ -9,7 +9,10 @@ from typing import TypeVar
 
 from garrison.model.calls import Call
 from garrison.model.databases import Database, Use
+from garrison.model.hosts import Host
+from garrison.model.issuers import Issuer
 from garrison.model.permissions import Permission
+from garrison.model.routes import Route
 from garrison.model.secrets import Read
 from garrison.model.services import Service
 from garrison.words import Ref
@@ -31,6 +34,9 @@ class Parts:
     uses: tuple[Use, ...] = ()
     reads: tuple[Read, ...] = ()
     permissions: tuple[Permission, ...] = ()
+    issuers: tuple[Issuer, ...] = ()
+    hosts: tuple[Host, ...] = ()
+    routes: tuple[Route, ...] = ()
     images: tuple[tuple[str, str], ...] = ()
     """Images of the platform's own containers (`envoy`, `openbao`) by role."""
 
@@ -65,6 +71,23 @@ class Parts:
     @cached_property
     def permissions_of(self) -> Mapping[Ref, tuple[Permission, ...]]:
         return _group((permission.service, permission) for permission in self.permissions)
+
+    @cached_property
+    def routes_of(self) -> Mapping[Ref, tuple[Route, ...]]:
+        return _group((route.service, route) for route in self.routes)
+
+    @cached_property
+    def routes_at(self) -> Mapping[str, tuple[Route, ...]]:
+        return _group((route.host, route) for route in self.routes)
+
+    @cached_property
+    def issuer_by_name(self) -> Mapping[str, Issuer]:
+        return {issuer.name: issuer for issuer in self.issuers}
+
+    @property
+    def embedded_issuer(self) -> Issuer | None:
+        """The issuer that is deployed with the estate, if it was declared."""
+        return next((issuer for issuer in self.issuers if issuer.embedded), None)
 
     @cached_property
     def by_ref(self) -> Mapping[Ref, Service]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from garrison import defaults as d
 from garrison.model.breach import Breach, Place
+from garrison.model.contracts import Contract
 from garrison.model.texts import BYTES, amount, named, unpinned
 from garrison.words import Ref, Resources
 
@@ -24,6 +26,13 @@ class Service:
     port: int
     replicas: int
     resources: Resources
+    openapi: str = ""
+    """Its OpenAPI document as JSON, where it has one."""
+
+    @cached_property
+    def contract(self) -> Contract:
+        """That document, read."""
+        return Contract.parse(self.openapi)
 
     @property
     def name(self) -> str:
@@ -43,6 +52,9 @@ class Service:
         if not 1 <= self.replicas <= 1000:
             yield Breach(place, f"'{self.ref}' asks for {self.replicas} replicas", "use 1 to 1000")
         yield from _bounds(place, self.resources)
+        if self.openapi and self.contract.problem:
+            what = f"the OpenAPI document of '{self.ref}' cannot be used: {self.contract.problem}"
+            yield Breach(place, what, "give a file with an OpenAPI 3 document in JSON")
 
 
 def _bounds(place: Place, r: Resources) -> Iterator[Breach]:

@@ -1,0 +1,123 @@
+"""What hosts, issuers and routes have to keep among each other, and with the services behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from garrison import defaults as d
+from garrison.errors import did_you_mean
+from garrison.model.breach import Breach, Place
+from garrison.model.calls import Operation
+from garrison.model.hosts import Host
+from garrison.model.issuers import Issuer
+from garrison.model.parts import Parts
+from garrison.model.routes import Route
+
+
+def laws(parts: Parts) -> Iterator[Breach]:
+    yield from _names(parts)
+    yield from _ends(parts)
+    yield from _overlaps(parts)
+    yield from _contracts(parts)
+    yield from _tokens(parts)
+
+
+def _names(parts: Parts) -> Iterator[Breach]:
+    """Hosts, and the embedded issuer's own, are one space of names; issuers are another."""
+    hosts: dict[str, Place] = {}
+    named: dict[str, Place] = {}
+    for index, issuer in enumerate(parts.issuers):
+        place = "issuers", index
+        yield from issuer.breaches(place)
+        if named.setdefault(issuer.name, place) != place:
+            what = f"issuer '{issuer.name}' was declared before"
+            yield Breach(place, what, "give each a name of its own: name=", also=named[issuer.name])
+        if issuer.embedded:
+            hosts.setdefault(issuer.login, place)
+    for index, host in enumerate(parts.hosts):
+        place = "hosts", index
+        yield from host.breaches(place)
+        if hosts.setdefault(host.name, place) != place:
+            yield Breach(place, f"host '{host.name}' was declared before", "declare it once", also=hosts[host.name])
+        if host.login:
+            yield from _login(place, host, parts.issuer_by_name)
+    if parts.hosts:
+        for index, namespace in enumerate(parts.namespaces):
+            if namespace in d.EDGE_NAMESPACES:
+                remedy = "choose another name"
+                yield Breach(("namespaces", index), f"namespace {namespace!r} belongs to the edge", remedy)
+
+
+def _login(place: Place, host: Host, known: Mapping[str, Issuer]) -> Iterator[Breach]:
+    if host.login not in known:
+        remedy = did_you_mean(host.login, known, "declare it: estate.users() or estate.issuer(...)")
+        yield Breach(place, f"'{host.name}' logs in with {host.login!r}, which nobody declared", remedy)
+    elif not known[host.login].embedded and not known[host.login].client:
+        remedy = "give its client=, client_secret=, authorize= and token="
+        yield Breach(place, f"'{host.name}' logs in with '{host.login}', which has no client for it", remedy)
+
+
+def _ends(parts: Parts) -> Iterator[Breach]:
+    services = {service.ref for service in parts.services}
+    hosts, issuers = {host.name: host for host in parts.hosts}, {issuer.name for issuer in parts.issuers}
+    for index, route in enumerate(parts.routes):
+        place = "routes", index
+        yield from route.breaches(place)
+        if route.service not in services:
+            names = {str(ref) for ref in services}
+            remedy = did_you_mean(str(route.service), names, "declare it")
+            yield Breach(place, f"'{route.operation}' is served by '{route.service}', which nobody declared", remedy)
+        if route.host not in hosts:
+            remedy = did_you_mean(route.host, hosts, "declare it: estate.host(...)")
+            yield Breach(place, f"'{route.operation}' is served at {route.host!r}, which nobody declared", remedy)
+        elif route.issuer and hosts[route.host].login not in ("", route.issuer):
+            what = f"'{route.operation}' is for users of '{route.issuer}' at '{route.host}'"
+            remedy = f"use users of '{hosts[route.host].login}', with which browsers log in there, or another host"
+            yield Breach(place, what, remedy)
+        if route.issuer and route.issuer not in issuers:
+            remedy = did_you_mean(route.issuer, issuers, "declare it: estate.users() or estate.issuer(...)")
+            yield Breach(place, f"'{route.operation}' is for users of {route.issuer!r}, which nobody declared", remedy)
+
+
+def _overlaps(parts: Parts) -> Iterator[Breach]:
+    """At one host a request has one route: no variable of one stands where another has a word of its own."""
+    alike: dict[tuple[str, str, int], list[tuple[Route, Place]]] = {}
+    for index, route in enumerate(parts.routes):
+        key = route.host, route.operation.method, len(route.operation.segments)
+        alike.setdefault(key, []).append((route, ("routes", index)))
+    for rows in alike.values():
+        for index, (route, place) in enumerate(rows):
+            for earlier, where in rows[:index]:
+                if route != earlier and _meet(route.operation, earlier.operation):
+                    what = f"'{route.operation}' and '{earlier.operation}' are one request at '{route.host}'"
+                    yield Breach(place, what, "serve one of them at another path or host", also=where)
+
+
+def _meet(one: Operation, other: Operation) -> bool:
+    return one.covers(other) or other.covers(one) or one.reaches(other)
+
+
+def _contracts(parts: Parts) -> Iterator[Breach]:
+    """What a service serves is in its OpenAPI document, where it has one."""
+    contracts = {service.ref: service.contract for service in parts.services if service.openapi}
+    for index, route in enumerate(parts.routes):
+        contract = contracts.get(route.service)
+        if contract is None or contract.problem:
+            continue
+        if contract.entry(route.operation.method, route.operation.path) is None:
+            known = [" ".join(operation) for operation in contract.operations]
+            remedy = did_you_mean(str(route.operation), known, "add it to the document, or do not serve it")
+            what = f"'{route.operation}' is not in the OpenAPI document of '{route.service}'"
+            yield Breach(("routes", index), what, remedy)
+
+
+def _tokens(parts: Parts) -> Iterator[Breach]:
+    """Who forwards a token has one: some route, or some caller that forwards its own, brings it."""
+    forwarding = [(index, call) for index, call in enumerate(parts.calls) if call.token == "forward"]  # noqa: S105
+    with_token = {route.service for route in parts.routes if route.issuer}
+    while more := {call.callee for _, call in forwarding if call.caller in with_token} - with_token:
+        with_token |= more
+    for index, call in forwarding:
+        if call.caller not in with_token:
+            what = f"'{call.caller}' would forward a token to '{call.callee}', and is served to no user"
+            yield Breach(("calls", index), what, 'serve it to users, or leave token="forward" out')
