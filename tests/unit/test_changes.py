@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from garrison import App
+from garrison import App, Rate
 from garrison.cli import main
 from garrison.cluster import Cluster
 from garrison.explain.allowed import allowed
@@ -19,6 +19,7 @@ from garrison.model.graph import Graph
 from unit.estates import apps, shop_app
 
 HERE = Cluster()
+DIGESTED = "registry.example/kiosk@sha256:" + "0" * 64
 
 
 def between(old: Graph, new: Graph) -> Changes:
@@ -98,3 +99,24 @@ def test_what_tells_of_no_estate_is_one_line(text: str, tmp_path: Path, capsys: 
     file.write_text(text)
     assert main(["changes", str(file), str(file)]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_what_is_open_to_users_is_told_with_group_host_and_limit() -> None:
+    def estate(group: str, requests: int) -> Graph:
+        app = shop_app()
+        orders = app.namespace("kiosk").service("kiosk", image=DIGESTED, port=8080)
+        users, api = app.users(), app.host("api.estate.example")
+        rate = Rate.per_minute(requests, per="user")
+        orders.serves("POST /orders", at=api, to=users.group(group), rate=rate)
+        return app.graph()
+
+    before, after = estate("customers", 30), estate("everybody", 30)
+    assert list(words(between(before, after))) == [
+        "+ group everybody of users may POST /orders at kiosk/kiosk through api.estate.example, "
+        "30 a minute for each user",
+        "- group customers of users may POST /orders at kiosk/kiosk through api.estate.example, "
+        "30 a minute for each user",
+    ]
+    assert any("40 a minute" in line for line in words(between(before, estate("customers", 40))))
+    closed = replace(before, routes=(), hosts=(), issuers=())
+    assert "+ host api.estate.example" in list(words(between(closed, before)))

@@ -14,6 +14,7 @@ from garrison.manifest import Manifest, identity
 from garrison.model.graph import Graph
 
 SCHEMA: Final = "garrison.dev/changes/v1"
+TEXTS: Final = ("openapi", "schema")  # whole documents: that they changed is enough
 SIGNS: Final = {"create": "+", "update": "~", "delete": "-"}
 
 
@@ -59,10 +60,13 @@ def changes(old: Graph, new: Graph, *, before: Cluster, after: Cluster) -> Chang
 
 
 def _things(old: Graph, new: Graph) -> Iterator[str]:
-    """Namespaces, services and databases that come, go, or are said differently."""
+    """Namespaces, services, databases, hosts and issuers that come, go, or are said differently."""
     yield from _named("namespace", dict.fromkeys(old.namespaces), dict.fromkeys(new.namespaces))
     for word in ("services", "databases"):
         one, other = ({str(item.ref): item for item in getattr(graph, word)} for graph in (old, new))
+        yield from _named(word.removesuffix("s"), one, other)
+    for word in ("hosts", "issuers"):
+        one, other = ({item.name: item for item in getattr(graph, word)} for graph in (old, new))
         yield from _named(word.removesuffix("s"), one, other)
 
 
@@ -80,7 +84,8 @@ def _fields(old: Any, new: Any) -> Iterator[str]:
     for field in fields(old):
         one, other = getattr(old, field.name), getattr(new, field.name)
         if one != other:
-            yield f"{field.name.replace('_', ' ')} {_short(one)} -> {_short(other)}"
+            said = "changed" if field.name in TEXTS else f"{_short(one)} -> {_short(other)}"
+            yield f"{field.name.replace('_', ' ')} {said}"
 
 
 def _short(value: object) -> str:
