@@ -71,7 +71,7 @@ class Tool:
 def garrison() -> Tool:
     def read(text: str) -> Verdicts:
         found: Verdicts = {}
-        for row in json.loads(text):
+        for row in json.loads(text)["findings"]:
             for control in row["controls"]:
                 found.setdefault(control, set()).add(key(row["file"], row["object"]["kind"], row["object"]["name"]))
         return found

@@ -21,7 +21,7 @@ def found() -> dict[str, set[str]]:
     )
     assert done.returncode in (0, 1), done.stderr
     told: dict[str, set[str]] = {}
-    for finding in json.loads(done.stdout):
+    for finding in json.loads(done.stdout)["findings"]:
         if finding["rule"].startswith("estate-"):
             told.setdefault(finding["rule"], set()).add(f"{finding['object']['kind']} {finding['object']['name']}")
     return told

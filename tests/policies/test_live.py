@@ -59,7 +59,7 @@ def test_a_workload_answers_for_its_pods(cluster: Callable[..., None], capsys: p
     stray = thing("Pod", "web-1-y", spec=PRIVILEGED)
     cluster({"deployments.apps": [web], "replicasets.apps": [replicas, old], "pods": [pod, stray]})
     assert main(ONLY) == 1
-    rows = json.loads(capsys.readouterr().out)
+    rows = json.loads(capsys.readouterr().out)["findings"]
     assert [(row["object"]["kind"], row["object"]["name"]) for row in rows] == [
         ("Pod", "web-1-y"),
         ("Deployment", "web"),
@@ -75,7 +75,7 @@ def test_what_a_pod_has_besides_its_template_is_its_own(
     debugged = {**clean, "ephemeralContainers": [{"name": "debug", "securityContext": {"privileged": True}}]}
     cluster({"replicasets.apps": [web], "pods": [thing("Pod", "web-x", owner=web, spec=debugged)]})
     assert main(ONLY) == 1
-    (row,) = json.loads(capsys.readouterr().out)
+    (row,) = json.loads(capsys.readouterr().out)["findings"]
     assert (row["object"]["name"], row["path"]) == ("web-x", "spec.ephemeralContainers[0].securityContext.privileged")
 
 

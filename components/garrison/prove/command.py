@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -134,7 +135,7 @@ def _show(graph: Graph, options: argparse.Namespace, results: list[Result], run_
     if options.format == "json":
         print(report.as_json(results, run=run_id, seconds=seconds), end="")
     else:
-        print(report.as_table(results, seconds=seconds, colour=sys.stdout.isatty()), end="")
+        print(report.as_table(results, seconds=seconds, colour=report.coloured(sys.stdout, os.environ)), end="")
 
 
 def _say(message: str) -> None:

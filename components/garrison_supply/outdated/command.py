@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from garrison.findings import ordered
+from garrison.report import FORMATS, Report, show
 from garrison_supply.outdated import survey
 from garrison_supply.outdated.model import Behind
 from garrison_supply.outdated.survey import SOURCES, Survey
 from garrison_supply.scan.settings import FILE, load
 
-COLUMNS = ("kind", "name", "current", "newest", "fixing", "file")
 # What --apply writes comes from these; when one of them is silent, nothing is written.
 LOCKING = ("python", "debian")
 DESCRIPTION = "Say what is behind: 0 nothing is, 1 something is, 2 a source did not answer."
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     settings = load(options.settings, today=datetime.datetime.now(datetime.UTC).date())
     found = survey.ask_all(settings, os.environ, without=tuple(options.without))
     rows = [row for row in found.rows if row.fixing or not options.security]
-    print(_json(rows, found) if options.format == "json" else "\n".join(_table(rows, found)))
+    show(_report(rows, found), options.format)
     for row in found.held:
         print(f"held: {row.name} {row.current}, newest {row.newest} ({row.file})", file=sys.stderr)
     for name in options.without:
@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--security", action="store_true", help="only what mends a known vulnerability")
     made.add_argument("--without", action="append", choices=SOURCES, default=[], help="a source not to ask")
     made.add_argument("--apply", action="store_true", help="raise the pins and lock again: all files or none")
-    made.add_argument("--format", choices=("text", "json"), default="text", help="default: %(default)s")
+    made.add_argument("--format", choices=FORMATS, default="table", help="default: %(default)s")
     return made
 
 
@@ -66,16 +66,13 @@ def _apply(found: Survey) -> int:
     return 2 if found.unknown else int(bool(by_hand))
 
 
-def _table(rows: Sequence[Behind], found: Survey) -> Iterator[str]:
-    """Columns as wide as their widest cell; one line when there is nothing to say."""
-    if not rows:
-        yield "nothing is behind" + (", of what answered" if found.unknown else "")
-        return
-    cells = [[name.upper() for name in COLUMNS], *([getattr(row, name) for name in COLUMNS] for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(COLUMNS))]
-    for line in cells:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-
-
-def _json(rows: Sequence[Behind], found: Survey) -> str:
-    return json.dumps({"behind": [asdict(row) for row in rows], "unknown": found.unknown}, indent=2)
+def _report(rows: Sequence[Behind], found: Survey) -> Report:
+    mends = sum(bool(row.fixing) for row in rows)
+    known = f", {mends} of them with a known vulnerability" if mends else ""
+    silent = ", of what answered" if found.unknown else ""
+    return Report(
+        name="outdated",
+        findings=ordered(row.finding for row in rows),
+        summary=f"{len(rows) or 'nothing'} {'are' if len(rows) > 1 else 'is'} behind{known}{silent}",
+        fields={"behind": [asdict(row) for row in rows], "unknown": found.unknown},
+    )

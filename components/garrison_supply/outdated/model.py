@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from garrison.errors import GarrisonError
+from garrison.findings import Finding, Severity
 
 
 class UnknownError(GarrisonError):
@@ -30,6 +31,20 @@ class Behind:
     current: str
     newest: str
     fixing: str = ""
+
+    @property
+    def finding(self) -> Finding:
+        """The same as every check says it: to be behind is little, to be behind a known mend is not."""
+        late = f"{self.current} is behind {self.newest}"
+        lock = "raise the pin and lock again; for Python and Debian `garrison outdated --apply` does it"
+        return Finding(
+            rule="vulnerable" if self.fixing else "behind",
+            severity=Severity.HIGH if self.fixing else Severity.LOW,
+            file=self.file,
+            path=self.name,
+            message=f"{self.current} has a known vulnerability; the fix: {self.fixing}" if self.fixing else late,
+            remedy="fetch a newer one" if self.kind == "database" else lock,
+        )
 
 
 def ask(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, ok: Sequence[int] = (0,)) -> str:

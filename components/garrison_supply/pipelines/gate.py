@@ -118,13 +118,20 @@ def _result(found: Report, _about: Subject, _gate: Gate, _now: datetime.datetime
         yield f"and {len(why) - SHOWN} more"
 
 
+def _seen(output: Any) -> dict[str, int]:
+    """How many packages a scan saw in each target; ValueError for what says that it is something else."""
+    if output["report"] != "scan":
+        raise ValueError(output["report"])
+    return {str(target): int(packages) for target, packages in output["targets"].items()}
+
+
 def _agreement(read: Mapping[str, Report]) -> Iterator[str]:
     """A scanner that is silenced or fooled sees too little: it is held against what the build says is there."""
     scan, bills = read.get("scan/images"), read.get("build/bills")
     if scan is None or bills is None or scan.exit != 0:
         return
     try:
-        seen = {str(target): int(packages) for target, packages in scan.output["targets"].items()}
+        seen = _seen(scan.output)
         listed = {str(bill["image"]): int(bill["packages"]) for bill in bills.output.values()}
     except (KeyError, TypeError, ValueError, AttributeError):
         yield "scan/images: its output, or that of build/bills, names no packages and targets; nothing can be compared"

@@ -1,17 +1,16 @@
-"""`garrison ci lint`: rules against files, as a table or as JSON."""
+"""`garrison ci lint`: rules against files."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
-from garrison.findings import Severity, printable
+from garrison.findings import Finding, Severity, count, ordered, tally
+from garrison.report import FORMATS, Report, show
 from garrison_supply.pipelines import load
 from garrison_supply.pipelines.errors import PipelineError, UnreadableError
-from garrison_supply.pipelines.rule import Finding, judge
+from garrison_supply.pipelines.rule import judge
 from garrison_supply.pipelines.rules import RULES
 
 
@@ -20,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "paths", nargs="*", type=Path, metavar="PATH", help="files or folders (default: the usual places)"
     )
-    parser.add_argument("--format", choices=("table", "json"), default="table", help="default: %(default)s")
+    parser.add_argument("--format", choices=FORMATS, default="table", help="default: %(default)s")
     parser.add_argument(
         "--trust",
         action="append",
@@ -37,25 +36,27 @@ def run(options: argparse.Namespace) -> int:
     if options.list:
         print(catalogue())
         return 0
-    findings, unread = lint(options.paths or load.default_paths(), frozenset(map(str.lower, options.trust)))
-    print(as_json(findings) if options.format == "json" else as_table(findings), end="")
-    return 2 if unread else 1 if findings else 0
-
-
-def lint(paths: Sequence[Path], trusted: frozenset[str] = frozenset()) -> tuple[list[Finding], int]:
-    """All findings in the files of `paths`, and how many files could not be read (each is a finding too)."""
-    findings: list[Finding] = []
-    unread = 0
+    paths = options.paths or load.default_paths()
     names = list(load.files(paths))
     if not names:
         raise PipelineError(f"{', '.join(map(str, paths))}: holds no .yml or .yaml file; nothing would be checked")
-    for path in names:
+    findings, unread = lint(names, frozenset(map(str.lower, options.trust)))
+    summary = f"{tally(findings)} in {count(len(names), 'file')}"
+    show(Report(name="lint", findings=findings, summary=summary), options.format, rules=RULES)
+    return 2 if unread else 1 if findings else 0
+
+
+def lint(files: Sequence[Path], trusted: frozenset[str] = frozenset()) -> tuple[list[Finding], int]:
+    """All findings in the files, and how many files could not be read (each is a finding too)."""
+    findings: list[Finding] = []
+    unread = 0
+    for path in files:
         try:
             findings += judge(RULES, load.load(path, trusted))
         except UnreadableError as error:
             unread += 1
             findings.append(_unreadable(error))
-    return sorted(findings, key=lambda found: (found.file, found.line, found.rule)), unread
+    return list(ordered(findings)), unread
 
 
 def _unreadable(error: UnreadableError) -> Finding:
@@ -64,31 +65,14 @@ def _unreadable(error: UnreadableError) -> Finding:
         severity=Severity.HIGH,
         file=error.file,
         line=1,
-        path="",
         message=error.why,
         remedy="repair it, or leave it out of the paths",
     )
-
-
-def as_json(findings: Sequence[Finding]) -> str:
-    """An array with the keys of `garrison check`, and the line."""
-    rows = [asdict(found) | {"severity": found.severity.name.lower()} for found in findings]
-    return json.dumps(rows, indent=2) + "\n"
-
-
-def as_table(findings: Sequence[Finding]) -> str:
-    """One line each for people and editors, and the sum."""
-    lines = [
-        f"{printable(f'{f.file}:{f.line}: {f.severity.name.lower()} {f.rule}: {f.message}')}\n    {f.remedy}"
-        for f in findings
-    ]
-    return "\n".join([*lines, f"{len(findings)} findings" if findings else "no findings"]) + "\n"
 
 
 def catalogue() -> str:
     """All rules: id, severity, requirement, references."""
     width = max(len(rule.id) for rule in RULES)
     return "\n".join(
-        f"{rule.id:{width}}  {rule.severity.name.lower():8}  {rule.title} [{'; '.join(rule.references)}]"
-        for rule in RULES
+        f"{rule.id:{width}}  {rule.severity!s:8}  {rule.title} [{'; '.join(rule.references)}]" for rule in RULES
     )

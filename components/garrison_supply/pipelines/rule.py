@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from garrison.findings import Severity
+from garrison.findings import Finding, Severity
 from garrison_supply.pipelines.document import Document, Where
 
 Hit = tuple[Where, str]
@@ -62,19 +62,6 @@ class Rule(Generic[V]):
     look: Callable[[V], Iterable[Hit]]
     good: str
     bad: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One place where a rule is broken. The keys are those of `garrison check`."""
-
-    rule: str
-    severity: Severity
-    file: str
-    line: int
-    path: str
-    message: str
-    remedy: str
 
 
 def judge(rules: Iterable[Rule[Any]], file: File) -> Iterator[Finding]:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import argparse
 import datetime
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from garrison.findings import Severity
+from garrison.report import FORMATS, show
 from garrison_supply.scan import binary, database, sbom, signature, target, verdict
 from garrison_supply.scan.binary import Binary
-from garrison_supply.scan.model import Finding, Kind, Severity
+from garrison_supply.scan.model import Finding, Kind
 from garrison_supply.scan.report import Report
 from garrison_supply.scan.settings import FILE, Settings, load
 from garrison_supply.scan.target import Target
 from garrison_supply.scan.trivy import Trivy
 
-FORMS = {"text": verdict.text, "json": verdict.as_json}
 DESCRIPTION = "Scan images, folders or a whole stack: 0 clean, 1 findings at or above the thresholds, 2 not scanned."
 
 
@@ -36,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--signatures", type=Path, help="where signatures lie, instead of the folder in the settings")
     made.add_argument("--key", type=Path, action="append", help="a public key, instead of the ones in the settings")
     made.add_argument("--sbom", type=Path, help="write each image's bill of materials there, CycloneDX and SPDX")
-    made.add_argument("--format", choices=FORMS, default="text", help="default: %(default)s")
+    made.add_argument("--format", choices=FORMATS, default="table", help="default: %(default)s")
     return made
 
 
@@ -58,7 +60,9 @@ def _scan(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         targets={each.name: report.packages for each, report in zip(targets, reports, strict=True)},
         today=now.date(),
     )
-    print(FORMS[options.format](judged), end="")
+    show(verdict.report(judged, str(options.settings), today=now.date()), options.format)
+    for ignore in judged.unused:
+        print(f"garrison: unused ignore {ignore}: nothing it covers was found; remove it", file=sys.stderr)
     return 0 if judged.clean else 1
 
 
@@ -89,10 +93,11 @@ def _unsigned(cosign: Binary, each: Target, settings: Settings) -> Iterator[Find
     why = signature.problem(cosign, each.image, keys=wanted.keys, folder=wanted.folder)
     if why:
         yield Finding(
-            target=each.name,
+            file=each.name,
             kind=Kind.SIGNATURE,
-            id="unsigned",
-            where=each.image,
+            rule="unsigned",
+            path=each.image,
             severity=Severity.CRITICAL,
-            title=why,
+            message=why,
+            remedy="sign what was built and reviewed (docs/scanning.md)",
         )

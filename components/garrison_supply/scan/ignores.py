@@ -28,9 +28,7 @@ class Ignore:
     def covers(self, finding: Finding) -> bool:
         """Whether it speaks of this finding; whether it is still in force is another question."""
         return (
-            finding.id == self.id
-            and fnmatchcase(finding.where, self.where)
-            and fnmatchcase(finding.target, self.target)
+            finding.rule == self.id and fnmatchcase(finding.path, self.where) and fnmatchcase(finding.file, self.target)
         )
 
     def expired(self, today: datetime.date) -> bool:

@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import enum
+import posixpath
 from dataclasses import dataclass
 
+from garrison import findings
 from garrison.errors import GarrisonError
 
 
 class ScanError(GarrisonError):
     """Why a target could not be scanned: what, where, what to do, in one line. Exit code 2, never "clean"."""
-
-
-class Severity(enum.IntEnum):
-    """How much a finding weighs, in Trivy's words; thresholds compare."""
-
-    UNKNOWN = 0
-    LOW = 1
-    MEDIUM = 2
-    HIGH = 3
-    CRITICAL = 4
-
-    def __str__(self) -> str:
-        return self.name.lower()
 
 
 class Kind(enum.StrEnum):
@@ -35,21 +24,24 @@ class Kind(enum.StrEnum):
     SIGNATURE = "signature"
 
 
-@dataclass(frozen=True, order=True, kw_only=True)
-class Finding:
-    """One thing that is wrong.
+@dataclass(frozen=True, kw_only=True)
+class Finding(findings.Finding):
+    """One thing that is wrong with a target, the image or folder in `file`; `path` is the package or file in it.
 
-    target: the image or folder.
-    id: what the scanner calls it: CVE-2022-0778, DS-0002, private-key, GPL-3.0-only.
-    where: the package or file it is in.
+    kind: what it is about.
     installed, fixed: the version found and the one that mends it; empty where there is none.
+    inside: the file of a folder that it is written in, where that is known.
     """
 
-    target: str
     kind: Kind
-    id: str
-    where: str
-    severity: Severity
-    title: str = ""
     installed: str = ""
     fixed: str = ""
+    inside: str = ""
+
+    @property
+    def subject(self) -> str:
+        return self.kind
+
+    @property
+    def source(self) -> str:
+        return posixpath.normpath(posixpath.join(self.file, self.inside)) if self.inside else self.file

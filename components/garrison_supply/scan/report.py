@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from garrison_supply.scan.model import Finding, Kind, ScanError, Severity
+from garrison.findings import Severity, ordered
+from garrison_supply.scan.model import Finding, Kind, ScanError
 
 SCHEMA = 2
 CLASSES = {"os-pkgs", "lang-pkgs", "config", "secret", "license", "license-file"}
 Entry = Mapping[str, Any]
-Reader = Callable[[Entry, Entry], dict[str, str]]  # one entry and the result it stands in -> the fields of a Finding
+Reader = Callable[[Entry, Entry], dict[str, Any]]  # one entry and the result it stands in -> the fields of a Finding
+IN_FILES = {"lang-pkgs", "config", "secret"}  # classes whose target is a file: a lock, a Dockerfile, a key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +53,8 @@ def _checked(whole: Entry, target: str, unknown: Severity) -> Report:
         _saw_an_image(whole, results, packages, target)
     elif not results:
         raise ScanError(f"{target}: Trivy recognised nothing in it; name a folder with packages or configuration")
-    found = {*_findings(results, target, unknown), *_end_of_life(whole, target), *_root(whole, target)}
-    return Report(findings=tuple(sorted(found)), packages=packages)
+    found = {*_findings(whole, target, unknown), *_end_of_life(whole, target), *_root(whole, target)}
+    return Report(findings=ordered(sorted(found, key=lambda one: (one.kind, one.path))), packages=packages)
 
 
 def _saw_an_image(whole: Entry, results: Sequence[Entry], packages: int, target: str) -> None:
@@ -65,25 +67,33 @@ def _saw_an_image(whole: Entry, results: Sequence[Entry], packages: int, target:
         raise ScanError(f"{target}: no package was recognised, so none was judged; keep package metadata in the image")
 
 
-def _findings(results: Sequence[Entry], target: str, unknown: Severity) -> Iterator[Finding]:
-    for result in results:
+def _findings(whole: Entry, target: str, unknown: Severity) -> Iterator[Finding]:
+    in_folder = whole["ArtifactType"] == "filesystem"
+    for result in whole.get("Results") or ():
+        inside = result["Target"] if in_folder and result["Class"] in IN_FILES else ""
         for key, (kind, reader) in _READERS.items():
             for entry in result.get(key) or ():
                 if entry.get("Status") == "PASS":
                     continue
                 word = entry.get("Severity") or "UNKNOWN"
-                severity = Severity[word] or unknown
-                yield Finding(target=target, kind=kind, severity=severity, **reader(entry, result))
+                severity = unknown if word == "UNKNOWN" else Severity[word]
+                line = int(entry.get("StartLine") or 0) if inside else 0
+                fields = reader(entry, result)
+                yield Finding(file=target, inside=inside, line=line, kind=kind, severity=severity, **fields)
 
 
 def _end_of_life(whole: Entry, target: str) -> Iterator[Finding]:
     """A system nobody writes advisories for has no known vulnerabilities; that is not good news."""
     system = whole.get("Metadata", {}).get("OS") or {}
     if system.get("EOSL"):
-        where = f"{system['Family']} {system['Name']}"
-        title = "the system gets no security updates any more"
         yield Finding(
-            target=target, kind=Kind.VULNERABILITY, id="end-of-life", where=where, severity=Severity.HIGH, title=title
+            file=target,
+            kind=Kind.VULNERABILITY,
+            rule="end-of-life",
+            path=f"{system['Family']} {system['Name']}",
+            severity=Severity.HIGH,
+            message="the system gets no security updates any more",
+            remedy="build on a release that gets them",
         )
 
 
@@ -93,34 +103,49 @@ def _root(whole: Entry, target: str) -> Iterator[Finding]:
         return
     user = str((whole["Metadata"]["ImageConfig"].get("config") or {}).get("User", "")).partition(":")[0]
     if user in ("", "root") or (user.isdigit() and int(user) == 0):
-        title = "the image runs as root; set its user to a number above 0"
         yield Finding(
-            target=target, kind=Kind.MISCONFIGURATION, id="root-user", where="User", severity=Severity.HIGH, title=title
+            file=target,
+            kind=Kind.MISCONFIGURATION,
+            rule="root-user",
+            path="User",
+            severity=Severity.HIGH,
+            message="the image runs as root",
+            remedy="set its user to a number above 0",
         )
 
 
-def _vulnerability(entry: Entry, _result: Entry) -> dict[str, str]:
+def _vulnerability(entry: Entry, _result: Entry) -> dict[str, Any]:
+    installed, fixed = entry["InstalledVersion"], entry.get("FixedVersion", "")
+    remedy = f"by {fixed}" if fixed else "by something else, or accept it for a time: there is no fix yet"
     return {
-        "id": entry["VulnerabilityID"],
-        "where": entry["PkgName"],
-        "installed": entry["InstalledVersion"],
-        "fixed": entry.get("FixedVersion", ""),
-        "title": entry.get("Title", ""),
+        "rule": entry["VulnerabilityID"],
+        "path": entry["PkgName"],
+        "installed": installed,
+        "fixed": fixed,
+        "message": entry.get("Title") or "a known vulnerability",
+        "remedy": f"replace {installed} {remedy}",
     }
 
 
-def _secret(entry: Entry, result: Entry) -> dict[str, str]:
+def _secret(entry: Entry, result: Entry) -> dict[str, Any]:
     # Never the match itself: a report is no place for a secret, not even for its masked form.
-    return {"id": entry["RuleID"], "where": f"{result['Target']}:{entry['StartLine']}", "title": entry["Title"]}
+    return {
+        "rule": entry["RuleID"],
+        "path": f"{result['Target']}:{entry['StartLine']}",
+        "message": entry["Title"],
+        "remedy": "revoke it, then take it out",
+    }
 
 
-def _misconfiguration(entry: Entry, result: Entry) -> dict[str, str]:
-    return {"id": entry["ID"], "where": result["Target"], "title": entry["Title"]}
+def _misconfiguration(entry: Entry, result: Entry) -> dict[str, Any]:
+    remedy = (entry.get("Resolution") or "mend it as the check's page says").rstrip(".")
+    return {"rule": entry["ID"], "path": result["Target"], "message": entry["Title"], "remedy": remedy}
 
 
-def _licence(entry: Entry, result: Entry) -> dict[str, str]:
+def _licence(entry: Entry, result: Entry) -> dict[str, Any]:
     where = entry.get("PkgName") or entry.get("FilePath") or result["Target"]
-    return {"id": entry["Name"], "where": where, "title": f"licence category {entry['Category']}"}
+    category = f"licence category {entry['Category']}"
+    return {"rule": entry["Name"], "path": where, "message": category, "remedy": "do without it, or have it accepted"}
 
 
 _READERS: Mapping[str, tuple[Kind, Reader]] = {

@@ -15,9 +15,10 @@ from types import MappingProxyType
 from typing import Any
 
 from garrison.errors import Problem
+from garrison.findings import Severity
 from garrison_supply.scan import ignores
 from garrison_supply.scan.ignores import Ignore
-from garrison_supply.scan.model import Kind, ScanError, Severity
+from garrison_supply.scan.model import Kind, ScanError
 from garrison_supply.scan.table import Reader, Table, between, switch, text, texts
 
 FILE = Path("scan.toml")
@@ -183,7 +184,7 @@ def _holds(top: Table) -> tuple[Ignore, ...]:
 
 
 def _severity(value: Any) -> Severity:
-    names = {str(one): one for one in Severity if one is not Severity.UNKNOWN}
+    names = {str(one): one for one in Severity}
     if not isinstance(value, str) or value not in names:
         raise ValueError(f"write one of {', '.join(names)}")
     return names[value]

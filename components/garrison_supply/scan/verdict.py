@@ -1,13 +1,14 @@
-"""From findings to one verdict: thresholds, then ignores; said as text for people and as JSON for machines."""
+"""From findings to one verdict: thresholds, then ignores."""
 
 from __future__ import annotations
 
 import datetime
-import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from garrison.findings import printable
+from garrison import findings
+from garrison.findings import Severity, ordered
+from garrison.report import Report
 from garrison_supply.scan.ignores import Ignore
 from garrison_supply.scan.model import Finding
 from garrison_supply.scan.settings import Settings
@@ -30,13 +31,11 @@ class Verdict:
         return not self.failing and not self.expired
 
 
-def judge(
-    findings: Iterable[Finding], settings: Settings, *, targets: Mapping[str, int], today: datetime.date
-) -> Verdict:
-    """The verdict on `findings` from `targets`, in each of which so many packages were looked at."""
+def judge(found: Iterable[Finding], settings: Settings, *, targets: Mapping[str, int], today: datetime.date) -> Verdict:
+    """The verdict on what was found in `targets`, in each of which so many packages were looked at."""
     valid = [ignore for ignore in settings.ignores if not ignore.expired(today)]
     failing, below, ignored = [], [], []
-    for finding in sorted(findings):
+    for finding in ordered(found):
         cover = next((ignore for ignore in valid if ignore.covers(finding)), None)
         if cover is not None:
             ignored.append((finding, cover))
@@ -55,45 +54,53 @@ def judge(
     )
 
 
-def text(verdict: Verdict) -> str:
-    """The verdict for people: what fails first, the rest as counts."""
-    return "".join(f"{printable(line)}\n" for line in _lines(verdict))
-
-
-def _lines(verdict: Verdict) -> Iterator[str]:
-    for finding in verdict.failing:
-        versions = f" {finding.installed} -> {finding.fixed or 'no fix yet'}" if finding.installed else ""
-        place = f"{finding.target}: {finding.where}{versions}"
-        yield f"{str(finding.severity).upper():8} {finding.kind:16} {finding.id}  {place}  {finding.title}".rstrip()
-    for ignore in verdict.expired:
-        yield f"EXPIRED  ignore           {ignore}: renew it with a reason, or mend what it hides"
-    for finding, ignore in verdict.ignored:
-        place = f"{finding.target}: {finding.where}"
-        yield f"ignored  {finding.kind:16} {finding.id}  {place}  {ignore.reason} ({ignore.owner})"
-    for ignore in verdict.unused:
-        yield f"unused   ignore           {ignore}: nothing it covers was found; remove it"
+def report(verdict: Verdict, settings: str, *, today: datetime.date) -> Report:
+    """The verdict for whoever asked: what fails, and what is ignored, with whom to ask. settings: where ignores are."""
     counts = (
         f"{len(verdict.failing)} failing, {len(verdict.below)} below the thresholds, {len(verdict.ignored)} ignored"
     )
     scanned = f"{len(verdict.targets)} scanned, {sum(verdict.targets.values())} packages"
-    yield f"{'clean' if verdict.clean else 'not clean'}: {counts}; {scanned}"
-
-
-def as_json(verdict: Verdict) -> str:
-    """The verdict for machines; every finding with its severity in words."""
-
-    def row(finding: Finding) -> dict[str, str]:
-        return {field.name: str(getattr(finding, field.name)) for field in fields(finding)}
-
-    said = {
+    fields = {
         "clean": verdict.clean,
         "targets": dict(verdict.targets),
-        "failing": [row(finding) for finding in verdict.failing],
-        "below": [row(finding) for finding in verdict.below],
+        "failing": [_row(finding) for finding in verdict.failing],
+        "below": [_row(finding) for finding in verdict.below],
         "ignored": [
-            {**row(finding), "owner": ignore.owner, "reason": ignore.reason} for finding, ignore in verdict.ignored
+            {**_row(finding), "owner": ignore.owner, "reason": ignore.reason} for finding, ignore in verdict.ignored
         ],
         "expired": [str(ignore) for ignore in verdict.expired],
         "unused": [str(ignore) for ignore in verdict.unused],
     }
-    return json.dumps(said, indent=2) + "\n"
+    return Report(
+        name="scan",
+        findings=ordered([*verdict.failing, *(_expired(ignore, settings) for ignore in verdict.expired)]),
+        covered=verdict.ignored,
+        summary=f"{'clean' if verdict.clean else 'not clean'}: {counts}; {scanned}",
+        today=today,
+        fields=fields,
+    )
+
+
+def _expired(ignore: Ignore, settings: str) -> findings.Finding:
+    return findings.Finding(
+        rule="ignore-expired",
+        severity=Severity.HIGH,  # what it covered is open again, and somebody believes it is covered
+        file=settings,
+        path=f"{ignore.id} in {ignore.where}",
+        message=f"the ignore expired on {ignore.expires}; its owner is {ignore.owner}",
+        remedy="mend what it hides and remove it, or have its owner renew it with a reason",
+    )
+
+
+def _row(finding: Finding) -> dict[str, str]:
+    """A finding of a scan as JSON has it."""
+    return {
+        "target": finding.file,
+        "kind": finding.kind,
+        "id": finding.rule,
+        "where": finding.path,
+        "severity": str(finding.severity),
+        "title": finding.message,
+        "installed": finding.installed,
+        "fixed": finding.fixed,
+    }

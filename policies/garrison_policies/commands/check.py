@@ -8,9 +8,10 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from garrison.findings import Severity
+from garrison.findings import Severity, count, ordered, tally
+from garrison.report import FORMATS, Report, show
 from garrison_policies.exceptions.apply import Outcome, apply
 from garrison_policies.exceptions.file import DEFAULT_FILE, PolicyException, load_exceptions
 from garrison_policies.language import own
@@ -28,7 +29,6 @@ from garrison_policies.places.checked import (
     read_graph,
 )
 from garrison_policies.read.files import CheckError
-from garrison_policies.report.table import Report, as_json, as_listed, as_table, count, ordered
 from garrison_policies.rules import RULES
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
     add("--cluster", type=Path, metavar="FILE", help="with --app: the stack's file, whose cluster is derived for")
     add(
         "--fail-on",
-        choices=[s.name.lower() for s in Severity],
+        choices=list(map(str, Severity)),
         default=FAIL_ON,
         help="exit 1 from here (default: %(default)s)",
     )
@@ -80,19 +80,31 @@ def parser() -> argparse.ArgumentParser:
     add("--level", choices=LEVELS, help="the rules of this Pod Security level only")
     add("--exceptions", type=Path, metavar="FILE", help=f"default: {DEFAULT_FILE}, where there is one")
     add("--show-excepted", action="store_true", help="also show what exceptions cover")
-    add("--format", choices=("table", "json", "sarif"), default="table", help="default: %(default)s")
+    add("--format", choices=FORMATS, default="table", help="default: %(default)s")
     add("--list", action="store_true", help="list the rules")
     return made
 
 
 def _list(form: str) -> int:
     if form != "table":
-        rows = [as_listed(rule) for rule in (*RULES, *own.RULES)]
+        rows = [_listed(rule) for rule in (*RULES, *own.RULES)]
         print(json.dumps(rows, indent=2))
         return 0
     for rule in (*RULES, *own.RULES):
         print(f"{rule.severity.name:<9} {rule.id:<34} {rule.title}")
     return 0
+
+
+def _listed(rule: Rule) -> dict[str, Any]:
+    return {
+        "rule": rule.id,
+        "severity": str(rule.severity),
+        "title": rule.title,
+        "remedy": rule.remedy,
+        "tags": sorted(rule.tags),
+        "controls": list(rule.controls),
+        "references": list(rule.references),
+    }
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -103,15 +115,16 @@ def _check(options: argparse.Namespace) -> int:
     left = list(outcome.open)
     if options.live:  # after the exceptions, so that those for objects that are not counted are not called unused
         left = counted(left, here, system=options.system, everywhere=options.everywhere)
+    covered = f", {len(outcome.covered)} covered by exceptions" if outcome.covered else ""
     report = Report(
-        findings=ordered(left, here.lines),
+        name="check",
+        findings=ordered(left),
         covered=outcome.covered,
-        objects=len(here.inventory.objects),
-        lines=here.lines,
-        today=today,
         show_covered=options.show_excepted,
+        summary=f"{tally(left)} in {count(len(here.inventory.objects), 'object')}{covered}",
+        today=today,
     )
-    _print(report, options.format)
+    show(report, options.format, rules=(*RULES, *own.RULES))
     for remark in (*here.remarks, *_remarks(outcome)):
         print(f"garrison: {remark}", file=sys.stderr)
     return int(any(one.severity >= Severity[options.fail_on.upper()] for one in report.findings))
@@ -163,19 +176,6 @@ def _exceptions(path: Path | None, chosen: set[str]) -> tuple[PolicyException, .
     if path is None and not DEFAULT_FILE.exists():
         return ()
     return tuple(one for one in load_exceptions(path or DEFAULT_FILE) if one.rule in chosen)
-
-
-def _print(report: Report, form: str) -> None:
-    if form == "table":
-        print(as_table(report), end="")
-        return
-    if form == "json":
-        print(as_json(report), end="")
-    else:
-        from garrison_policies.report.sarif import as_sarif
-
-        print(as_sarif(report, (*RULES, *own.RULES)), end="")
-    print(f"garrison: {report.summary()}", file=sys.stderr)
 
 
 def _remarks(outcome: Outcome) -> list[str]:

@@ -8,8 +8,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from garrison.report.table import columns
 from garrison_policies.exceptions.file import DEFAULT_FILE, PolicyException, load_exceptions
-from garrison_policies.report.table import columns
 
 DESCRIPTION = "List every exception, who answers for it and how long it still holds."
 

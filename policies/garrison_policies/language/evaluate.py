@@ -45,6 +45,7 @@ def finding(rule: Rule, item: Object, path: str, text: str) -> Finding:
         controls=rule.controls,
         severity=rule.severity,
         file=item.file,
+        line=item.line,
         object=item,
         path=path,
         message=text,

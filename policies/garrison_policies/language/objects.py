@@ -24,10 +24,13 @@ Template = tuple[str, Mapping[str, Any]]  # its path, "" for a Pod, and what sta
 
 @dataclass(frozen=True)
 class Object:
-    """One object: `body` is what was written, without nulls."""
+    """One object: `body` is what was written, without nulls. `line` is where its document starts; 0 is no line, as of
+    what a tool rendered, or a cluster has.
+    """
 
     body: Mapping[str, Any]
     file: str = ""
+    line: int = 0
 
     def __eq__(self, other: object) -> bool:
         return self is other

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from garrison import findings
 from garrison.findings import Severity
 from garrison_policies.language.expr import Path, Predicate, at, get, parts, present
 from garrison_policies.language.objects import Inventory, Object
@@ -106,15 +107,8 @@ class Rule:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One place where a rule is broken."""
+class Finding(findings.Finding):
+    """One place where a rule is broken, in an object; `exception` is the owner of the exception that covers it."""
 
-    rule: str
-    controls: tuple[str, ...]
-    severity: Severity
-    file: str
     object: Object | None
-    path: str
-    message: str
-    remedy: str
-    exception: str = ""  # the owner of the exception that covers it
+    exception: str = ""

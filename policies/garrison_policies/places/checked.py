@@ -22,11 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Checked:
-    """Objects, what could not be read of them, the lines they stand at, and remarks for whoever reads the report."""
+    """Objects, what could not be read of them, and remarks for whoever reads the report."""
 
     inventory: Inventory
     findings: list[Finding] = field(default_factory=list)
-    lines: dict[Object, int] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
 
 
@@ -34,7 +33,7 @@ def files(paths: Sequence[str]) -> Checked:
     """YAML and JSON, with what Kustomize and Helm render."""
     loaded = load(paths)
     passed = [f"{file}: passed over, it holds no Kubernetes object" for file in loaded.passed]
-    return Checked(Inventory(tuple(loaded.objects)), loaded.findings, loaded.lines, passed)
+    return Checked(Inventory(tuple(loaded.objects)), loaded.findings, passed)
 
 
 def program(path: Path, graph: Graph, cluster: Cluster | None) -> Checked:

@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from garrison.defaults import MANAGED_BY, MANAGER, PLATFORM_NAMESPACES
+from garrison.findings import count
 from garrison_policies.language.objects import Inventory, Object
 from garrison_policies.language.own import ESTATE
 from garrison_policies.language.rule import Finding
 from garrison_policies.places.live import is_control_plane
-from garrison_policies.report.table import count
 
 ALWAYS = frozenset(rule.id for rule in ESTATE)  # said of the estate, wherever the object stands
 SUBJECTS = "system:serviceaccounts:"

@@ -26,11 +26,10 @@ NEIGHBOURS = (
 
 @dataclass
 class Loaded:
-    """What was read. `lines` has the line a document starts at; `passed` names neighbours that hold no objects."""
+    """What was read. `passed` names neighbours that hold no objects."""
 
     objects: list[Object] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
-    lines: dict[Object, int] = field(default_factory=dict)
     passed: list[str] = field(default_factory=list)
 
 
@@ -54,12 +53,12 @@ def _read(source: Source, loaded: Loaded) -> bool:
     try:
         text = _decoded(source.content)
     except UnicodeDecodeError as error:
-        _complain(loaded, source, Object({}, source.file), 1, f"is not text in UTF-8 or UTF-16 ({error.reason})")
+        _complain(loaded, _object(source, {}, 1), 1, f"is not text in UTF-8 or UTF-16 ({error.reason})")
         return True
     count = 0
     for count, document in enumerate(documents(text), 1):  # noqa: B007 how many there were
         if document.problem:
-            _complain(loaded, source, Object({}, source.file), document.line, document.problem)
+            _complain(loaded, _object(source, {}, document.line), document.line, document.problem)
             continue
         for body in _unwrapped(document.body):
             _add(loaded, source, body, document.line)
@@ -95,20 +94,17 @@ def _add(loaded: Loaded, source: Source, body: Any, line: int) -> None:
             loaded.passed.append(source.file)
             return
         text = "is not a Kubernetes object: it has no apiVersion or no kind"
-        _complain(loaded, source, Object({}, source.file), line, text)
+        _complain(loaded, _object(source, {}, line), line, text)
         return
-    item = Object(body, source.file)
+    item = _object(source, body, line)
     loaded.objects.append(item)
-    _locate(loaded, source, item, line)
     for path, text in problems(item):
-        _complain(loaded, source, item, line, text, path)
+        _complain(loaded, item, line, text, path)
 
 
-def _complain(loaded: Loaded, source: Source, item: Object, line: int, text: str, path: str = "") -> None:
-    _locate(loaded, source, item, line)
+def _complain(loaded: Loaded, item: Object, line: int, text: str, path: str = "") -> None:
     loaded.findings.append(finding(UNREADABLE, item, path, f"line {line}: {text}"))
 
 
-def _locate(loaded: Loaded, source: Source, item: Object, line: int) -> None:
-    if not source.rendered:
-        loaded.lines[item] = line
+def _object(source: Source, body: Mapping[str, Any], line: int) -> Object:
+    return Object(body, source.file, 0 if source.rendered else line)

@@ -86,6 +86,7 @@ requirements = ["requirements.in"]
 debian = ["*.debs"]
 go = ["go.mod"]
 """
+REMEDY = "raise the pin and lock again; for Python and Debian `garrison outdated --apply` does it"
 HOLD = '[[hold]]\nid = "{name}"\nowner = "platform"\nreason = "moves with the engine"\nexpires = {day}\n'
 
 
@@ -110,7 +111,9 @@ def test_each_kind_that_is_behind_is_named(machine: Machine, capsys: pytest.Capt
     machine.go("v1.2.3", "v1.10.0")
     capsys.readouterr()
     assert machine.asked("--format", "json") == 1
-    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["behind"]}
+    said = json.loads(capsys.readouterr().out)
+    assert said["report"] == "outdated"
+    rows = {row["name"]: row for row in said["behind"]}
     assert {name: (row["kind"], row["current"], row["newest"]) for name, row in rows.items()} == {
         "httpx": ("python", "0.27.0", "0.28.1"),
         "libssl3": ("debian", "3.0.1-1", "3.0.2-1"),
@@ -129,6 +132,22 @@ def test_what_mends_a_known_vulnerability_is_named_with_its_version(
     assert machine.asked("--security", "--format", "json") == 1
     fixing = {row["name"]: row["fixing"] for row in json.loads(capsys.readouterr().out)["behind"]}
     assert fixing == {"httpx": "0.27.10 (PYSEC-1)", "libssl3": "3.0.2-1 (security update)"}
+
+
+def test_a_known_vulnerability_weighs_more_and_comes_first(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.audit(vulns=[{"id": "PYSEC-1", "fix_versions": ["0.27.9"]}])
+    machine.go("v1.2.3", "v1.10.0")
+    assert machine.asked() == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "HIGH  vulnerable  httpx"
+    assert lines[1].endswith("0.27.0 has a known vulnerability; the fix: 0.27.9 (PYSEC-1); " + REMEDY)
+    assert lines[2] == "LOW   behind      example.com/tool"
+    assert lines[-1] == "2 are behind, 1 of them with a known vulnerability"
+    assert machine.asked("--format", "sarif") == 1
+    results = json.loads(capsys.readouterr().out)["runs"][0]["results"]
+    assert [(one["ruleId"], one["level"]) for one in results] == [("vulnerable", "error"), ("behind", "note")]
 
 
 SILENT = {

@@ -20,7 +20,7 @@ from unit.verbs import ci as main
 
 Say = Callable[..., Report]
 HOUR = datetime.timedelta(hours=1)
-CLEAN = {"clean": True, "targets": {IMAGE: 3}, "failing": [], "expired": []}
+CLEAN = {"report": "scan", "clean": True, "targets": {IMAGE: 3}, "failing": [], "expired": []}
 CVE = {"kind": "vulnerability", "id": "CVE-1", "where": "openssl", "installed": "1", "fixed": "2", "target": IMAGE}
 
 
@@ -60,7 +60,22 @@ def test_a_missing_report_closes_it_and_names_the_step(checkout: Subject) -> Non
             "vulnerability CVE-1: openssl 1 (fixed in 2)",
         ),
         ({"exit": 1, "output": {**CLEAN, "expired": ["CVE-2 of a"]}}, "an ignore has expired: CVE-2 of a"),
-        ({"exit": 1, "output": [{"rule": "privileged-container", "file": "a.yml"}]}, "privileged-container:  (a.yml)"),
+        (
+            {"exit": 1, "output": {"report": "check", "findings": [{"rule": "host-path", "file": "a.yml", "line": 4}]}},
+            "host-path:  (a.yml:4)",
+        ),
+        (
+            {"exit": 1, "output": {"report": "outdated", "behind": [{"name": "a", "current": "1", "newest": "2"}]}},
+            "a 1 is fixed in 2",
+        ),
+        (
+            {"exit": 1, "output": {"report": "prove", "summary": {"deviations": ["a -> b: was allowed"]}}},
+            "a -> b: was allowed",
+        ),
+        ({"exit": 1, "output": {**CLEAN, "report": "drill", "failing": [CVE]}}, "found something"),
+        ({"exit": 1, "output": {"report": ["scan"], "failing": [CVE]}}, "found something"),
+        ({"output": {"report": "lint", "findings": [{"rule": "r"}]}}, "says that it passed, and lists what failed"),
+        ({"output": {"report": "scan", "targets": {}}}, "says that it passed, and lists what failed"),
         ({"output": {**CLEAN, "clean": False}}, "says that it passed, and lists what failed"),
         ({"output": {**CLEAN, "failing": [CVE]}}, "says that it passed, and lists what failed"),
     ],
@@ -71,6 +86,11 @@ def test_each_fault_closes_it_for_its_own_reason(checkout: Subject, say: Say, ot
     say("test/unit", **other)
     (only,) = against(checkout)
     assert only.startswith(f"test/unit: {why}")
+
+
+def test_what_is_below_the_threshold_of_a_check_may_be_listed(checkout: Subject, say: Say) -> None:
+    say("test/unit", output={"report": "check", "findings": [{"rule": "r", "severity": "low"}]})
+    assert against(checkout) == []
 
 
 def test_clocks_may_differ_a_little(checkout: Subject, say: Say) -> None:
@@ -140,7 +160,8 @@ def test_one_step_cannot_write_anothers_report(checkout: Subject, say: Say) -> N
             f"saw 2 packages in {IMAGE}",
         ),
         ({**CLEAN, "targets": {}}, {"app": {"image": IMAGE, "packages": 3}}, f"did not look at {IMAGE}"),
-        ({"clean": True}, {"app": {"image": IMAGE, "packages": 3}}, "nothing can be compared"),
+        ({**CLEAN, "report": "check"}, {"app": {"image": IMAGE, "packages": 3}}, "nothing can be compared"),
+        ({"report": "scan", "clean": True}, {"app": {"image": IMAGE, "packages": 3}}, "nothing can be compared"),
         (CLEAN, ["app"], "nothing can be compared"),
         (CLEAN, None, "nothing can be compared"),
     ],
@@ -155,7 +176,7 @@ def test_a_scanner_that_saw_too_little_closes_it(
 
 
 def test_many_findings_are_counted(checkout: Subject, say: Say) -> None:
-    say("test/unit", exit=1, output=[{"rule": f"r{n}"} for n in range(12)])
+    say("test/unit", exit=1, output={"report": "check", "findings": [{"rule": f"r{n}"} for n in range(12)]})
     lines = against(checkout)
     assert len(lines) == 11
     assert lines[-1] == "test/unit: and 2 more"

@@ -24,24 +24,44 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_clean_files_end_with_nought(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "a.yml").write_text(GOOD)
     assert main(["ci", "lint"]) == 0
-    assert capsys.readouterr().out == "no findings\n"
+    assert capsys.readouterr().out == "0 findings in 1 file\n"
 
 
 def test_findings_end_with_one_and_have_the_keys_of_check(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "a.yml").write_text(BAD)
     assert main(["ci", "lint", "--format", "json"]) == 1
-    (row,) = json.loads(capsys.readouterr().out)
+    said = json.loads(capsys.readouterr().out)
+    (row,) = said["findings"]
+    assert said["report"] == "lint"
     assert {"rule", "severity", "file", "path", "message", "remedy"} <= row.keys()
     assert (row["rule"], row["severity"], row["line"]) == ("missing-timeout", "low", 4)
     assert main(["ci", "lint", ".github/workflows/a.yml"]) == 1
-    assert capsys.readouterr().out.startswith(".github/workflows/a.yml:4: low missing-timeout: ")
+    first, second, last = capsys.readouterr().out.splitlines()
+    assert first == "LOW  missing-timeout  jobs.a"
+    assert second.startswith("     .github/workflows/a.yml:4: a job ends")
+    assert last == "1 finding (1 low) in 1 file"
+
+
+def test_sarif_describes_its_rules_and_points_at_the_line(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "a.yml").write_text(BAD)
+    (here / "b.yml").write_text("on: [push")
+    assert main(["ci", "lint", "--format", "sarif"]) == 2
+    run = json.loads(capsys.readouterr().out)["runs"][0]
+    rules = {rule["id"]: rule for rule in run["tool"]["driver"]["rules"]}
+    assert rules.keys() == {"missing-timeout", "unreadable-workflow"}
+    assert "OWASP CICD-SEC-7" in rules["missing-timeout"]["help"]["text"]
+    places = {one["ruleId"]: one["locations"][0]["physicalLocation"] for one in run["results"]}
+    assert places["missing-timeout"] == {
+        "artifactLocation": {"uri": ".github/workflows/a.yml"},
+        "region": {"startLine": 4},
+    }
 
 
 def test_what_cannot_be_read_is_a_finding_and_two(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "a.yml").write_text(GOOD)
     (here / "b.yml").write_text("on: [push")
     assert main(["ci", "lint", "--format", "json"]) == 2
-    assert [row["rule"] for row in json.loads(capsys.readouterr().out)] == ["unreadable-workflow"]
+    assert [row["rule"] for row in json.loads(capsys.readouterr().out)["findings"]] == ["unreadable-workflow"]
 
 
 @pytest.mark.parametrize("arguments", [[], ["none.yml"], ["empty"]])

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from garrison.findings import Finding
 from garrison_supply.pipelines.document import parse
 from garrison_supply.pipelines.load import view
-from garrison_supply.pipelines.rule import Finding, Rule, judge
+from garrison_supply.pipelines.rule import Rule, judge
 from garrison_supply.pipelines.rules import RULES
 
 

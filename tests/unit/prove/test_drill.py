@@ -87,6 +87,7 @@ def test_a_cut_is_noticed_by_probes_that_get_further_not_by_pods_that_stop(graph
 def test_both_reports_name_what_was_missed() -> None:
     findings = [GOOD, replace(GOOD, what="quota", noticed="")]
     found = json.loads(drilled.as_json(findings, run="r", seconds=1))
+    assert found["report"] == "drill"
     assert found["summary"]["deviations"] == ["quota: MISSED"]
     assert [row["ok"] for row in found["probes"]] == [True, False]
     assert "1 of 2 noticed" in drilled.as_table(findings, run="r", seconds=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -92,10 +93,29 @@ def test_a_failed_hop_of_the_callers_proxy_is_told_by_its_reason() -> None:
 
 def test_json_is_one_object_with_exactly_the_promised_keys(graph: Graph) -> None:
     found = json.loads(report.as_json(as_declared(graph), run="r", seconds=1.0))
-    assert set(found) == {"probes", "summary"}
+    assert set(found) == {"report", "probes", "summary"}
+    assert found["report"] == "prove"
     assert all(set(row) == KEYS for row in found["probes"])
     assert found["summary"]["ok"] is True
     assert found["summary"]["probes"] == len(found["probes"]) == len(expected(graph))
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "said", "yes"),
+    [
+        (Terminal(), {}, True),
+        (Terminal(), {"NO_COLOR": ""}, True),  # empty is not set: no-color.org
+        (Terminal(), {"NO_COLOR": "0"}, False),
+        (io.StringIO(), {}, False),
+    ],
+)
+def test_a_terminal_is_coloured_unless_its_user_says_no(stream: io.StringIO, said: dict[str, str], yes: bool) -> None:
+    assert report.coloured(stream, said) is yes
 
 
 @pytest.mark.parametrize(("verdict", "code"), [("refused", 1), ("allowed", 1), ("error", 2)])

@@ -89,7 +89,7 @@ def test_errors_that_take_nothing_away_are_no_errors(world: World) -> None:
 
 def test_a_secret_is_never_repeated(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     found(world, "secret")
-    for form in ("text", "json"):
+    for form in ("table", "json", "sarif"):
         assert world.scan(None, "--format", form) == 1
         out = capsys.readouterr().out
         assert "private-key" in out
@@ -101,7 +101,7 @@ def test_an_ignore_covers_what_it_names_and_is_told(world: World, capsys: pytest
     assert world.scan() == 1
     world.settings(IGNORE)
     assert world.scan() == 0
-    assert "not reachable (platform)" in capsys.readouterr().out
+    assert "platform, 30 days left: not reachable" in capsys.readouterr().out
     found(world, "vulnerability", "secret")
     assert world.scan() == 1, "and nothing else"
 
@@ -115,7 +115,7 @@ def test_an_ignore_for_another_place_covers_nothing_and_is_told(
     assert world.scan() == 0
     world.settings(f"{IGNORE}{line}\n")
     assert world.scan() == 1
-    assert "nothing it covers was found; remove it" in capsys.readouterr().out
+    assert "nothing it covers was found; remove it" in capsys.readouterr().err
 
 
 def test_an_ignore_ends_on_its_day(world: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,7 +124,7 @@ def test_an_ignore_ends_on_its_day(world: World, capsys: pytest.CaptureFixture[s
     assert world.scan() == 0
     world.settings(IGNORE.replace(str(LATER), str(TODAY - datetime.timedelta(days=1))))
     assert world.scan() == 1
-    assert "EXPIRED" in capsys.readouterr().out
+    assert "HIGH  ignore-expired" in capsys.readouterr().out
     world.says(image=report())
     assert world.scan() == 1, "an expired ignore fails even where it hides nothing any more"
 
@@ -187,6 +187,32 @@ def test_the_report_for_machines_says_the_same(world: World, capsys: pytest.Capt
     found(world, "vulnerability", "licence")
     assert world.scan(None, "--format", "json") == 1
     said = json.loads(capsys.readouterr().out)
-    assert said["clean"] is False
+    assert (said["report"], said["clean"]) == ("scan", False)
     failing = {finding["id"]: (finding["severity"], finding["fixed"]) for finding in said["failing"]}
     assert failing == {"AGPL-3.0": ("critical", ""), "CVE-2022-0778": ("high", "3.0.2-1")}
+
+
+def test_sarif_has_what_fails_and_what_is_ignored(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    found(world, "vulnerability", "licence")
+    world.settings(IGNORE)
+    assert world.scan(None, "--format", "sarif") == 1
+    run = json.loads(capsys.readouterr().out)["runs"][0]
+    suppressed = {one["ruleId"]: "suppressions" in one for one in run["results"]}
+    assert suppressed == {"AGPL-3.0": False, "CVE-2022-0778": True}
+    (place,) = run["results"][0]["locations"]
+    assert place["logicalLocations"] == [{"fullyQualifiedName": "licence x", "kind": "object"}]
+
+
+def test_what_is_in_a_folder_is_pointed_at_in_its_file(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    (world.folder / "sources").mkdir()
+    lock = {**OS_PACKAGES, "Class": "lang-pkgs", "Target": "requirements.lock", "Vulnerabilities": [VULNERABLE]}
+    key = {**RESULTS["secret"], "Target": "key.pem", "Secrets": [{**SECRET, "StartLine": 3}]}
+    world.says(filesystem=report(lock, key, kind="filesystem"))
+    assert world.scan(world.folder / "sources", "--format", "sarif") == 1
+    results = json.loads(capsys.readouterr().out)["runs"][0]["results"]
+    places = {one["ruleId"]: one["locations"][0]["physicalLocation"] for one in results}
+    folder = world.folder / "sources"
+    assert places == {
+        "CVE-2022-0778": {"artifactLocation": {"uri": f"{folder}/requirements.lock"}, "region": {"startLine": 1}},
+        "private-key": {"artifactLocation": {"uri": f"{folder}/key.pem"}, "region": {"startLine": 3}},
+    }

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from garrison.prove.model import Layer
+from garrison.report import as_json as as_report
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def as_json(findings: Sequence[Finding], *, run: str, seconds: float) -> str:
     """One object, shaped like that of the probes."""
     wrong = [f"{finding.what}: {finding.verdict}" for finding in findings if not finding.ok]
     summary = {"run": run, "seconds": round(seconds, 1), "probes": len(findings), "deviations": wrong, "ok": not wrong}
-    return json.dumps({"probes": [_row(finding) for finding in findings], "summary": summary}, indent=2) + "\n"
+    return as_report("drill", probes=[_row(finding) for finding in findings], summary=summary)
 
 
 def _row(finding: Finding) -> dict[str, object]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TextIO
 
 from garrison.prove.model import Layer, Party, Result
+from garrison.report import as_json as as_report
 
 LETTERS: dict[Layer, str] = {
     "network": "N",
@@ -31,9 +32,7 @@ PLAIN = "\033[0m"
 
 def as_json(results: Sequence[Result], *, run: str, seconds: float) -> str:
     """One object, the same shape whatever was found."""
-    return (
-        json.dumps({"probes": [_row(r) for r in results], "summary": summary(results, run, seconds)}, indent=2) + "\n"
-    )
+    return as_report("prove", probes=[_row(r) for r in results], summary=summary(results, run, seconds))
 
 
 def _row(result: Result) -> dict[str, object]:
@@ -136,6 +135,11 @@ def axes(cells: Matrix) -> tuple[list[Party], list[Party]]:
     roles = ("service", "database", "store")
     columns = sorted({target for _, target in cells}, key=lambda party: (roles.index(party.role), party))
     return list(dict.fromkeys(source for source, _ in cells)), columns
+
+
+def coloured(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Whether to colour: for a person at a terminal who has not said NO_COLOR (no-color.org)."""
+    return stream.isatty() and not environ.get("NO_COLOR")
 
 
 def as_table(results: Sequence[Result], *, seconds: float, colour: bool) -> str:
