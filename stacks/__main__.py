@@ -5,16 +5,15 @@ from pathlib import Path
 
 import pulumi
 
-from garrison import IntentError, deploy
-from garrison.declare.program import ProgramError, load
+from garrison import deploy
+from garrison.declare.program import load
 from garrison.deployment.configuration import read
-from garrison.deployment.platform.charts import ChartError
 from garrison.deployment.platform.component import Platform, platform_namespaces
 from garrison.deployment.vault import GeneratedSecret
+from garrison.errors import GarrisonError
 from garrison.explain.allowed import allowed
-from garrison.kube import KubectlError, check_deployer, check_reachable
-from garrison.settings import SettingsError
-from garrison_policies.exceptions.file import ExceptionsError, load_exceptions
+from garrison.kube import check_deployer, check_reachable
+from garrison_policies.exceptions.file import load_exceptions
 from garrison_policies.places import signed
 from garrison_policies.places.resources import Admission
 from garrison_policies.places.whole import manifests
@@ -52,6 +51,6 @@ def main() -> None:
 
 try:
     main()
-except (SettingsError, ExceptionsError, IntentError, ProgramError, KubectlError, ChartError) as error:
+except GarrisonError as error:
     pulumi.log.error(str(error))
     sys.exit(SAID)

@@ -26,6 +26,7 @@ class GarrisonError(Exception):
         ├── IntentError          the declaration does not hold together
         ├── ProgramError         the file that declares cannot be used
         ├── SettingsError        the stack's settings do not hold together
+        ├── VerifiedError        the list of verified images cannot be used
         ├── KubectlError         kubectl is missing (ToolMissingError), or said no
         ├── ChartError           a chart of the platform cannot be rendered
         ├── StoreError           the secret store cannot be reached, or refused

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from garrison import defaults as d
+from garrison import verified
 from garrison.cluster import EVERYBODY, Cluster, Entrance, range_problems
 from garrison.errors import GarrisonError, Problem, did_you_mean
 
 T = TypeVar("T")
 CHARTS = "GARRISON_CHARTS"
-SIGNED_IMAGES = "GARRISON_SIGNED_IMAGES"
 
 
 class SettingsError(GarrisonError, ValueError):
@@ -91,7 +91,7 @@ class Settings:
             system_namespaces=self.system_namespaces,
             admission=self.admission,
             deployers=self.deployers,
-            signed_images=_images(self.signed_images) if self.signed_images else (),
+            signed_images=verified.images(self.signed_images) if self.signed_images else (),
         )
 
 
@@ -100,8 +100,8 @@ def parse(values: Mapping[str, str], environment: Mapping[str, str]) -> Settings
     found, problems = _readings(values)
     if environment.get(CHARTS):
         found.setdefault("charts", Path(environment[CHARTS]))
-    if environment.get(SIGNED_IMAGES):
-        found.setdefault("signed_images", Path(environment[SIGNED_IMAGES]))
+    if environment.get(verified.VARIABLE):
+        found.setdefault("signed_images", Path(environment[verified.VARIABLE]))
     settings = Settings(**found)
     names = {_key(field.name): field.name for field in fields(Settings)}
     problems += _combined(settings, sound={*names.values()} - _failed(problems, names))
@@ -130,7 +130,7 @@ def _readings(values: Mapping[str, str]) -> tuple[dict[str, Any], list[Problem]]
 def cluster_of(path: Path) -> Cluster:
     """The cluster that a file describes: a stack's settings (YAML), or JSON as `Cluster.to_json` writes it.
 
-    Raises SettingsError, or IntentError for JSON that does not hold together.
+    Raises SettingsError, VerifiedError for its list of verified images, IntentError for JSON that does not hold together.
     """
     try:
         text = path.read_text()
@@ -157,18 +157,6 @@ def _of_stack(path: Path, text: str) -> dict[str, str]:
     except (yaml.YAMLError, AttributeError, KeyError, TypeError):
         raise SettingsError([Problem(str(path), "is not a stack's file", "name stacks/Pulumi.STACK.yaml")]) from None
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in said.items()}
-
-
-def _images(path: Path) -> tuple[str, ...]:
-    try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):
-        found = None
-    if not isinstance(found, list) or not found or not all(isinstance(image, str) for image in found):
-        raise SettingsError(
-            [Problem("signedImages", f"{path} is no list of verified images", "verify the images again")]
-        )
-    return tuple(sorted(found))
 
 
 def _failed(problems: Sequence[Problem], names: Mapping[str, str]) -> set[str]:

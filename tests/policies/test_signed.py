@@ -8,7 +8,7 @@ from pathlib import Path
 import cel
 import pytest
 
-from garrison_policies.exceptions.file import ExceptionsError
+from garrison.verified import VerifiedError
 from garrison_policies.language.rule import Rule
 from garrison_policies.places import signed
 from policies.fixtures import findings, objects
@@ -45,13 +45,24 @@ def test_what_was_not_verified_is_refused(image: str) -> None:
     assert broken(RULE, image)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '["registry.example/shop/orders:1.0"]', "[1]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '["registry.example/shop/orders:1.0"]',
+        "[1]",
+        '["registry.example/shop/orders@sha256:12"]',
+        '{"a@sha256:' + "0" * 64 + '": 1}',
+    ],
+)
 def test_a_list_that_says_nothing_is_refused_and_never_the_end_of_the_rule(text: str, tmp_path: Path) -> None:
     file = tmp_path / "verified.json"
     file.write_text(json.dumps([ORDERS]))
     assert signed.load(file)[0].id == "image-signature"
     file.write_text(text)
-    with pytest.raises(ExceptionsError, match="is no list of verified images"):
+    with pytest.raises(VerifiedError, match="is no list of verified images"):
         signed.load(file)
 
 

@@ -90,8 +90,9 @@ REFUSED: dict[str, tuple[str, Callable[[Manifest], object], str]] = {
 
 @pytest.mark.parametrize("name", FINE)
 def test_what_is_not_a_protection_may_be_adjusted(name: str) -> None:
-    adjusted = adjust_all(ITEMS, adjusting(*FINE[name]))
-    assert adjusted != ITEMS
+    adjusted, changed = adjust_all(ITEMS, adjusting(*FINE[name]))
+    assert changed == [ours for ours, derived in zip(adjusted, ITEMS, strict=True) if ours != derived] != []
+    assert adjust_all(ITEMS, lambda item: item) == (ITEMS, [])
     assert render(shop_app().graph()) == ITEMS, "what was derived is not touched"
 
 

@@ -18,7 +18,7 @@ from garrison.derive import render
 from garrison.derive.adjustment import Adjust, adjust_all
 from garrison.derive.secrets import store_objects
 from garrison.errors import IntentError, Problem
-from garrison.manifest import Manifest, identity
+from garrison.manifest import Manifest
 from garrison.model.graph import Graph
 
 WORKLOADS = ("Deployment", "DaemonSet", "Job")
@@ -27,7 +27,10 @@ ENTRANCES = ("Service",)
 
 
 class Estate(pulumi.ComponentResource):
-    """Everything that one App derives, as children; it registers the graph, the cluster and what was adjusted."""
+    """Everything that one App derives, as children; it registers the graph, the cluster and what was adjusted.
+
+    adjusted: those of the manifests that are not as derived. The policy pack refuses any other that is not.
+    """
 
     def __init__(
         self,
@@ -35,12 +38,11 @@ class Estate(pulumi.ComponentResource):
         cluster: Cluster,
         manifests: Sequence[Manifest],
         *,
+        adjusted: Sequence[Manifest] = (),
         store: StoreConnection | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("garrison:index:Estate", graph.name, None, opts)
-        derived = {identity(item): item for item in render(graph, cluster)}
-        adjusted = [item for item in manifests if derived.get(identity(item)) != item]
         self._namespaces: dict[str, pulumi.Resource] = {}
         guards = self._emit((m for m in manifests if m["kind"] not in WORKLOADS + DATABASES + ENTRANCES), after=[])
         # a Service is ready when pods stand behind it, so nothing that makes pods may wait for one
@@ -49,7 +51,7 @@ class Estate(pulumi.ComponentResource):
         stored = self._store(graph, store, after=[*guards, *databases])
         self._emit((m for m in manifests if m["kind"] in WORKLOADS), after=[*guards, *stored])
         truth = {"graph": json.loads(graph.to_json()), "cluster": json.loads(cluster.to_json())}
-        self.register_outputs({**truth, "adjusted": adjusted})
+        self.register_outputs({**truth, "adjusted": list(adjusted)})
 
     def _emit(self, manifests: Iterable[Manifest], *, after: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
         return [self._object(item, after) for item in manifests]
@@ -100,8 +102,9 @@ def deploy(
     graph, there = app.graph(), cluster or Cluster()
     if found := list(_unready(graph, there, store)):
         raise IntentError(found)
-    manifests = render(graph, there)
-    return Estate(graph, there, adjust_all(manifests, adjust) if adjust else manifests, store=store, opts=opts)
+    derived = render(graph, there)
+    manifests, adjusted = adjust_all(derived, adjust) if adjust else (derived, [])
+    return Estate(graph, there, manifests, adjusted=adjusted, store=store, opts=opts)
 
 
 def _unready(graph: Graph, cluster: Cluster, store: StoreConnection | None) -> Iterator[Problem]:

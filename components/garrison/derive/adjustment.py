@@ -40,9 +40,10 @@ NOTES: tuple[Place, ...] = (
 SPOKEN = ("garrison.dev", "kubernetes.io", "k8s.io", "istio.io", "linkerd.io", "cert-manager.io")
 
 
-def adjust_all(manifests: Sequence[Manifest], adjust: Adjust) -> list[Manifest]:
-    """Each manifest as adjusted; raises IntentError with everything that `adjust` may not do.
+def adjust_all(manifests: Sequence[Manifest], adjust: Adjust) -> tuple[list[Manifest], list[Manifest]]:
+    """Each manifest as adjusted, and those that differ from what was derived.
 
+    Raises IntentError with everything that `adjust` may not do.
     `adjust` gets a copy, so that an object changed in place is compared with what was derived.
     """
     adjusted: list[Manifest] = []
@@ -53,7 +54,7 @@ def adjust_all(manifests: Sequence[Manifest], adjust: Adjust) -> list[Manifest]:
         adjusted.append(ours)
     if problems:
         raise IntentError(sorted(set(problems)))
-    return adjusted
+    return adjusted, [ours for ours, derived in zip(adjusted, manifests, strict=True) if ours != derived]
 
 
 def weakened(derived: Manifest, ours: Any) -> Iterator[Problem]:

@@ -7,18 +7,19 @@ from typing import Final, NamedTuple
 
 from garrison.model.graph import Graph
 
-API: Final = "the Kubernetes API"
+API: Final = "Kubernetes API"
 
 
 class Allowed(NamedTuple):
-    """One thing that somebody may do; its text form is the sentence."""
+    """One thing that somebody may do; its text form is the sentence. `joined`: the words before whom it is done to."""
 
     who: str
     what: str
+    joined: str
     whom: str
 
     def __str__(self) -> str:
-        return f"{self.who} may {self.what} {self.whom}"
+        return f"{self.who} may {self.what} {self.joined} {self.whom}"
 
 
 def allowed(graph: Graph) -> Iterator[Allowed]:
@@ -26,14 +27,14 @@ def allowed(graph: Graph) -> Iterator[Allowed]:
     for call in graph.calls:
         with_token = ", with the user's token" if call.token == "forward" else ""  # noqa: S105
         for operation in call.operations:
-            yield Allowed(str(call.caller), str(operation), f"at {call.callee}{with_token}")
+            yield Allowed(str(call.caller), str(operation), "at", f"{call.callee}{with_token}")
     for route in graph.routes:
         limits = "".join(f", {rate}" for rate in route.rates)
-        yield Allowed(route.audience, str(route.operation), f"at {route.service} through {route.host}{limits}")
+        yield Allowed(route.audience, str(route.operation), "at", f"{route.service} through {route.host}{limits}")
     for use in graph.uses:
-        yield Allowed(str(use.service), f"lease credentials as {use.role}", f"at {use.database}")
+        yield Allowed(str(use.service), f"lease credentials as {use.role}", "at", str(use.database))
     for read in graph.reads:
-        yield Allowed(str(read.service), "read", f"the secret {read.path}")
+        yield Allowed(str(read.service), "read", "the", f"secret {read.path}")
     for permission in graph.permissions:
         for verb in permission.verbs:
-            yield Allowed(str(permission.service), f"{verb} {permission}", f"through {API}")
+            yield Allowed(str(permission.service), f"{verb} {permission}", "through the", API)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
+from garrison.explain import allowed
 from garrison.model.graph import Graph
 from garrison.words import Ref
 
 COLOURS = ("#dbeafe", "#dcfce7", "#fef3c7", "#fce7f3", "#ede9fe", "#e2e8f0")
-API = Ref("control plane", "Kubernetes API")  # no service has such a name
+API = Ref("control plane", allowed.API)  # no service has such a name
 BOX_W, BOX_H, GAP_X, GAP_Y, EDGE = 150, 46, 230, 46, 40
 
 
@@ -35,12 +36,8 @@ def mermaid(graph: Graph) -> str:
 
 
 def table(graph: Graph) -> str:
-    """Every declared edge on a line: who, what, whom."""
-    rows = [("FROM", "MAY", "TO")]
-    rows += [(str(c.caller), str(o), str(c.callee)) for c in graph.calls for o in c.operations]
-    rows += [(str(u.service), f"lease as {u.role}", str(u.database)) for u in graph.uses]
-    rows += [(str(r.service), "read", f"secret {r.path}") for r in graph.reads]
-    rows += [(str(p.service), " ".join(p.verbs), f"{p} ({API.name})") for p in graph.permissions]
+    """Everything that is allowed, a line each: who, what, whom."""
+    rows = [("FROM", "MAY", "TO"), *((one.who, one.what, one.whom) for one in allowed.allowed(graph))]
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c}".rstrip() for a, b, c in rows]
     return "\n".join(lines) + "\n\nEverything else is refused.\n"

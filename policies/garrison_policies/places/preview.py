@@ -26,6 +26,7 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UnknownValueError
 
+from garrison import verified
 from garrison.findings import Severity
 from garrison_policies.exceptions.apply import apply
 from garrison_policies.exceptions.file import PolicyException, load_exceptions, open_findings
@@ -47,7 +48,7 @@ LEVELS = {True: EnforcementLevel.MANDATORY, False: EnforcementLevel.ADVISORY}
 def policies(exceptions: Path = EXCEPTIONS) -> list[Policy]:
     """The policies of the pack: rules that stop a deployment, and advice, each for objects and for the stack."""
     allowed = load_exceptions(exceptions)
-    listed = os.environ.get(signed.VARIABLE)
+    listed = os.environ.get(verified.VARIABLE)
     rules = (*RULES, *signed.load(Path(listed) if listed else None))
     return [policy for stops in (True, False) for policy in _pair(stops, rules, allowed)]
 
