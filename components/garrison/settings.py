@@ -130,7 +130,7 @@ def _readings(values: Mapping[str, str]) -> tuple[dict[str, Any], list[Problem]]
 def cluster_of(path: Path) -> Cluster:
     """The cluster that a file describes: a stack's settings (YAML), or JSON as `Cluster.to_json` writes it.
 
-    Raises SettingsError, VerifiedError for its list of verified images, IntentError for JSON that does not hold together.
+    Raises SettingsError, VerifiedError for its list of images, or IntentError for JSON that does not hold together.
     """
     try:
         text = path.read_text()

@@ -8,6 +8,7 @@ from pathlib import Path
 import cel
 import pytest
 
+from garrison.settings import Settings
 from garrison.verified import VerifiedError
 from garrison_policies.language.rule import Rule
 from garrison_policies.places import signed
@@ -64,6 +65,8 @@ def test_a_list_that_says_nothing_is_refused_and_never_the_end_of_the_rule(text:
     file.write_text(text)
     with pytest.raises(VerifiedError, match="is no list of verified images"):
         signed.load(file)
+    with pytest.raises(VerifiedError, match="is no list of verified images"):
+        _ = Settings(signed_images=file).cluster
 
 
 def test_a_stack_without_a_list_has_no_such_rule() -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 
 import garrison
 from garrison import App, Graph, IntentError
+from garrison.declare.statements import verb
 from unit.estates import DIGEST, apps, empty_app, shop_app
 
 
@@ -116,6 +120,55 @@ def test_an_operation_is_a_method_and_a_path_template(operation: str, says: str)
     assert len(app.graph().services) == 5, "the control: without the call it is fine"
     orders.calls("shop/catalog", operation)
     assert says in problems(app)
+
+
+SAID_WRONG: dict[str, tuple[Callable[[Any], object], str]] = {
+    "misspelt": (
+        lambda shop: shop.service("x", imge="x" + DIGEST, port=8080),
+        "service(...) takes no 'imge'; did you mean 'image'?",
+    ),
+    "missing": (
+        lambda shop: shop.service("x"),
+        "service(...) lacks image, port; it takes name, image, port, replicas, resources",
+    ),
+    "too much": (
+        lambda shop: shop.postgres("x", "y"),
+        "postgres(...): too many positional arguments; it takes name, image, storage, lease_seconds, schema",
+    ),
+    "nothing like it": (
+        lambda shop: shop.service("x", image="x" + DIGEST, port=1).uses("y", rights="all"),
+        "uses(...) takes no 'rights'; it takes database, role",
+    ),
+    "App": (
+        lambda _: App("estate", images={}),  # type: ignore[call-arg]
+        "App(...) lacks trust_domain; it takes name, trust_domain, images",
+    ),
+    "calls": (
+        lambda shop: shop.service("x", image="x" + DIGEST, port=1).calls(),
+        "calls(...) lacks callee; it takes callee, operations",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SAID_WRONG)
+def test_arguments_that_do_not_fit_are_said_like_every_other_problem(case: str) -> None:
+    say, what = SAID_WRONG[case]
+    shop = empty_app().namespace("shop")
+    line = say.__code__.co_firstlineno
+    with pytest.raises(IntentError) as caught:
+        say(shop)
+    (problem,) = caught.value.problems
+    file, _, number = problem.where.partition(":")
+    assert (Path(file).name, line <= int(number) <= line + 1) == ("test_app.py", True)
+    assert f"{problem.what}; {problem.remedy}" == what
+
+
+def test_a_type_error_of_another_making_stays_what_it_is() -> None:
+    def odd() -> None:
+        raise TypeError("mine")
+
+    with pytest.raises(TypeError, match="mine"):
+        verb(odd)()
 
 
 @pytest.mark.parametrize("path", ["", "/psp", "psp/", "psp/*", "../root", "psp/+/key", "PSP"])

@@ -67,7 +67,8 @@ def test_a_written_graph_can_be_rendered(program: Path, tmp_path: Path, capsys: 
         (PROGRAM, "did you mean"),
         (PROGRAM.replace('"catalog"', '"catalgo"') + CATALOG, "did you mean 'catalog'?"),
         ("x = 1", "declares 0 Apps"),
-        ("raise RuntimeError('broken')", "the program failed: RuntimeError: broken"),
+        ("x = 1\nraise RuntimeError('broken')", "bad.py:2: the program failed: RuntimeError: broken"),
+        (PROGRAM.replace("image=", "imge=", 1), "takes no 'imge'; did you mean 'image'?"),
         ("import", "SyntaxError"),
     ],
 )

@@ -11,7 +11,7 @@ from garrison.declare.hosts import Host, Hosts
 from garrison.declare.issuers import Issuer, Issuers
 from garrison.declare.namespaces import NamespaceStatement
 from garrison.declare.services import Service, Services
-from garrison.declare.statements import Pen, where
+from garrison.declare.statements import Pen, verb, where
 from garrison.model.graph import Graph
 from garrison.words import Ref
 
@@ -35,12 +35,14 @@ class App(Issuers, Hosts, Services, Databases):
     What is declared at the App itself lives in the namespace that has its name, for an App of one namespace.
     """
 
+    @verb
     def __init__(self, name: str, *, trust_domain: str, images: Mapping[str, str]) -> None:
         super().__init__(images)
         self.name = name
         self.trust_domain = trust_domain
         self.where = where()
 
+    @verb
     def namespace(self, name: str) -> Namespace:
         """Declare one namespace."""
         self.add(NamespaceStatement(where(), name))

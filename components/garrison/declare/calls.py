@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from garrison.declare.statements import Speaker, Statement, where
+from garrison.declare.statements import Speaker, Statement, verb, where
 from garrison.model.calls import Call, Operation, Token
 from garrison.words import Ref
 
@@ -23,6 +23,7 @@ class CallStatement(Statement):
 
 
 class Calls(Speaker):
+    @verb
     def calls(self, callee: Speaker | str, *operations: str, token: Token = "none") -> None:  # noqa: S107 as above
         """Allow this service to call `callee` with the given operations, each a method and a path template.
 

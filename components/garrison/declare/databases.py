@@ -8,7 +8,7 @@ from typing import Any
 
 from garrison import defaults
 from garrison.declare.namespaces import Home
-from garrison.declare.statements import Speaker, Statement, where
+from garrison.declare.statements import Speaker, Statement, verb, where
 from garrison.model import databases as model
 from garrison.model.databases import DatabaseRole, Use
 from garrison.words import Ref
@@ -46,6 +46,7 @@ class Database:
 
 
 class Databases(Home):
+    @verb
     def postgres(
         self,
         name: str,
@@ -79,6 +80,7 @@ def _steps(folder: Any) -> Any:
 
 
 class Uses(Speaker):
+    @verb
     def uses(self, database: Database | str, *, role: DatabaseRole) -> None:
         """Give this service leased credentials of `role` (`"reader"` or `"writer"`) at a database."""
         target = database.ref if isinstance(database, Database) else database

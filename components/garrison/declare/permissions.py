@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from garrison.declare.statements import Speaker, Statement, where
+from garrison.declare.statements import Speaker, Statement, verb, where
 from garrison.model.permissions import Permission
 from garrison.words import Ref
 
@@ -23,6 +23,7 @@ class MayStatement(Statement):
 
 
 class Rights(Speaker):
+    @verb
     def may(self, verbs: str, resource: str, *names: str, group: str = "") -> None:
         """Permit this service `verbs` at a resource of its own namespace, through the Kubernetes API.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import tomllib
+import traceback
 from pathlib import Path
 
 from garrison import guest
@@ -32,11 +33,18 @@ def load(path: Path) -> App:
         with guest.guest():
             spec.loader.exec_module(module)
     except guest.FailedError as error:
-        raise ProgramError(f"{path}: {error}") from error
+        raise ProgramError(f"{path}{_line(spec.origin, error.__cause__)}: {error}") from error
     found = {id(value): value for value in vars(module).values() if isinstance(value, App)}
     if len(found) != 1:
         raise ProgramError(f"{path}: declares {len(found)} Apps; a program declares exactly one")
     return next(iter(found.values()))
+
+
+def _line(file: str | None, error: BaseException | None) -> str:
+    """The line of the program that was running when it failed, as `:7`; empty where none was."""
+    frames = traceback.walk_tb(error.__traceback__ if error else None)
+    lines = [number for frame, number in frames if frame.f_code.co_filename == file]
+    return f":{lines[-1]}" if lines else ""
 
 
 def graph_of(path: Path) -> Graph:

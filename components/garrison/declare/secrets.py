@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from garrison.declare.statements import Speaker, Statement, where
+from garrison.declare.statements import Speaker, Statement, verb, where
 from garrison.model.secrets import Read
 from garrison.words import Ref
 
@@ -20,6 +20,7 @@ class ReadStatement(Statement):
 
 
 class Reads(Speaker):
+    @verb
     def reads(self, path: str) -> None:
         """Allow this service to read one path of the secret store, such as `"psp/api-key"`; never a value."""
         self._pen.add(ReadStatement(where(), self.ref, path))

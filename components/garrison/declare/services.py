@@ -13,7 +13,7 @@ from garrison.declare.namespaces import Home
 from garrison.declare.permissions import Rights
 from garrison.declare.routes import Serves
 from garrison.declare.secrets import Reads
-from garrison.declare.statements import Statement, where
+from garrison.declare.statements import Statement, verb, where
 from garrison.model import services as model
 from garrison.words import Ref, Resources
 
@@ -37,6 +37,7 @@ class Service(Calls, Serves, Uses, Reads, Rights):
 
 
 class Services(Home):
+    @verb
     def service(
         self,
         name: str,

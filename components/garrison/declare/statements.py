@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, ParamSpec, TypeVar
 
+from garrison.errors import IntentError, Problem, did_you_mean
 from garrison.words import Ref
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,45 @@ class Speaker:
 
     ref: Ref
     _pen: Pen = field(repr=False, compare=False)
+
+
+def verb(function: Callable[P, R]) -> Callable[P, R]:
+    """What a program may say: arguments that it does not take are a problem at the program's line, not a traceback.
+
+    A call that Python itself refuses says nothing that could be checked later, so it is refused at once.
+    """
+
+    @functools.wraps(function)
+    def said(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except TypeError:
+            if problems := list(_misspoken(function, args, kwargs)):
+                raise IntentError(problems) from None
+            raise
+
+    return said
+
+
+def _misspoken(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[Problem]:
+    """What is wrong with the arguments of a call, if it is they."""
+    owner, _, own = function.__qualname__.rpartition(".")
+    name = owner if own == "__init__" else own
+    signature = inspect.signature(function)
+    known = {key: one for key, one in signature.parameters.items() if key != "self"}
+    takes = f"it takes {', '.join(known)}"
+    if unknown := [key for key in kwargs if key not in known]:
+        for key in unknown:
+            yield Problem(where(), f"{name}(...) takes no {key!r}", did_you_mean(key, known, takes))
+        return  # what is missing is most likely what was misspelt
+    try:
+        given = signature.bind_partial(*args, **kwargs).arguments
+    except TypeError as error:
+        yield Problem(where(), f"{name}(...): {error}", takes)
+        return
+    needed = [key for key, one in known.items() if one.default is one.empty and one.kind is not one.VAR_POSITIONAL]
+    if missing := [key for key in needed if key not in given]:
+        yield Problem(where(), f"{name}(...) lacks {', '.join(missing)}", takes)
 
 
 def where() -> str:
