@@ -129,7 +129,7 @@ SAID_WRONG: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "missing": (
         lambda shop: shop.service("x"),
-        "service(...) lacks image, port; it takes name, image, port, replicas, resources",
+        "service(...) lacks image, port; it takes name, image, port, replicas, resources, openapi",
     ),
     "too much": (
         lambda shop: shop.postgres("x", "y"),
@@ -143,9 +143,13 @@ SAID_WRONG: dict[str, tuple[Callable[[Any], object], str]] = {
         lambda _: App("estate", images={}),  # type: ignore[call-arg]
         "App(...) lacks trust_domain; it takes name, trust_domain, images",
     ),
+    "serves": (
+        lambda shop: shop.service("x", image="x" + DIGEST, port=1).serves("GET /x"),
+        "serves(...) lacks at; it takes operation, at, to, public, where, rate",
+    ),
     "calls": (
         lambda shop: shop.service("x", image="x" + DIGEST, port=1).calls(),
-        "calls(...) lacks callee; it takes callee, operations",
+        "calls(...) lacks callee; it takes callee, operations, token",
     ),
 }
 

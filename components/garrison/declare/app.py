@@ -48,6 +48,7 @@ class App(Issuers, Hosts, Services, Databases):
         self.add(NamespaceStatement(where(), name))
         return Namespace(name, self)
 
+    @verb
     def namespaces(self, *names: str) -> tuple[Namespace, ...]:
         """Declare several namespaces and unpack them: `shop, bank = app.namespaces("shop", "bank")`."""
         return tuple(self.namespace(name) for name in names)

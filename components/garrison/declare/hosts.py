@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from garrison.declare.issuers import Issuer
-from garrison.declare.statements import Pen, Statement, where
+from garrison.declare.statements import Pen, Statement, verb, where
 from garrison.model import hosts as model
 
 
@@ -27,6 +27,7 @@ class Host:
 
 
 class Hosts(Pen):
+    @verb
     def host(self, name: str, *, login: Issuer | None = None) -> Host:
         """Declare a host such as `"api.estate.example"`. Nothing is served there but what a service `serves` at it.
 

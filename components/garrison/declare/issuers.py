@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from garrison.declare.statements import Pen, Statement, where
+from garrison.declare.statements import Pen, Statement, verb, where
 from garrison.model import issuers as model
 
 
@@ -53,6 +53,7 @@ class Issuer:
 
     name: str
 
+    @verb
     def group(self, name: str) -> Users:
         """Those whom the issuer lists in this group. Rights come from groups: scopes can be asked for by anybody."""
         return Users(self.name, name)
@@ -65,6 +66,7 @@ class Issuer:
 class Issuers(Pen):
     trust_domain: str
 
+    @verb
     def users(self, *, login: str | None = None) -> Issuer:
         """The embedded issuer: an OpenBao of its own with users, groups and a login page, without any other secret.
 
@@ -73,6 +75,7 @@ class Issuers(Pen):
         self.add(IssuerStatement(where(), "users", login=f"login.{self.trust_domain}" if login is None else login))
         return Issuer("users")
 
+    @verb
     def issuer(
         self,
         url: str,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from garrison.declare.conditions import Condition
 from garrison.declare.hosts import Host
 from garrison.declare.issuers import Users
-from garrison.declare.statements import Speaker, Statement
+from garrison.declare.statements import Speaker, Statement, verb
 from garrison.declare.statements import where as here
 from garrison.model.calls import Operation
 from garrison.model.conditions import Alternatives
@@ -43,6 +43,7 @@ class RouteStatement(Statement):
 
 
 class Serves(Speaker):
+    @verb
     def serves(
         self,
         operation: str,
