@@ -10,7 +10,7 @@ from typing import Any
 
 from garrison import defaults as d
 from garrison.cluster import Cluster
-from garrison.derive.names import secret_name
+from garrison.derive.names import full_host, secret_name
 from garrison.manifest import Manifest, manifest
 from garrison.model.graph import Graph
 from garrison.words import Ref
@@ -25,8 +25,8 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
             graph, cluster.issuer, service.ref, names, ["digital signature", "client auth", "server auth"]
         )
     for database in graph.databases:
-        host = f"{database.ref.name}.{database.ref.namespace}"
-        names = {"dnsNames": [f"{host}.svc", f"{host}.{d.CLUSTER_DOMAIN}"]}
+        short = f"{database.ref.name}.{database.ref.namespace}.svc"
+        names = {"dnsNames": [short, full_host(database.ref)]}
         yield _certificate(graph, cluster.issuer, database.ref, names, ["digital signature", "server auth"])
 
 

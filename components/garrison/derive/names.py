@@ -1,10 +1,28 @@
-"""The names by which one layer's objects mention another's, so that no layer imports its sibling."""
+"""The names by which one layer's objects mention another's, so that no layer imports its sibling.
+
+The proof takes them from here, too: what it changes or clones is what the layers made. Names of ConfigMaps are the
+model's (`model/names`), because laws speak of them.
+"""
 
 from __future__ import annotations
 
+from typing import Final
+
+from garrison import defaults as d
 from garrison.words import Ref
+
+APP: Final = "app"  # the container of the application, and what its sidecar calls it
+PROXY: Final = "proxy"
+DEFAULT_DENY: Final = "default-deny"
+ACCESS_RULES: Final = "pg_hba.conf"
+SERVER_SETTINGS: Final = "postgresql.conf"
 
 
 def secret_name(ref: Ref) -> str:
     """The Secret that cert-manager keeps the certificate of a service or database in."""
     return f"{ref.name}-identity"
+
+
+def full_host(ref: Ref) -> str:
+    """The name in the cluster's DNS by which a workload is called."""
+    return f"{ref.name}.{ref.namespace}.{d.CLUSTER_DOMAIN}"

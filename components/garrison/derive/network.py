@@ -12,6 +12,7 @@ from typing import Any
 
 from garrison import defaults as d
 from garrison.cluster import Cluster, Dns
+from garrison.derive.names import DEFAULT_DENY
 from garrison.manifest import Manifest, manifest, selector
 from garrison.model.graph import Database, Graph, Service
 from garrison.words import Ref
@@ -22,7 +23,7 @@ BOTH = ("Ingress", "Egress")
 
 def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     for namespace in graph.namespaces:
-        yield _policy(graph, Ref(namespace, "default-deny"), {"podSelector": {}})
+        yield _policy(graph, Ref(namespace, DEFAULT_DENY), {"podSelector": {}})
     for service in graph.services:
         yield _service(graph, service, cluster)
     for database in graph.databases:

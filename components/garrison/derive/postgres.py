@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from garrison import defaults as d
 from garrison.derive import leases
+from garrison.derive.names import ACCESS_RULES, SERVER_SETTINGS
 from garrison.derive.quoting import access_rule_name, shell_word, sql_name, sql_text
 from garrison.model.graph import Database
 
@@ -22,10 +23,10 @@ def configuration(database: Database) -> dict[str, str]:
     words = {"database": sql_name(name)} | {role: sql_name(f"{name}_{role}") for role in ("owner", "reader", "writer")}
     texts = {"name": sql_text(name), "prefix": sql_text(f"{name}_")}
     return {
-        "postgresql.conf": _SERVER,
-        "pg_hba.conf": access_rules(name),
+        SERVER_SETTINGS: _SERVER,
+        ACCESS_RULES: access_rules(name),
         "init.sh": _INIT.format(bin=BIN, volume=VOLUME, name=shell_word(name)),
-        "start.sh": _START.format(bin=BIN, volume=VOLUME),
+        "start.sh": _START.format(bin=BIN, volume=VOLUME, settings=SERVER_SETTINGS),
         "ready.sql": _READY,
         "create.sql": f"CREATE DATABASE {words['database']};\n",
         "cluster.sql": _CLUSTER.format(**words, **texts),
@@ -56,7 +57,7 @@ host     all       all       all      reject
 _SERVER = f"""\
 listen_addresses = '*'
 unix_socket_directories = '{SOCKET}'
-hba_file = '/etc/postgres/pg_hba.conf'
+hba_file = '/etc/postgres/{ACCESS_RULES}'
 ssl = on
 ssl_min_protocol_version = 'TLSv1.3'
 ssl_cert_file = '{d.IDENTITY_DIR}/tls.crt'
@@ -103,7 +104,7 @@ echo "$data" > complete
 
 _START = """\
 read -r data < {volume}/complete
-exec {bin}/postgres -D "{volume}/$data" -c config_file=/etc/postgres/postgresql.conf
+exec {bin}/postgres -D "{volume}/$data" -c config_file=/etc/postgres/{settings}
 """
 
 # Asked by the kubelet. Does the server answer a query, and is its certificate the one on disk? PostgreSQL reads a

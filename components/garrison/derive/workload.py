@@ -10,7 +10,7 @@ from typing import Any
 
 from garrison import defaults as d
 from garrison.derive import mesh, rbac, secrets
-from garrison.derive.names import secret_name
+from garrison.derive.names import APP, PROXY, secret_name
 from garrison.manifest import Manifest, container, labels, manifest, selector
 from garrison.model.calls import url_variable
 from garrison.model.graph import Graph, Service
@@ -72,7 +72,7 @@ def _spread(service: Service) -> Json:
 
 def _app(graph: Graph, service: Service) -> Json:
     return container(
-        "app",
+        APP,
         service.image,
         resources=service.resources,
         security=d.container_security_context(d.APP_UID),
@@ -110,7 +110,7 @@ def _environment(graph: Graph, service: Service) -> list[Json]:
 
 def _proxy(graph: Graph) -> Json:
     return container(
-        "proxy",
+        PROXY,
         graph.image("envoy"),
         resources=d.PROXY_RESOURCES,
         security=d.container_security_context(d.PROXY_UID),

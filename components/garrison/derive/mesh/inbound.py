@@ -7,11 +7,11 @@ from typing import Any
 from garrison import defaults as d
 from garrison.derive.mesh import envoy
 from garrison.derive.mesh.access import authorisation
+from garrison.derive.names import APP
 from garrison.model.graph import Graph, Service
 from garrison.words import Ref
 
 Json = dict[str, Any]
-APP = "app"
 BODY = "x-body"  # set where a request has a body of unknown length
 
 

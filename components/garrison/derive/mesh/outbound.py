@@ -6,6 +6,7 @@ from typing import Any
 
 from garrison import defaults as d
 from garrison.derive.mesh import envoy
+from garrison.derive.names import full_host
 from garrison.model.graph import Graph
 from garrison.words import Ref
 
@@ -32,7 +33,7 @@ def listener(graph: Graph, caller: Ref, callee: Ref, port: int) -> Json:
 
 
 def cluster(graph: Graph, callee: Ref) -> Json:
-    host = f"{callee.name}.{callee.namespace}.{d.CLUSTER_DOMAIN}"
+    host = full_host(callee)
     tls = envoy.transport_socket(
         "UpstreamTlsContext",
         sni=host,

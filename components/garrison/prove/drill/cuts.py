@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 
 from garrison import defaults as d
 from garrison.derive.mesh import config_ref
+from garrison.derive.names import ACCESS_RULES, DEFAULT_DENY, SERVER_SETTINGS
 from garrison.derive.secrets import StoreObject, store_objects
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
+from garrison.model.names import database_config
 from garrison.prove.drill.keep import name
 from garrison.prove.expect.expected import expected, namespaces
 from garrison.prove.kubectl import Kubectl
@@ -27,7 +29,6 @@ KINDS = {  # the probe that must notice each cut of a proxy's configuration
     "TLS version": Kind.OLD_TLS,
     "callee's name": Kind.IMPOSTOR,  # what callers demand; the others are demanded of them
 }
-DEFAULT_DENY = "default-deny"
 TELLING = (  # one kind for each way through the network; all connect anew: a policy spares connections that exist
     Kind.DIRECT,
     Kind.NO_CERTIFICATE,
@@ -151,11 +152,11 @@ def _of_kind(kind: Kind) -> Affected:
 def _databases(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
     for database in graph.databases:
         ref = database.ref
-        live = kubectl.get("configmap", f"{ref.name}-config", ref.namespace)
-        local = [line for line in live["data"]["pg_hba.conf"].splitlines() if line.startswith("local")]
-        open_door = {**live["data"], "pg_hba.conf": "\n".join([*local, OPEN_DOOR])}  # its own probes still pass
+        live = kubectl.get("configmap", database_config(ref), ref.namespace)
+        local = [line for line in live["data"][ACCESS_RULES].splitlines() if line.startswith("local")]
+        open_door = {**live["data"], ACCESS_RULES: "\n".join([*local, OPEN_DOOR])}  # its own probes still pass
         old_tls = {**live["data"]}
-        old_tls["postgresql.conf"] += "ssl_min_protocol_version = 'TLSv1.2'\n"
+        old_tls[SERVER_SETTINGS] += "ssl_min_protocol_version = 'TLSv1.2'\n"
         changes: list[tuple[str, Layer, dict[str, str]]] = [
             ("access rules", "database", open_door),
             ("TLS version", "identity", old_tls),

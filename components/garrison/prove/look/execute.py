@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from garrison import defaults as d
+from garrison.derive.names import APP, PROXY
 from garrison.manifest import Manifest
 from garrison.prove.expect.data import STORE
 from garrison.prove.judge import classify
@@ -133,7 +134,7 @@ class _Pod:
         ]
         deadline, details = time.monotonic() + LOG_SECONDS, dict[str, str]()
         while any(request_id not in details for request_id, _ in failed) and time.monotonic() < deadline:
-            log = self.session.kubectl.run("logs", where.name, f"--namespace={where.namespace}", "--container=proxy")
+            log = self.session.kubectl.run("logs", where.name, f"--namespace={where.namespace}", f"--container={PROXY}")
             details = proxylog.details(log)
         for request_id, seen in failed:
             seen["body"] += f" {details.get(request_id, 'and the proxy logged no reason')}"
@@ -143,7 +144,7 @@ def tool(kubectl: Kubectl, pod: Ref, attempts: Sequence[Spec], timeout: float) -
     """The probe tool's observations of a batch of attempts in one pod."""
     rounds = len(attempts) // SIDE_BY_SIDE + 1
     answer = kubectl.run(
-        *("exec", "--stdin", pod.name, f"--namespace={pod.namespace}", "--container=app"),
+        *("exec", "--stdin", pod.name, f"--namespace={pod.namespace}", f"--container={APP}"),
         *("--", "python3", "-m", "prober"),
         stdin=json.dumps({"timeout": timeout, "attempts": list(attempts)}),
         timeout=60 + rounds * (timeout + 10) * 3,

@@ -13,6 +13,7 @@ from copy import deepcopy
 from typing import Any, Literal
 
 from garrison import defaults as d
+from garrison.derive.names import APP, PROXY
 from garrison.manifest import Manifest
 from garrison.prove.model import FREE, FREE_PORT, Party, ProveError
 from garrison.words import Ref
@@ -62,12 +63,12 @@ def clone(deployment: Manifest, *, name: str, run: str, image: str, port: int, c
     """A pod with the identity of a live Deployment; with `config`, its proxy takes that ConfigMap instead."""
     template = deepcopy(deployment["spec"]["template"])
     spec, namespace = template["spec"], deployment["metadata"]["namespace"]
-    proxy = next((c for c in spec.get("initContainers", ()) if c["name"] == "proxy"), None)
+    proxy = next((c for c in spec.get("initContainers", ()) if c["name"] == PROXY), None)
     if proxy is None:
         raise ProveError(f"Deployment {namespace}/{deployment['metadata']['name']} has no proxy: run `pulumi up` again")
     proxy.pop("lifecycle", None)
     proxy["args"] = [*proxy.get("args", ()), *LOG_AT_ONCE]
-    app = next(c for c in spec["containers"] if c["name"] == "app")
+    app = next(c for c in spec["containers"] if c["name"] == APP)
     mounts = [m for m in proxy["volumeMounts"] if m["mountPath"] in (d.IDENTITY_DIR, d.TRUST_DIR)]
     listen = _application(image, "127.0.0.1", port, app["securityContext"], mounts)
     volumes = [_instead(volume, config) for volume in _used(spec["volumes"], proxy["volumeMounts"])]
@@ -145,7 +146,7 @@ def _pod(ref: Ref, run: str, labels: dict[str, str], spec: dict[str, Any]) -> Ma
 
 def _application(image: str, host: str, port: int, security: Any, mounts: list[Any]) -> Manifest:
     return {
-        "name": "app",
+        "name": APP,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["python3", "-m", "prober", "serve", host, str(port)],

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive.mesh import config_ref
+from garrison.derive.names import full_host
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
 from garrison.prove.expect.calls import impostor
@@ -110,7 +111,7 @@ class Session:
             callees = [call.callee for call in self.graph.calls_from[party.ref]]
             others = {callee: impostor(self.graph, party.ref, callee) for callee in callees}
             names = {
-                f"{callee.name}.{callee.namespace}.{d.CLUSTER_DOMAIN}": str(live[other]["status"]["podIP"])
+                full_host(callee): str(live[other]["status"]["podIP"])
                 for callee, other in others.items()
                 if other in live
             }
