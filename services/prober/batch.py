@@ -22,6 +22,7 @@ def _connect(attempt: Attempt, timeout: float) -> Observation:
 ACTIONS: Mapping[str, Callable[[Attempt, float], Observation]] = {
     "connect": _connect,
     "http": web.attempt,
+    "resume": web.resume,
     "store": store.attempt,
     "lease": store.lease,
     "postgres": postgres.attempt,

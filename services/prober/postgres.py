@@ -4,31 +4,43 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from prober import tls
 from prober.net import AttemptError, connect
 from prober.scram import Scram
 
+NOTHING = "SELECT current_user"
+Ask = Callable[[str], None]
 PROTOCOL, SSL_REQUEST = 196608, 80877103
 OK, CLEARTEXT, SASL, SASL_CONTINUE, SASL_FINAL = 0, 3, 10, 11, 12
 
 
 def attempt(spec: Mapping[str, Any], timeout: float) -> dict[str, Any]:
     """Stage `sql` when a query was answered; AttemptError with the server's SQLSTATE when it refused."""
+    with session(spec, timeout) as (ask, peer):
+        ask(NOTHING)
+    return {"stage": "sql", "peer": peer}
+
+
+@contextmanager
+def session(spec: Mapping[str, Any], timeout: float) -> Iterator[tuple[Ask, str]]:
+    """A log-in: what asks the server something, and the server's identity."""
     connection = connect(spec["host"], spec["port"], timeout)
+    peer = ""
     try:
-        peer = ""
         if spec.get("tls") is not None:
             connection, peer = _secure(connection, spec["tls"])
         _log_in(connection, spec)
-        _query(connection)
+        yield lambda text: _query(connection, text), peer
+        with suppress(OSError):  # the server may have ended it
+            connection.sendall(b"X" + struct.pack("!i", 4))
     except OSError as error:
         raise AttemptError("tcp" if spec.get("tls") is None else "tls", tls.reason(error)) from error
     finally:
         connection.close()
-    return {"stage": "sql", "peer": peer}
 
 
 def _secure(connection: socket.socket, options: Mapping[str, Any]) -> tuple[socket.socket, str]:
@@ -65,12 +77,11 @@ def _send(connection: socket.socket, body: bytes) -> None:
     connection.sendall(b"p" + struct.pack("!i", len(body) + 4) + body)
 
 
-def _query(connection: socket.socket) -> None:
-    text = b"SELECT current_user\0"
-    connection.sendall(b"Q" + struct.pack("!i", len(text) + 4) + text)
+def _query(connection: socket.socket, text: str) -> None:
+    body = f"{text}\0".encode()
+    connection.sendall(b"Q" + struct.pack("!i", len(body) + 4) + body)
     while _message(connection)[0] != b"Z":
         pass
-    connection.sendall(b"X" + struct.pack("!i", 4))
 
 
 def _message(connection: socket.socket) -> tuple[bytes, bytes]:

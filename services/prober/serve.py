@@ -1,7 +1,11 @@
-"""A stand-in application: answers every request with 200, so that a refusal can only come from what is before it."""
+"""A stand-in application: answers every request with 200, so that a refusal can only come from what is before it.
+
+Its answer names the headers by which a probe's claims came through to it.
+"""
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 from collections.abc import Callable
@@ -9,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import FrameType
 from typing import NoReturn
 
-ANSWER = b'{"prober": "here"}\n'
+CLAIM = "garrison-probe-claim"  # what a probe says in every header that has no business with an application
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -17,12 +21,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         self.rfile.read(int(self.headers.get("content-length") or 0))
+        heard = [name.lower() for name, value in self.headers.items() if CLAIM in value]
+        answer = json.dumps({"prober": "here", "heard": heard}).encode()
         self.send_response(200)
         self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(ANSWER)))
+        self.send_header("content-length", str(len(answer)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(ANSWER)
+            self.wfile.write(answer)
 
     def __getattr__(self, name: str) -> Callable[[], None]:
         """Serve every method alike: the base class looks for `do_GET` and its like."""

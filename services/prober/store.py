@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from prober import postgres, web
+from prober import postgres, tls, web
 from prober.net import AttemptError
 
 Spec = Mapping[str, Any]
 LOGIN = "auth/kubernetes/login"
+# What every role may do, and what kept roles from being dropped: something is granted by it. It ends with the role.
+OBSTRUCTION = "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC"
 REVOKE = "sys/leases/revoke-prefix"  # given a whole lease id, it ends that one lease
 
 
@@ -25,7 +28,7 @@ def attempt(spec: Spec, timeout: float) -> dict[str, Any]:
 
 
 def lease(spec: Spec, timeout: float) -> dict[str, Any]:
-    """Take database credentials, use them, end the lease; with `expired`, use them once more.
+    """Take database credentials, use them, end the lease; with `then`, stand in its way and see what is left.
 
     There, a lease that did not work while it was good is a `crash`: its refusal afterwards would mean nothing.
     """
@@ -34,16 +37,53 @@ def lease(spec: Spec, timeout: float) -> dict[str, Any]:
     if status != 200:
         raise AttemptError("store", "no lease", status)
     user = {"user": answer["data"]["username"], "password": answer["data"]["password"]}
-    database = {**spec["database"], **user}
+    held = _Held(spec, answer["lease_id"], {**spec["database"], **user}, timeout)
     try:
-        first = postgres.attempt(database, timeout)
-    except AttemptError as failure:
-        if not spec["expired"]:
-            raise
-        raise AttemptError("none", f"crash: a fresh lease was not accepted: {failure}") from failure
+        return held.outlived() if spec["then"] else postgres.attempt(held.database, timeout)
     finally:
-        _end(spec, answer["lease_id"], timeout)
-    return postgres.attempt(database, timeout) if spec["expired"] else first
+        held.end()
+
+
+@dataclass
+class _Held:
+    """A lease that its holder would keep."""
+
+    spec: Spec
+    id: str
+    database: Spec
+    timeout: float
+    ended: bool = False
+
+    def outlived(self) -> dict[str, Any]:
+        """What the holder still does after the end."""
+        inside = False
+        try:
+            with postgres.session(self.database, self.timeout) as (ask, peer):
+                ask(OBSTRUCTION)
+                inside = True
+                self.end()
+                if self.spec["then"] == "log in again":
+                    return postgres.attempt(self.database, self.timeout)
+                self._go_on(ask)
+                return {"stage": "sql", "peer": peer}
+        except AttemptError as failure:
+            if inside:
+                raise
+            raise AttemptError("none", f"crash: a fresh lease was not accepted: {failure}") from failure
+
+    def _go_on(self, ask: postgres.Ask) -> None:
+        try:
+            ask(postgres.NOTHING)
+        except AttemptError as failure:
+            raise AttemptError("session", failure.error) from failure
+        except OSError as error:
+            raise AttemptError("session", tls.reason(error)) from error
+
+    def end(self) -> None:
+        """Once, whatever came of it."""
+        if not self.ended:
+            self.ended = True
+            _end(self.spec, self.id, self.timeout)
 
 
 def _end(spec: Spec, lease_id: str, timeout: float) -> None:

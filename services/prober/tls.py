@@ -13,11 +13,16 @@ from prober.net import AttemptError
 PEM = "-----BEGIN"
 
 
-def wrap(connection: socket.socket, options: Mapping[str, Any]) -> tuple[ssl.SSLSocket, str]:
-    """The handshake on an open connection, and the server's identity; AttemptError at stage `tcp` if it fails."""
-    context = _context(options)
+def wrap(
+    connection: socket.socket, options: Mapping[str, Any], *, like: socket.socket | None = None
+) -> tuple[ssl.SSLSocket, str]:
+    """The handshake on an open connection, and the server's identity; AttemptError at stage `tcp` if it fails.
+
+    With `like`, resuming that connection's session if the server lets it.
+    """
+    context, session = (like.context, like.session) if isinstance(like, ssl.SSLSocket) else (_context(options), None)
     try:
-        secure = context.wrap_socket(connection, server_hostname=options.get("server_name") or None)
+        secure = context.wrap_socket(connection, server_hostname=options.get("server_name") or None, session=session)
     except OSError as error:  # ssl.SSLError is one
         raise AttemptError("tcp", reason(error)) from error
     peer = _peer(secure)

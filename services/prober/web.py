@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
 from prober import tls
 from prober.net import AttemptError, connect
 
-BODY_LIMIT = 300  # enough to tell a proxy's own answer from the application's
+BODY_LIMIT = 1000  # enough to tell a proxy's own answer from the application's
 
 
 def attempt(spec: Mapping[str, Any], timeout: float) -> dict[str, Any]:
@@ -24,13 +25,32 @@ def attempt(spec: Mapping[str, Any], timeout: float) -> dict[str, Any]:
     return {"stage": "http", "status": status, "body": body[:BODY_LIMIT].decode(errors="replace"), "peer": peer}
 
 
-def open_connection(spec: Mapping[str, Any], timeout: float) -> tuple[socket.socket, str]:
-    """A connection ready for a request, and the identity of a verified server."""
+def resume(spec: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+    """One request, then another over its TLS session: stage `http` when that was resumed, else `whole handshake`."""
+    first, _ = open_connection(spec, timeout)
+    try:
+        exchange(first, spec, "tls")  # with TLS 1.3 the session comes after the handshake
+        again, peer = open_connection(spec, timeout, like=first)
+    finally:
+        first.close()
+    try:
+        status, _ = exchange(again, spec, "tls")
+        if not isinstance(again, ssl.SSLSocket) or not again.session_reused:
+            raise AttemptError("tls", "whole handshake", status)
+    finally:
+        again.close()
+    return {"stage": "http", "status": status, "peer": peer}
+
+
+def open_connection(
+    spec: Mapping[str, Any], timeout: float, *, like: socket.socket | None = None
+) -> tuple[socket.socket, str]:
+    """A connection ready for a request, and the identity of a verified server; `like` has a session to resume."""
     connection = connect(spec["host"], spec["port"], timeout)
     if spec.get("tls") is None:
         return connection, ""
     try:
-        return tls.wrap(connection, spec["tls"])
+        return tls.wrap(connection, spec["tls"], like=like)
     except BaseException:  # a certificate that cannot be read, too
         connection.close()
         raise

@@ -59,6 +59,7 @@ class Bench:
     health: int
     log: Path
     proxy: int  # the process of the callee's sidecar
+    application: int
 
 
 def free_port() -> int:
@@ -132,7 +133,7 @@ def stand(
     try:
         wait_for(inbound, processes[0], folder / "catalog" / "log")
         wait_for(outbound, processes[1], folder / "orders" / "log")
-        yield Bench(root, folder, inbound, outbound, health, folder / "catalog" / "log", processes[0].pid)
+        yield Bench(root, folder, inbound, outbound, health, folder / "catalog" / "log", processes[0].pid, int(app))
     finally:
         for process in processes:
             process.terminate()
@@ -142,10 +143,10 @@ def stand(
 
 @contextmanager
 def another_callee(bench: Bench, folder: Path, name: str, cut: str = "") -> Iterator[int]:
-    """One more sidecar of `catalog` with this identity; its application is the first one's health port."""
+    """One more sidecar of `catalog` with this identity; its application is the first one's."""
     inbound = free_port()
     moved = {"8443": str(inbound), "15021": str(free_port()), "0.0.0.0": "127.0.0.1"}
-    moved |= {'"port_value":8080': f'"port_value":{bench.health}'}
+    moved |= {'"port_value":8080': f'"port_value":{bench.application}'}
     moved |= {path: str(bench.folder / "id" / name) for path in ("/run/identity", "/run/trust")}
     with running("catalog", folder, moved, cut, inbound):
         yield inbound

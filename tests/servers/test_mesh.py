@@ -11,12 +11,17 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
 
-from garrison.prove.drill.cuts import KINDS
-from garrison.prove.model import Kind
+from garrison.model.graph import Operation
+from garrison.prove.drill.cuts import AFTER_THE_HANDSHAKE, KINDS
+from garrison.prove.judge import classify
+from garrison.prove.look.world import CLAIM, CLAIMS
+from garrison.prove.model import Kind, Request
+from prober.batch import observe
 from servers.authority import Authority
 from servers.proxies import (
     CATALOG,
@@ -31,6 +36,9 @@ from servers.proxies import (
     own,
     running,
 )
+
+UNDECLARED = "spiffe://estate.example/ns/garrison-probe-a1b2c3/sa/garrison-probe"
+RESUMED = Request(Operation("GET", "/items/1"), credential="own", resumed=True)
 
 
 @pytest.fixture(params=[cut for cut, kind in KINDS.items() if kind != Kind.IMPOSTOR])
@@ -118,27 +126,55 @@ def furthest(bench: Bench, method: str, path: str, tls: ssl.SSLContext) -> str:
     return "authorisation" if status == 403 and "RBAC" in body else "application"
 
 
+def tried(bench: Bench, **more: Any) -> dict[str, Any]:
+    """What the probe tool itself sees of a declared operation."""
+    files = bench.folder / "id" / "orders"
+    tls = {"certificate": str(files / "tls.crt"), "key": str(files / "tls.key")}
+    spec = {"action": "http", "host": "127.0.0.1", "port": bench.inbound, "method": "GET", "path": "/items/1"}
+    return observe(spec | {"tls": tls} | more, 5.0)
+
+
+def resumed(bench: Bench) -> bool:
+    found = classify.read(RESUMED, tried(bench, action="resume"))
+    assert (found.verdict, found.layer) in {("allowed", None), ("refused", "identity")}
+    return found.verdict == "allowed"
+
+
+def claimed(bench: Bench) -> str:
+    """What the application got of a request with every claim."""
+    found = tried(bench, headers=dict.fromkeys(CLAIMS, CLAIM))
+    assert found["status"] == 200, found
+    return str(found["body"])
+
+
 def test_each_cut_of_the_drill_lets_its_telling_probe_further_and_no_other(weakened: tuple[str, Bench]) -> None:
     cut, bench = weakened
     stranger = context(bench.root.issue(bench.folder / "id" / "far", uri="spiffe://far.example/ns/shop/sa/orders"))
+    nobody = context(bench.root.issue(bench.folder / "id" / "nobody", uri=UNDECLARED))
     reached = {
         "undeclared operation": furthest(bench, "POST", "/items/1", own(bench)),
         "no certificate": furthest(bench, "GET", "/items/1", context(None)),
         "wrong trust domain": furthest(bench, "GET", "/items/1", stranger),
         "TLS 1.2": furthest(bench, "GET", "/items/1", context(bench.folder / "id" / "orders", ssl.TLSVersion.TLSv1_2)),
+        "undeclared identity": furthest(bench, "GET", "/items/1", nobody),
+        "resumed session": "application" if resumed(bench) else "handshake",
+        "claims beside the request": "application" if CLAIM in claimed(bench) else "authorisation",
     }
-    whole = dict.fromkeys(reached, "handshake") | {"undeclared operation": "authorisation"}
+    whole = dict.fromkeys(reached, "handshake") | dict.fromkeys(map(str, AFTER_THE_HANDSHAKE), "authorisation")
     further = {
-        "authorisation": {"undeclared operation": "application"},
+        "authorisation": {"undeclared operation": "application", "undeclared identity": "application"},
         "client certificate": {"no certificate": "authorisation", "wrong trust domain": "authorisation"},
         "trust domain": {"wrong trust domain": "authorisation"},
         "TLS version": {"TLS 1.2": "application"},
+        "callers' names": {"undeclared identity": "application"},
+        "whole handshakes": {"resumed session": "application"},
+        "removal of claims": {"claims beside the request": "application"},
     }[cut]
     assert reached == whole | further
     assert KINDS[cut] in further
 
 
-@pytest.mark.parametrize(("cut", "status"), [("", 503), ("callee's name", 404)])
+@pytest.mark.parametrize(("cut", "status"), [("", 503), ("callee's name", 200)])
 def test_a_caller_talks_to_an_impostor_only_without_the_callees_name(
     bench: Bench, tmp_path: Path, cut: str, status: int
 ) -> None:

@@ -16,6 +16,8 @@ PROXY: Final = "proxy"
 DEFAULT_DENY: Final = "default-deny"
 ACCESS_RULES: Final = "pg_hba.conf"
 SERVER_SETTINGS: Final = "postgresql.conf"
+CERTIFICATES: Final = "certificates"  # admission policies, of which the proof takes these away
+CERTIFICATE_REQUESTS: Final = "certificate-requests"
 
 
 def secret_name(ref: Ref) -> str:
@@ -26,3 +28,8 @@ def secret_name(ref: Ref) -> str:
 def full_host(ref: Ref) -> str:
     """The name in the cluster's DNS by which a workload is called."""
     return f"{ref.name}.{ref.namespace}.{d.CLUSTER_DOMAIN}"
+
+
+def admission_policy(family: str) -> str:
+    """The admission policy for a family of kinds, and its binding."""
+    return f"garrison-{family}"

@@ -25,7 +25,7 @@ from garrison.prove.expect.expected import expected
 from garrison.prove.judge import report
 from garrison.prove.judge.picture import as_svg
 from garrison.prove.kubectl import HOME, Kubectl
-from garrison.prove.look.alone import alone, cluster_id
+from garrison.prove.look.alone import alone, cluster_uid
 from garrison.prove.look.execute import Runner
 from garrison.prove.look.lease import Holder, held
 from garrison.prove.look.phases import controls_of, prove
@@ -74,13 +74,13 @@ def run(graph: Graph, options: argparse.Namespace) -> int:
     _check(graph, image, options.picture)
     started = time.monotonic()
     kubectl = Kubectl(options.context, options.kubeconfig)
-    there = cluster_of(options.cluster) if options.cluster else Cluster()
-    cluster, session = cluster_id(kubectl), Session(kubectl, graph, image, _say, there)
+    cluster = cluster_of(options.cluster) if options.cluster else Cluster()
+    uid, session = cluster_uid(kubectl), Session(kubectl, graph, image, _say, cluster)
     known = short(session.run)
     _consent(kubectl, graph, options)
-    with alone(cluster, known) as before, held(Holder(kubectl, known, _say, before)), cleaned(session):
+    with alone(uid, known) as before, held(Holder(kubectl, known, _say, before)), cleaned(session):
         runner = Runner(session, options.timeout)
-        change = Change(session, runner, options.store_admin, Safe(kubectl, graph, Journal(cluster), _say, there))
+        change = Change(session, runner, options.store_admin, Safe(kubectl, graph, Journal(uid), _say, cluster))
         left, also = change.mend(), change.administrator
         session.start([*probes, *controls], [also] if also and (left or options.drill is not None) else [])
         change.finish(left)

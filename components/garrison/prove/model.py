@@ -16,8 +16,9 @@ from garrison.words import Ref
 Verdict = Literal["allowed", "refused", "error"]  # error: the probe could not be run, which proves nothing
 Layer = Literal["network", "workload", "identity", "authorization", "store", "database", "rbac", "admission"]
 Phase = Literal["closed", "identity open", "network open"]
-Credential = Literal["none", "own", "foreign domain", "foreign authority"]
-Role = Literal["service", "database", "store", "stray", "free", "outside", "api", "deployer", "namespace"]
+Credential = Literal["none", "own", "foreign domain", "foreign authority", "undeclared identity"]
+Name = Literal["uris", "dnsNames", "commonName"]  # the field of a Certificate that holds it
+Role = Literal["service", "database", "store", "stray", "free", "outside", "api", "deployer", "editor", "namespace"]
 
 FREE_PORT = 8080  # where the probe's own listeners wait
 
@@ -33,7 +34,10 @@ class Kind(StrEnum):
     NO_CERTIFICATE = "no certificate"
     WRONG_DOMAIN = "wrong trust domain"
     WRONG_AUTHORITY = "wrong authority"
+    UNDECLARED_IDENTITY = "undeclared identity"
     OLD_TLS = "TLS 1.2"
+    RESUMED = "resumed session"
+    CLAIMED = "claims beside the request"
     APPLICATION_PORT = "application port"
     HEALTH_PORT = "health port"
     IMPOSTOR = "impostor"
@@ -46,6 +50,7 @@ class Kind(StrEnum):
     DATABASE_PORT = "database port"
     LEASED = "leased credentials"
     EXPIRED = "expired lease"
+    OPEN_SESSION = "open session of an ended lease"
     NO_CREDENTIALS = "no credentials"
     WRONG_CERTIFICATE = "wrong certificate"
     # around them
@@ -59,6 +64,9 @@ class Kind(StrEnum):
     PLAIN_POD = "plain pod"
     PRIVILEGED_POD = "privileged pod"
     NODE_PORT = "node port"
+    OWN_IDENTITY = "own identity"
+    ANOTHERS_IDENTITY = "another's identity"
+    REQUEST_BY_HAND = "signing request by hand"
 
 
 class ProveError(GarrisonError):
@@ -84,12 +92,14 @@ class Party:
             "outside": "outside",
             "api": "Kubernetes API",
             "deployer": "deployer",
+            "editor": "editor of an undeclared namespace",
             "namespace": f"namespace {self.namespace}",
         }
         return names.get(self.role) or str(self.ref)
 
 
-FREE, OUTSIDE, API, DEPLOYER = Party("free"), Party("outside"), Party("api"), Party("deployer")
+FREE, OUTSIDE, API = Party("free"), Party("outside"), Party("api")
+DEPLOYER, EDITOR = Party("deployer"), Party("editor")
 
 
 @dataclass(frozen=True)
@@ -107,6 +117,8 @@ class Request:
     tls12: bool = False
     through_proxy: bool = False
     misled: bool = False  # from a pod where the target's name leads to another service
+    resumed: bool = False  # over a session that an earlier connection left
+    claims: bool = False  # with headers that dispute it, to a copy whose application tells what reached it
 
 
 @dataclass(frozen=True)
@@ -120,10 +132,14 @@ class StoreRequest:
 
 @dataclass(frozen=True)
 class Lease:
-    """Enter a database with leased credentials, while the lease is good or after its end."""
+    """Enter a database with leased credentials: while the lease is good, anew after its end, or in an open session.
+
+    Before an end, the holder stands in its way as any holder can: inside, and with something granted that keeps its
+    role from being dropped.
+    """
 
     use: Use
-    expired: bool
+    then: Literal["", "log in again", "go on"] = ""  # after its end
 
 
 @dataclass(frozen=True)
@@ -160,7 +176,19 @@ class Admit:
     what: Kind
 
 
-Attempt = Connect | Request | StoreRequest | Lease | LogIn | Review | Admit
+@dataclass(frozen=True)
+class Certify:
+    """Ask the estate's authority, by dry run, for a certificate with one name; without one, for the asker's own.
+
+    The asker may create Certificates and signing requests in the undeclared namespace, and nothing else.
+    """
+
+    what: Kind
+    field: Name = "uris"
+    name: str = ""
+
+
+Attempt = Connect | Request | StoreRequest | Lease | LogIn | Review | Admit | Certify
 
 
 @dataclass(frozen=True)

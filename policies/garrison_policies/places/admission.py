@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from garrison.defaults import DEPLOYERS, SYSTEM_NAMESPACES
+from garrison.derive.names import CERTIFICATES
 from garrison_policies.exceptions.exempt import covered
 from garrison_policies.exceptions.file import PolicyException
 from garrison_policies.language.expr import at, literal
@@ -83,7 +84,7 @@ FAMILIES = (
     ),
     Family(name="ingresses", kinds=("Ingress",), resources=(("networking.k8s.io", "v1", ("ingresses",)),)),
     Family(
-        name="certificates",
+        name=CERTIFICATES,
         kinds=("Certificate",),
         resources=(("cert-manager.io", "v1", ("certificates",)),),
     ),

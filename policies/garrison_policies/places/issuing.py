@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from garrison import defaults as d
+from garrison.derive.names import CERTIFICATE_REQUESTS
 from garrison_policies.language.expr import literal
 from garrison_policies.places.people import CONTROL_PLANE, ISSUING
 from garrison_policies.places.policy import Mode, binding, policy
@@ -26,7 +27,7 @@ def manifests(issuer: str = d.ISSUER, mode: Mode = "deny") -> list[Json]:
     within = f"object.spec.signerName.startsWith({literal(f'issuers.cert-manager.io/{d.ISSUER_NAMESPACE}.')})"
     made = (
         policy(
-            "certificate-requests",
+            CERTIFICATE_REQUESTS,
             [("cert-manager.io", "v1", ("certificaterequests", "certificaterequests/status"))],
             [_required(f"{asked} || {ISSUING} || {CONTROL_PLANE}", "certificate-request-by-hand")],
             selector={},
@@ -44,7 +45,7 @@ def manifests(issuer: str = d.ISSUER, mode: Mode = "deny") -> list[Json]:
             selector={},
         ),
     )
-    names = ("certificate-requests", "signing-requests")
+    names = (CERTIFICATE_REQUESTS, "signing-requests")
     return [item for one, name in zip(made, names, strict=True) for item in (one, binding(name, mode))]
 
 

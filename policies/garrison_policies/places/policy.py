@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from garrison.defaults import MANAGED_BY, MANAGER, NAMESPACE_LABEL
+from garrison.derive.names import admission_policy
 
 Mode = Literal["deny", "warn"]
 Resources = tuple[str, str, tuple[str, ...]]  # group, version, resources
@@ -44,7 +45,7 @@ def policy(
 
 def binding(name: str, mode: Mode) -> dict[str, Any]:
     """What the policy of that name does with what it refuses."""
-    spec = {"policyName": f"garrison-{name}", "validationActions": ACTIONS[mode]}
+    spec = {"policyName": admission_policy(name), "validationActions": ACTIONS[mode]}
     return _object("ValidatingAdmissionPolicyBinding", name, spec)
 
 
@@ -60,5 +61,5 @@ def _rule(row: Resources, operations: Sequence[str]) -> dict[str, Any]:
 
 
 def _object(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
-    metadata = {"name": f"garrison-{name}", "labels": {MANAGED_BY: MANAGER}}
+    metadata = {"name": admission_policy(name), "labels": {MANAGED_BY: MANAGER}}
     return {"apiVersion": API, "kind": kind, "metadata": metadata, "spec": spec}

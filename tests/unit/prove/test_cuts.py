@@ -8,7 +8,9 @@ from typing import cast
 from hypothesis import given, settings
 
 from garrison import App
+from garrison.cluster import Cluster
 from garrison.derive import render
+from garrison.derive.names import CERTIFICATE_REQUESTS, CERTIFICATES, admission_policy
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
 from garrison.prove.drill.cuts import KINDS, TELLING, Cut, cuts
@@ -16,21 +18,27 @@ from garrison.prove.expect.expected import expected
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.look.opening import CUTS
 from garrison.prove.model import Kind, Request
+from garrison_policies.places import whole
 from unit.estates import DIGEST, apps, shop_app
 
 LAW = settings(max_examples=20)
-PLURAL = {"networkpolicies": "NetworkPolicy", "resourcequotas": "ResourceQuota"}
+BINDING = "ValidatingAdmissionPolicyBinding"
+PLURAL = {"networkpolicies": "NetworkPolicy", "resourcequotas": "ResourceQuota", f"{BINDING.lower()}s": BINDING}
 
 
 class Rendered:
     """What the list asks of a cluster, answered with the manifests of the graph."""
 
     def __init__(self, graph: Graph) -> None:
-        self.manifests = render(graph)
+        self.manifests = [*render(graph), *whole.manifests(graph, Cluster())]
 
     def items(self, kind: str, *, namespace: str = "", selector: str = "") -> list[Manifest]:
         assert selector
-        return [m for m in self.manifests if m["kind"] == PLURAL.get(kind) and m["metadata"]["namespace"] == namespace]
+        return [
+            m
+            for m in self.manifests
+            if m["kind"] == PLURAL.get(kind) and m["metadata"].get("namespace", "") == namespace
+        ]
 
     def get(self, kind: str, name: str, namespace: str = "") -> Manifest:
         wanted = (kind, name, namespace)
@@ -98,3 +106,38 @@ def test_every_service_is_drilled_and_who_has_no_call_has_a_policy_that_can_only
     assert {f"NetworkPolicy {ref} deleted" for ref in called} <= named
     assert not {f"NetworkPolicy {ref} deleted" for ref in lonely} & named
     assert {f"proxy configurations without {cut}" for cut in KINDS} <= named
+
+
+def noticing(graph: Graph, what: str) -> set[Kind]:
+    (cut,) = (cut for cut in listed(graph) if cut.what == what)
+    return {probe.kind for probe in expected(graph) if cut.affected(probe)}
+
+
+def test_each_side_door_is_opened_once_and_what_must_notice_it_is_what_stands_before_it() -> None:
+    graph = shop_app().graph()
+    doors = {
+        f"{BINDING} garrison-certificates deleted": {Kind.ANOTHERS_IDENTITY},
+        f"{BINDING} garrison-certificate-requests deleted": {Kind.REQUEST_BY_HAND},
+        "secret store database/roles/bank.ledger.writer without an end": {Kind.EXPIRED, Kind.OPEN_SESSION},
+        "proxy configurations without callers' names": {Kind.UNDECLARED_IDENTITY},
+        "proxy configurations without whole handshakes": {Kind.RESUMED},
+        "proxy configurations without removal of claims": {Kind.CLAIMED},
+    }
+    assert {what: noticing(graph, what) for what in doors} == doors
+
+
+def test_the_names_of_the_policies_that_are_taken_away_are_those_that_admission_makes() -> None:
+    made = {m["metadata"]["name"]: m for m in whole.manifests(shop_app().graph(), Cluster()) if m["kind"] != BINDING}
+    for family, resource in ((CERTIFICATES, "certificates"), (CERTIFICATE_REQUESTS, "certificaterequests")):
+        rules = made[admission_policy(family)]["spec"]["matchConstraints"]["resourceRules"]
+        assert resource in {name for rule in rules for name in rule["resources"]}
+
+
+def test_where_the_copies_tell_the_copies_are_made_anew_and_nobody_is_restarted() -> None:
+    graph = shop_app().graph()
+    cuts = {cut.what.removeprefix("proxy configurations without "): cut for cut in listed(graph)}
+    claims, name = cuts["removal of claims"], cuts["callee's name"]
+    assert claims.copies == claims.everyone != ()
+    assert (claims.variant, name.variant) == ("", "-misled")
+    assert (claims.restart, name.restart) == ((), ())
+    assert cuts["whole handshakes"].restart, "the control: what live pods demand is read when they start"

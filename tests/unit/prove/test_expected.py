@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from garrison import App
 from garrison import defaults as d
 from garrison.model.graph import Graph, Operation
-from garrison.prove.expect.expected import expected
+from garrison.prove.expect.expected import expected, sources
 from garrison.prove.expect.samples import covers, declared, sample, undeclared
-from garrison.prove.model import Connect, Probe, Request
+from garrison.prove.model import Certify, Connect, Kind, Probe, Request
 from garrison.words import Ref
 from unit.estates import DIGEST, apps, empty_app, shop_app
 
@@ -58,7 +58,7 @@ def test_each_declared_operation_is_tried_through_the_proxy_and_with_the_own_cer
 def test_no_request_that_must_be_refused_is_covered_by_a_declaration(app: App) -> None:
     graph = app.graph()
     for probe in expected(graph):
-        if probe.layers == {"authorization"} and isinstance(probe.attempt, Request):
+        if probe.layers == {"authorization"} and isinstance(probe.attempt, Request) and not probe.attempt.claims:
             mine = declared(graph, probe.source.ref, probe.target.ref)
             assert not any(covers(operation, probe.attempt.operation) for operation in mine)
 
@@ -112,6 +112,43 @@ def test_at_targets_without_demands_only_declared_pairs_pass(app: App) -> None:
         if probe.phase == "identity open":
             assert (probe.expected == "allowed") == ((probe.source.ref, probe.target.ref) in pairs)
             assert probe.expected == "allowed" or probe.layers == {"network"}
+
+
+@LAW
+@given(apps())
+def test_every_declared_pair_is_tried_with_claims_and_an_old_session_and_no_other(app: App) -> None:
+    graph = app.graph()
+    pairs = {(call.caller, call.callee) for call in graph.calls}
+    for kind, layer in ((Kind.CLAIMED, "authorization"), (Kind.RESUMED, "identity")):
+        mine = [p for p in expected(graph) if p.kind == kind]
+        assert {(p.source.ref, p.target.ref) for p in mine} == pairs
+        assert len(mine) == len(pairs)
+        assert {(p.phase, p.layers) for p in mine} <= {("closed", frozenset({layer}))}
+
+
+@LAW
+@given(apps())
+def test_an_identity_of_nobody_is_shown_to_every_callee_by_whoever_has_none(app: App) -> None:
+    graph = app.graph()
+    shown = {(p.source, p.target.ref) for p in expected(graph) if p.kind == Kind.UNDECLARED_IDENTITY}
+    nobodies = {source for source in sources(graph) if source.role != "service"}
+    assert shown == {(source, call.callee) for source in nobodies for call in graph.calls}
+
+
+@LAW
+@given(apps())
+def test_every_name_that_opens_something_is_asked_for_beside_the_own_one(app: App) -> None:
+    graph = app.graph()
+    asked = {p.attempt.name: p for p in expected(graph) if isinstance(p.attempt, Certify)}
+    names = {graph.spiffe_id(service.ref) for service in graph.services}
+    names |= {f"{database.ref.name}.{database.ref.namespace}.svc" for database in graph.databases}
+    if graph.uses or graph.reads:
+        names |= {"openbao", "openbao.openbao.svc"}
+    assert {name for name, p in asked.items() if p.kind == Kind.ANOTHERS_IDENTITY} == names
+    own, by_hand = (
+        [p for p in expected(graph) if p.kind == kind] for kind in (Kind.OWN_IDENTITY, Kind.REQUEST_BY_HAND)
+    )
+    assert [p.expected for p in own + by_hand] == ["allowed", "refused"]
 
 
 @LAW
@@ -174,6 +211,7 @@ def test_the_estate_has_the_secret_and_database_probes_of_the_issue() -> None:
         "TLS 1.2",
         "leased credentials",
         "expired lease",
+        "open session of an ended lease",
         "wrong certificate",
         "no credentials",
     }

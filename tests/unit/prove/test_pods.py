@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from garrison.manifest import Manifest
 from garrison.model.graph import Graph
 from garrison.prove.drill.cuts import KINDS
 from garrison.prove.kubectl import Kubectl
-from garrison.prove.look import forge, opening, pods
+from garrison.prove.look import certify, forge, opening, pods
 from garrison.prove.look.session import Session
 from garrison.prove.model import FREE, Kind, Party, ProveError
 from garrison.words import Ref
@@ -163,9 +164,9 @@ def test_each_cut_takes_out_what_the_mesh_layer_put_in(graph: Graph) -> None:
 
 @pytest.mark.parametrize("cut", [cut for cut, kind in KINDS.items() if kind != Kind.IMPOSTOR])
 def test_a_cut_changes_what_callers_meet_and_nothing_else(cut: str, graph: Graph) -> None:
-    data: dict[str, str] = find(graph, "ConfigMap", "orders-proxy", "shop")["data"]
-    before, after = json.loads(data["envoy.json"]), json.loads(opening.without(cut, data)["envoy.json"])
-    assert before != after
+    called, caller = (find(graph, "ConfigMap", f"{name}-proxy", "shop")["data"] for name in ("catalog", "orders"))
+    assert json.loads(opening.without(cut, called)["envoy.json"]) != json.loads(called["envoy.json"])
+    before, after = json.loads(caller["envoy.json"]), json.loads(opening.without(cut, caller)["envoy.json"])
     assert before["static_resources"]["clusters"] == after["static_resources"]["clusters"]
     rest = [item for item in before["static_resources"]["listeners"] if item["name"] != "inbound"]
     assert rest == [item for item in after["static_resources"]["listeners"] if item["name"] != "inbound"]
@@ -187,6 +188,17 @@ def test_forged_certificates_are_a_foreign_domain_by_our_authority_and_our_name_
         "ClusterIssuer": ["spiffe://evil.example/ns/shop/sa/orders"],
         "Issuer": ["spiffe://estate.example/ns/shop/sa/orders"],
     }
+
+
+def test_an_identity_of_nobody_is_good_and_in_no_graph(graph: Graph) -> None:
+    item = certify.own_identity(graph, "garrison-probe-a1b2c3", "garrison")
+    (uri,) = item["spec"]["uris"]
+    assert uri == "spiffe://estate.example/ns/garrison-probe-a1b2c3/sa/garrison-probe"
+    assert uri not in {graph.spiffe_id(service.ref) for service in graph.services}
+    pair = {"tls.crt": b64encode(b"certificate").decode(), "tls.key": b64encode(b"key").decode()}
+    found = forge.read([{"metadata": {"name": item["spec"]["secretName"]}, "data": pair}], [])
+    assert found == {("undeclared identity", forge.NOBODY): forge.KeyPair("certificate", "key")}
+    assert forge.read([], []) == {}, "where nobody asked for one"
 
 
 def test_an_authority_that_signs_for_nobody_else_is_respected(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,19 +9,24 @@ import ssl
 import struct
 import subprocess
 import sys
+import threading
+from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+from garrison import defaults as d
 from garrison.model.graph import Operation, Use
 from garrison.prove.judge import classify
+from garrison.prove.look import world
 from garrison.prove.model import Connect, Lease, LogIn, Request, Seen
 from garrison.words import Ref
 from prober import postgres, store
 from prober.batch import observe, run
 from prober.net import AttemptError
 from prober.scram import Scram
+from prober.serve import Handler
 from unit.prove.conftest import CALLEE, CALLER, Authority, http, serving
 
 TIMEOUT = 2.0
@@ -161,6 +166,38 @@ def test_an_unknown_action_is_a_crash_and_the_batch_goes_on(mutual: ssl.SSLConte
     assert second["status"] == 200
 
 
+@pytest.mark.parametrize(("tickets", "verdict"), [(2, "allowed"), (0, "refused")])
+def test_a_session_that_is_resumed_is_seen(
+    tickets: int, verdict: str, authority: Authority, mutual: ssl.SSLContext
+) -> None:
+    mutual.num_tickets = tickets
+    resumed = Request(GET, credential="own", resumed=True)
+    with serving(http("200 OK", "{}"), mutual) as port:
+        found = observe(request(port, **own(authority)) | {"action": "resume"}, TIMEOUT)
+        assert classify.read(resumed, found).verdict == verdict, found
+        nobody = observe(request(port) | {"action": "resume"}, TIMEOUT)
+        assert classify.read(resumed, nobody).verdict == "error", "the control: without an answer nothing is known"
+
+
+def test_the_stand_in_application_tells_which_headers_a_claim_came_by() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_address[1]
+        spec = request(port) | {"method": "POST", "body": "x", "headers": {"x-fine": "y"}}
+        claims = Request(GET, claims=True)
+        assert classify.read(claims, observe(spec, TIMEOUT)).verdict == "refused"
+        everything = observe(spec | {"headers": dict.fromkeys(world.CLAIMS, world.CLAIM)}, TIMEOUT)
+        server.shutdown()
+    assert json.loads(everything["body"])["heard"] == list(world.CLAIMS), "and none is cut off"
+    assert classify.read(claims, everything).verdict == "allowed"
+
+
+def test_every_family_of_headers_that_dispute_a_request_is_claimed_or_kept_from_the_peer() -> None:
+    """Those of the callee's own list that a probe tries: one for the method, the path, the host, the peer, the name."""
+    removed = {c for c in world.CLAIMS if c in d.DISPUTED_HEADERS or c.startswith(d.DISPUTED_PREFIXES)}
+    assert set(world.CLAIMS) - removed == {"host"}, "which is set anew"
+
+
 # --- PostgreSQL ------------------------------------------------------------------------------------------------------
 
 
@@ -214,14 +251,15 @@ def test_a_database_without_tls_is_seen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expired", "seen"),
+    ("then", "seen"),
     [
-        (False, Seen("refused", "network", "rejected by ICMP")),
-        (True, Seen("error", None, "crash: a fresh lease was not accepted: none: icmp")),
+        ("", Seen("refused", "network", "rejected by ICMP")),
+        ("log in again", Seen("error", None, "crash: a fresh lease was not accepted: none: icmp")),
+        ("go on", Seen("error", None, "crash: a fresh lease was not accepted: none: icmp")),
     ],
 )
 def test_a_fresh_lease_that_is_stopped_is_a_finding_unless_it_is_the_control(
-    expired: bool, seen: Seen, monkeypatch: pytest.MonkeyPatch
+    then: Literal["", "log in again", "go on"], seen: Seen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def answer(_: Any, __: float, ___: str, method: str, path: str, ____: object) -> tuple[int, dict[str, Any]]:
         asked.append(f"{method} {path}")
@@ -232,10 +270,17 @@ def test_a_fresh_lease_that_is_stopped_is_a_finding_unless_it_is_the_control(
 
     asked: list[str] = []
     monkeypatch.setattr(store, "request", answer)
-    monkeypatch.setattr(postgres, "attempt", stopped)
+    monkeypatch.setattr(postgres, "connect", stopped)
     who = {"role": "r", "jwt": "j"}
-    spec = {"action": "lease", **who, "path": "database/creds/c", "admin": who, "database": {}, "expired": expired}
-    lease = Lease(Use(Ref("bank", "payments"), Ref("bank", "ledger"), "writer"), expired=expired)
+    spec = {
+        "action": "lease",
+        **who,
+        "path": "database/creds/c",
+        "admin": who,
+        "database": {"host": "", "port": 0},
+        "then": then,
+    }
+    lease = Lease(Use(Ref("bank", "payments"), Ref("bank", "ledger"), "writer"), then)
     assert classify.read(lease, observe(spec, 1.0)) == seen
     assert asked[-1] == "PUT sys/leases/revoke-prefix/l", "the lease is ended all the same"
 

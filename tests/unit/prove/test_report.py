@@ -72,12 +72,48 @@ def test_observations_are_read_as(attempt: Connect, seen: dict[str, object], ver
 
 
 def test_leases_are_refused_by_the_database_and_nothing_else(graph: Graph) -> None:
-    lease = Lease(graph.uses[0], expired=True)
+    lease = Lease(graph.uses[0], "log in again")
     gone = classify.read(lease, observation("sql", "28P01 password authentication failed"))
     assert (gone.verdict, gone.layer) == ("refused", "database")
     assert classify.read(lease, observation("sql")).verdict == "allowed"
     assert classify.read(lease, observation("sql", "53300 too many connections")).verdict == "error"
     assert classify.read(lease, observation("store", "no lease", 403)).layer == "store"
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [
+        ("57P01 terminating connection due to administrator command", "refused"),
+        ("closed", "refused"),
+        ("57014 canceling statement due to user request", "error"),
+        ("silence", "error"),
+    ],
+)
+def test_only_an_ended_session_is_the_end_of_an_open_one(graph: Graph, error: str, verdict: str) -> None:
+    lease = Lease(graph.uses[0], "go on")
+    found = classify.read(lease, observation("session", error))
+    assert (found.verdict, found.layer) == (verdict, "database" if verdict == "refused" else None)
+    assert classify.read(lease, observation("sql")).verdict == "allowed"
+
+
+def test_only_the_copys_application_says_that_it_heard_no_claim() -> None:
+    claims = Request(Operation("GET", "/"), credential="own", claims=True)
+    none = classify.read(claims, observation("http", status=200, body='{"prober": "here", "heard": []}'))
+    assert (none.verdict, none.layer) == ("refused", "authorization")
+    some = classify.read(claims, observation("http", status=200, body='{"heard": ["host", "x-original-url"]}'))
+    assert (some.verdict, some.reason) == ("allowed", "the application heard host, x-original-url")
+    for body in ("RBAC: access denied", '{"title": "no such item"}', "[]", ""):
+        assert classify.read(claims, observation("http", status=403, body=body)).verdict == "error"
+    assert classify.read(claims, observation("tls", "closed")).verdict == "error"
+    assert classify.read(claims, observation("none", "timeout")).layer == "network"
+
+
+def test_a_session_is_refused_only_by_a_whole_handshake() -> None:
+    resumed = Request(Operation("GET", "/"), credential="own", resumed=True)
+    whole = classify.read(resumed, observation("tls", "whole handshake", 200))
+    assert (whole.verdict, whole.layer) == ("refused", "identity")
+    assert classify.read(resumed, observation("http", status=200)).verdict == "allowed"
+    assert classify.read(resumed, observation("tls", "alert: tlsv13_alert_certificate_required")).verdict == "error"
 
 
 def test_a_failed_hop_of_the_callers_proxy_is_told_by_its_reason() -> None:
@@ -280,7 +316,7 @@ def test_the_proxys_own_log_says_why_a_callee_was_not_reached() -> None:
 
 def test_names_of_any_length_fit_into_the_picture(graph: Graph) -> None:
     root = ElementTree.fromstring(as_svg(as_declared(graph), "title"))
-    longest = max(len(str(r.probe.source)) for r in as_declared(graph))
+    longest = max(len(str(source)) for source, _ in report.matrix(as_declared(graph)))
     label = next(e for e in root.iter() if e.get("text-anchor") == "end" and len(e.text or "") == longest)
     assert float(label.attrib["x"]) > 7 * longest
     assert as_svg([], "nothing").startswith("<svg")

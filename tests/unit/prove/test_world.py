@@ -11,8 +11,9 @@ from garrison import defaults as d
 from garrison.model.graph import Graph
 from garrison.prove.expect.expected import expected
 from garrison.prove.look.forge import KeyPair
+from garrison.prove.look.session import at_copy
 from garrison.prove.look.world import ADMIN, Place, Spec, World, impersonated, specs, subjects
-from garrison.prove.model import Admit, Lease, LogIn, Party, Probe, ProveError, Request, Review
+from garrison.prove.model import Admit, Certify, Lease, LogIn, Party, Probe, ProveError, Request, Review
 from garrison.words import Ref
 
 
@@ -20,7 +21,8 @@ def tool_probes(graph: Graph) -> list[Probe]:
     return [
         p
         for p in expected(graph)
-        if p.source.role not in ("outside", "deployer") and not isinstance(p.attempt, Review | Admit)
+        if p.source.role not in ("outside", "deployer", "editor")
+        and not isinstance(p.attempt, Review | Admit | Certify)
     ]
 
 
@@ -31,14 +33,15 @@ def world(graph: Graph) -> World:
     forged = {
         (p.attempt.credential, impersonated(p, graph)): KeyPair(f"-----BEGIN {p.attempt.credential}", "key")
         for p in probes
-        if isinstance(p.attempt, Request | LogIn) and p.attempt.credential.startswith("foreign")
+        if isinstance(p.attempt, Request | LogIn) and p.attempt.credential not in ("none", "own")
     }
     tokens = {subject: f"token of {subject}" for p in probes for subject in subjects(p, ADMIN)}
     addresses = {
         party: (Place(f"192.0.2.{i}", "a"), Place(f"192.0.2.{i + 100}", "b")) for i, party in enumerate(places)
     }
     opened = {party: (Place(f"198.51.100.{i}"),) for i, party in enumerate(places)}
-    return World(graph, addresses, opened, forged, tokens)
+    copies = {party: (Place(f"203.0.113.{i}"),) for i, party in enumerate(places)}
+    return World(graph, addresses, opened, copies, forged, tokens)
 
 
 def spec(probe: Probe, world: World) -> Spec:
@@ -51,7 +54,7 @@ def test_every_replica_of_a_target_is_tried_and_through_a_proxy_whichever_it_tak
         found = [one["database"] if isinstance(probe.attempt, Lease) else one for one in specs(probe, world).values()]
         hosts = [one["host"] for one in found]
         through = isinstance(probe.attempt, Request) and probe.attempt.through_proxy
-        known = world.opened if probe.phase == "identity open" else world.addresses
+        known = world.opened if probe.phase == "identity open" else world.copies if at_copy(probe) else world.addresses
         assert hosts == (["127.0.0.1"] if through else [place.address for place in known[probe.target]])
 
 
@@ -115,7 +118,7 @@ def test_a_lease_is_taken_used_and_ended_with_tokens_of_the_service_and_the_admi
     graph: Graph, world: World
 ) -> None:
     leases = [p for p in tool_probes(graph) if isinstance(p.attempt, Lease)]
-    assert {p.attempt.expired for p in leases if isinstance(p.attempt, Lease)} == {True, False}
+    assert {p.attempt.then for p in leases if isinstance(p.attempt, Lease)} == {"", "log in again", "go on"}
     for probe in leases:
         found = spec(probe, world)
         assert found["jwt"] == world.tokens[str(probe.source), d.STORE_AUDIENCE]
@@ -126,4 +129,4 @@ def test_a_lease_is_taken_used_and_ended_with_tokens_of_the_service_and_the_admi
 def test_a_target_without_a_ready_pod_is_said_so(graph: Graph, world: World) -> None:
     probe = next(p for p in tool_probes(graph) if p.target == Party("service", "shop", "catalog"))
     with pytest.raises(ProveError, match="shop/catalog has no ready pod"):
-        spec(probe, World(graph, {}, {}, world.forged, world.tokens, Ref("a", "b")))
+        spec(probe, World(graph, {}, {}, {}, world.forged, world.tokens, Ref("a", "b")))

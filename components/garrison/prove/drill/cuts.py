@@ -8,8 +8,15 @@ from dataclasses import dataclass, field
 
 from garrison import defaults as d
 from garrison.derive.mesh import config_ref
-from garrison.derive.names import ACCESS_RULES, DEFAULT_DENY, SERVER_SETTINGS
-from garrison.derive.secrets import StoreObject, store_objects
+from garrison.derive.names import (
+    ACCESS_RULES,
+    CERTIFICATE_REQUESTS,
+    CERTIFICATES,
+    DEFAULT_DENY,
+    SERVER_SETTINGS,
+    admission_policy,
+)
+from garrison.derive.secrets import StoreObject, lease_role, store_objects
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
 from garrison.model.names import database_config
@@ -17,7 +24,8 @@ from garrison.prove.drill.keep import name
 from garrison.prove.expect.expected import expected, namespaces
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.look.opening import anywhere, without
-from garrison.prove.model import API, Kind, Layer, Party, Probe, Review
+from garrison.prove.look.pods import Variant
+from garrison.prove.model import API, Kind, Layer, Lease, Party, Probe, Review
 from garrison.words import Ref
 
 Affected = Callable[[Probe], bool]
@@ -27,8 +35,12 @@ KINDS = {  # the probe that must notice each cut of a proxy's configuration
     "client certificate": Kind.NO_CERTIFICATE,
     "trust domain": Kind.WRONG_DOMAIN,
     "TLS version": Kind.OLD_TLS,
+    "callers' names": Kind.UNDECLARED_IDENTITY,
+    "whole handshakes": Kind.RESUMED,
+    "removal of claims": Kind.CLAIMED,  # heard by the applications of the run's own copies
     "callee's name": Kind.IMPOSTOR,  # what callers demand; the others are demanded of them
 }
+AFTER_THE_HANDSHAKE = (Kind.UNDECLARED, Kind.UNDECLARED_IDENTITY, Kind.CLAIMED)
 TELLING = (  # one kind for each way through the network; all connect anew: a policy spares connections that exist
     Kind.DIRECT,
     Kind.NO_CERTIFICATE,
@@ -39,6 +51,7 @@ TELLING = (  # one kind for each way through the network; all connect anew: a po
     Kind.OWN_PATH,
 )
 EVERY_VERB = ("get", "list", "watch", "create", "update", "patch", "delete")  # one by one: "*" is refused at admission
+LEASES = "database/roles/"  # at the secret store
 OPEN_DOOR = "host all all all trust\n"
 
 
@@ -54,7 +67,8 @@ class Cut:
     store: StoreObject | None = None
     weaker_store: StoreObject | None = None
     restart: tuple[Ref, ...] = ()
-    misled: tuple[Party, ...] = ()  # callers whose misled copies are made anew: they read the configuration, too
+    copies: tuple[Party, ...] = ()  # whose copies are made anew: they read the configuration, too
+    variant: Variant = ""
     open_network: bool = False
     everyone: tuple[Party, ...] = field(default=())
     """Targets at each of which the cut must be noticed; with none, one notice is enough."""
@@ -121,12 +135,13 @@ def _proxies(graph: Graph, kubectl: Kubectl, probes: Collection[Probe]) -> Itera
         affected = _of_kind(kind)
         mine = [probe for probe in probes if affected(probe)]
         everyone = tuple(sorted({probe.target for probe in mine}))
-        misled = tuple(sorted({probe.source for probe in mine})) if kind == Kind.IMPOSTOR else ()
-        restart = () if misled else tuple(party.ref for party in everyone)
-        originals = tuple(configs[party.ref] for party in misled or everyone)
+        callers = tuple(sorted({probe.source for probe in mine})) if kind == Kind.IMPOSTOR else ()
+        copies = callers or (everyone if kind == Kind.CLAIMED else ())
+        restart = () if copies else tuple(party.ref for party in everyone)
+        originals = tuple(configs[party.ref] for party in copies or everyone)
         weaker = tuple({**live, "data": without(cut, live["data"])} for live in originals)
         what = f"proxy configurations without {cut}"
-        layer: Layer = "authorization" if cut == "authorisation" else "identity"
+        layer: Layer = "authorization" if kind in AFTER_THE_HANDSHAKE else "identity"
         if mine:
             yield Cut(
                 what,
@@ -135,7 +150,8 @@ def _proxies(graph: Graph, kubectl: Kubectl, probes: Collection[Probe]) -> Itera
                 originals,
                 weaker,
                 restart=restart,
-                misled=misled,
+                copies=copies,
+                variant="-misled" if callers else "",
                 open_network=True,
                 everyone=everyone,
             )
@@ -177,6 +193,10 @@ def _at_database(ref: Ref) -> Affected:
 
 def _store(graph: Graph) -> Iterator[Cut]:
     for item in store_objects(graph):
+        if item.path.startswith(LEASES):
+            endless = StoreObject(item.path, {**item.body, "revocation_statements": ["SELECT 1;"]})
+            what = f"secret store {item.path} without an end"
+            yield Cut(what, "database", _ended(item.path), store=item, weaker_store=endless)
         if item.path.startswith("sys/policies/acl/"):
             wide = StoreObject(item.path, {"policy": f'{item.body["policy"]}\npath "*" {{ capabilities = ["read"] }}'})
             yield _store_cut(item, wide, "opened")
@@ -186,6 +206,14 @@ def _store(graph: Graph) -> Iterator[Cut]:
             yield _store_cut(item, StoreObject(item.path, {**item.body, **anyone}), "for every service account")
             yield _store_cut(item, StoreObject(item.path, {**item.body, "audience": ""}), "for every audience")
             yield _store_cut(item, None, "deleted")
+
+
+def _ended(path: str) -> Affected:
+    def affected(probe: Probe) -> bool:
+        lease = probe.attempt
+        return isinstance(lease, Lease) and bool(lease.then) and LEASES + lease_role(lease.use) == path
+
+    return affected
 
 
 def _store_cut(item: StoreObject, weaker: StoreObject | None, how: str) -> Cut:
@@ -209,6 +237,15 @@ def _admission(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
         yield Cut(f"{name(live)} without Pod Security", "admission", affected, (*policies, live), (weaker,))
         for quota in kubectl.items("resourcequotas", namespace=namespace, selector=ours):
             yield Cut(f"{name(quota)} deleted", "admission", affected, (*policies, quota))
+    noticed = {CERTIFICATES: Kind.ANOTHERS_IDENTITY, CERTIFICATE_REQUESTS: Kind.REQUEST_BY_HAND}
+    for family, kind in noticed.items():
+        for live in policies:
+            if live["metadata"]["name"] == admission_policy(family):
+                yield Cut(f"{name(live)} deleted", "admission", _asked(kind), (live,))
+
+
+def _asked(kind: Kind) -> Affected:
+    return lambda probe: probe.kind == kind
 
 
 def _at_namespace(namespace: str) -> Affected:

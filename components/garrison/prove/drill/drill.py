@@ -52,14 +52,14 @@ class Drill:
     def _one(self, cut: Cut, probes: Sequence[Probe]) -> Finding:
         mine = [probe for probe in probes if cut.affected(probe)]
         with self.session.open_network() if cut.open_network else nullcontext():
-            self.session.mislead_anew(cut.misled)  # the pods they are sent to may have been replaced since
+            self.session.anew(cut.copies, cut.variant)  # the pods they are sent to may have been replaced since
             before = [result for result in settled(mine, self._run, patience=RECOVERY_SECONDS) if not result.ok]
             if before or not mine:
                 raise ProveError(f"{cut.what}: {sentence(before[0]) if before else 'no probe concerns it'}")
             with self.change.made(cut):
-                self.session.mislead_anew(cut.misled)
+                self.session.anew(cut.copies, cut.variant)
                 seen = self._until_noticed(cut, mine)
-            self.session.mislead_anew(cut.misled)
+            self.session.anew(cut.copies, cut.variant)
             back = settled(mine, self._run, patience=RECOVERY_SECONDS)
         wrong = [result for result in seen if gave_way(result)]
         missed = tuple(str(p) for p in cut.everyone if not any(r.probe.target == p for r in wrong))

@@ -33,12 +33,12 @@ class Kept:
 class Journal:
     """One file a cluster, of this user alone."""
 
-    cluster: str
+    uid: str  # of the cluster
 
     @property
     def path(self) -> Path:
         state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-        return Path(state) / "garrison-prove" / f"drill-{self.cluster}.json"
+        return Path(state) / "garrison-prove" / f"drill-{self.uid}.json"
 
     def write(self, token: str, kept: Kept) -> None:
         """Before anything is changed; `token` is what the record on the cluster is known by."""

@@ -42,7 +42,7 @@ class Safe:
     graph: Graph
     journal: Journal
     say: Callable[[str], None]
-    there: Cluster = field(default_factory=Cluster)
+    cluster: Cluster = field(default_factory=Cluster)
 
     def save(self, kept: Kept) -> None:
         """Before anything is changed: whole on this machine, then by name on the cluster."""
@@ -119,7 +119,7 @@ class Safe:
 
     def _derived(self, entries: list[dict[str, str]]) -> list[Original]:
         """The objects as the graph derives them, now."""
-        known = {keep.name(item): item for item in render(self.graph, self.there)}
+        known = {keep.name(item): item for item in render(self.graph, self.cluster)}
         found = [Original(known[_words(e)], e["manager"]) for e in entries if _words(e) in known]
         rest = [entry for entry in entries if _words(entry) not in known]
         lost = [

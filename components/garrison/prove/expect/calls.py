@@ -26,6 +26,8 @@ def between(graph: Graph, source: Party, target: Party) -> Iterator[Probe]:
     """With every layer in place: an undeclared pair meets the network first, a declared one what comes after it."""
     operations = declared(graph, source.ref, target.ref)
     yield from _allowed(source, target, operations)
+    for way in _declared_ways(operations):
+        yield _probe(source, target, way, way.stopped_by, "closed")
     for way in _ways(graph, source, target):
         past_network = operations and way.port == d.MTLS_PORT
         layer = way.stopped_by if past_network and way.stopped_by else "network"
@@ -39,12 +41,21 @@ def identity_alone(graph: Graph, source: Party, target: Party) -> Iterator[Probe
         seen_closed = known and way.port == d.MTLS_PORT  # the network never stood in the way of these
         if way.stopped_by and not seen_closed:
             yield _probe(source, target, way, way.stopped_by, "network open")
+    yield from _undeclared(graph, source, target)
     yield from _misled(graph, source, target)
 
 
 def impostor(graph: Graph, caller: Ref, callee: Ref) -> Ref | None:
     """A service that can stand where the callee should be, with a good certificate in its own name."""
     return next((s.ref for s in graph.services if s.ref not in (caller, callee)), None)
+
+
+def _undeclared(graph: Graph, source: Party, target: Party) -> Iterator[Probe]:
+    """What the estate's own authority gives in any namespace is a name of the trust domain, and of nobody it knows."""
+    if source.role != "service" and target.ref in graph.calls_to:
+        request = Request(served(graph, target.ref)[0], credential="undeclared identity")
+        way = Way(Kind.UNDECLARED_IDENTITY, d.MTLS_PORT, request, "authorization")
+        yield _probe(source, target, way, "authorization", "network open")
 
 
 def _misled(graph: Graph, source: Party, target: Party) -> Iterator[Probe]:
@@ -81,6 +92,15 @@ def _allowed(source: Party, target: Party, operations: tuple[Operation, ...]) ->
             (Kind.DIRECT, Request(sample(operation), credential="own")),
         ):
             yield Probe(source, target, d.MTLS_PORT, kind, request, operation=str(operation))
+
+
+def _declared_ways(operations: tuple[Operation, ...]) -> Iterator[Way]:
+    """What must not work although the operation is declared; one operation is enough."""
+    for operation in map(sample, operations[:1]):
+        resumed = Request(operation, credential="own", resumed=True)
+        yield Way(Kind.RESUMED, d.MTLS_PORT, resumed, "identity")
+        claimed = Request(operation, credential="own", claims=True)
+        yield Way(Kind.CLAIMED, d.MTLS_PORT, claimed, "authorization")
 
 
 def _ways(graph: Graph, source: Party, target: Party) -> Iterator[Way]:

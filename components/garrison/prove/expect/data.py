@@ -91,10 +91,11 @@ def _store(
 
 def _leases(source: Party, target: Party, use: Use) -> Iterator[Probe]:
     operation = f"log in as {use.role}"
-    good, ended = Lease(use, expired=False), Lease(use, expired=True)
-    yield Probe(source, target, d.DATABASE_PORT, Kind.LEASED, good, operation=operation)
+    yield Probe(source, target, d.DATABASE_PORT, Kind.LEASED, Lease(use), operation=operation)
     refused: frozenset[Layer] = frozenset({"database"})
-    yield Probe(source, target, d.DATABASE_PORT, Kind.EXPIRED, ended, refused, operation=operation)
+    again, on = Lease(use, "log in again"), Lease(use, "go on")
+    for kind, attempt in ((Kind.EXPIRED, again), (Kind.OPEN_SESSION, on)):
+        yield Probe(source, target, d.DATABASE_PORT, kind, attempt, refused, operation=operation)
 
 
 def _wrong_log_ins(source: Party, target: Party, phase: Phase) -> Iterator[Probe]:

@@ -10,12 +10,15 @@ from garrison.prove.expect import calls, data, rights
 from garrison.prove.model import (
     API,
     DEPLOYER,
+    EDITOR,
     FREE,
     FREE_PORT,
     Admit,
+    Certify,
     Connect,
     Kind,
     Layer,
+    Name,
     Party,
     Probe,
 )
@@ -104,10 +107,27 @@ def _api_server(graph: Graph) -> Iterator[Probe]:
             layers = NOT_REFUSED if permitted else RBAC
             kind = Kind.PERMISSION if permitted else Kind.SERVICE_ACCOUNT
             yield Probe(account, API, API_PORT, kind, review, layers, operation=str(review))
+    yield from _identities(graph)
     for name in graph.namespaces:
         target = Party("namespace", name)
         for attempt, layers in ADMISSION:
             yield Probe(DEPLOYER, target, API_PORT, attempt.what, attempt, layers, operation=f"create a {attempt.what}")
+
+
+def _identities(graph: Graph) -> Iterator[Probe]:
+    """Whoever may ask for certificates somewhere gets the names of that namespace, and nobody's of the estate."""
+    own, by_hand = Certify(Kind.OWN_IDENTITY), Certify(Kind.REQUEST_BY_HAND)
+    yield Probe(EDITOR, API, API_PORT, own.what, own, operation="ask for its own identity")
+    found: list[tuple[Name, str]] = [("uris", graph.spiffe_id(service.ref)) for service in graph.services]
+    hosts = [database.ref for database in graph.databases]
+    if graph.uses or graph.reads:
+        hosts.append(data.STORE.ref)
+        found.append(("commonName", data.STORE.name))  # by which databases know the store
+    found += [("dnsNames", f"{ref.name}.{ref.namespace}.svc") for ref in hosts]
+    for field, name in found:
+        attempt = Certify(Kind.ANOTHERS_IDENTITY, field, name)
+        yield Probe(EDITOR, API, API_PORT, attempt.what, attempt, REFUSED, operation=f"ask for {name}")
+    yield Probe(EDITOR, API, API_PORT, by_hand.what, by_hand, REFUSED, operation="ask without a Certificate")
 
 
 def _network_alone(graph: Graph) -> Iterator[Probe]:

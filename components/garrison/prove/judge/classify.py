@@ -5,6 +5,7 @@ The rule of the house: what is not clearly a refusal is not a refusal. Anything 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from garrison.prove.model import Attempt, Connect, Layer, Lease, LogIn, Request,
 RBAC_BODY = "RBAC: access denied"  # the body of Envoy's RBAC filter, which no application sends
 PROXY_BODIES = ("upstream connect error", "no healthy upstream", "upstream request timeout")
 TLS_WANTED = "HTTP request to an HTTPS server"  # Go's answer to plaintext at a TLS port
+WHOLE = "whole handshake"
+ENDED = "57P01"  # SQLSTATE: admin_shutdown
 NO_WAY_IN = "28"  # SQLSTATE class 28: invalid authorization specification
 
 
@@ -26,6 +29,10 @@ def read(attempt: Attempt, observation: Mapping[str, Any]) -> Seen:
     match attempt:
         case Connect():
             return Seen("allowed", None, "connected")
+        case Request(claims=True):
+            return _claimed(observation, stage, error)
+        case Request(resumed=True):
+            return _resumed(stage, error)
         case Request():
             return _request(attempt, observation, stage, error)
         case StoreRequest():
@@ -58,6 +65,27 @@ def _request(attempt: Request, observation: Mapping[str, Any], stage: str, error
     return Seen("allowed", None, f"answered {status}")
 
 
+def _claimed(observation: Mapping[str, Any], stage: str, error: str) -> Seen:
+    """Only a request that reached the copy's application tells what it heard."""
+    try:
+        heard = json.loads(observation["body"])["heard"]
+    except (ValueError, KeyError, TypeError):
+        return Seen(
+            "error", None, f"no answer of the copy's application: {stage} {observation['status']} {error}".strip()
+        )
+    if heard:
+        return Seen("allowed", None, f"the application heard {', '.join(heard)}")
+    return Seen("refused", "authorization", "the application heard none of the claims")
+
+
+def _resumed(stage: str, error: str) -> Seen:
+    if stage == "http":
+        return Seen("allowed", None, "the session was resumed")
+    if error == WHOLE:
+        return Seen("refused", "identity", "a whole handshake was demanded")
+    return Seen("error", None, f"{stage}: {error}")
+
+
 def _failed_hop(attempt: Request, body: str) -> Layer:
     """A proxy could not go on: the source's own towards the callee, or the callee's towards the application."""
     if not attempt.through_proxy:
@@ -83,6 +111,8 @@ def _database(stage: str, error: str) -> Seen:
         return Seen("allowed", None, "logged in")
     if stage == "sql" and error.startswith(NO_WAY_IN):
         return Seen("refused", "database", error)
+    if stage == "session" and (error == "closed" or error.startswith(ENDED)):
+        return Seen("refused", "database", f"the session was ended: {error}")
     if stage in ("login", "store"):
         return Seen("refused", "store", f"no lease: {error}")
     if stage in ("tcp", "tls"):

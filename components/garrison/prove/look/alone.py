@@ -16,18 +16,18 @@ from garrison.prove.model import ProveError
 IDENTITY = "jsonpath={.metadata.uid}"
 
 
-def cluster_id(kubectl: Kubectl) -> str:
+def cluster_uid(kubectl: Kubectl) -> str:
     """What identifies a cluster by any of its names; ProveError when it does not answer."""
     return kubectl.run("get", "namespace", "kube-system", f"--output={IDENTITY}", timeout=30)
 
 
 @contextmanager
-def alone(cluster: str, run: str) -> Iterator[str]:
+def alone(uid: str, run: str) -> Iterator[str]:
     """The only run of this user and machine on a cluster; the system takes the lock back from a killed run.
 
     Yields which run had it before: whatever the cluster still says of that one, it is over.
     """
-    path = Path(tempfile.gettempdir()) / f"garrison-prove-{os.getuid()}-{cluster}.lock"
+    path = Path(tempfile.gettempdir()) / f"garrison-prove-{os.getuid()}-{uid}.lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from garrison import defaults as d
 from garrison.manifest import Manifest
+from garrison.prove.judge import refusal
 from garrison.prove.kubectl import Kubectl, as_list
 from garrison.prove.look import pods
 from garrison.prove.model import FREE, Admit, Kind, Probe, Review, Seen
 from garrison.words import Ref
-
-FORBIDDEN = ("Forbidden", "forbidden", "denied the request")
 
 
 def reviews(kubectl: Kubectl, probes: Sequence[Probe]) -> list[Seen]:
@@ -22,13 +21,17 @@ def reviews(kubectl: Kubectl, probes: Sequence[Probe]) -> list[Seen]:
 
 
 def admission(kubectl: Kubectl, probe: Probe, image: str) -> Seen:
+    """Whether the operator could create the object."""
+    return taken(kubectl, _object(probe, image))
+
+
+def taken(kubectl: Kubectl, item: Manifest, *options: str) -> Seen:
     """A dry run of creating the object: everything is checked, nothing is kept."""
-    body = json.dumps(_object(probe, image))
-    code, _, error = kubectl.attempt("create", "--dry-run=server", "--output=name", "--filename=-", stdin=body)
+    flags = (*options, "--dry-run=server", "--output=name", "--filename=-")
+    code, _, error = kubectl.attempt("create", *flags, stdin=json.dumps(item))
     if not code:
         return Seen("allowed", None, "the API server would take it")
-    text = " ".join(error.split())
-    return Seen("refused", "admission", text) if any(w in text for w in FORBIDDEN) else Seen("error", None, text)
+    return refusal.said(error)
 
 
 def _review(probe: Probe) -> Manifest:

@@ -20,11 +20,11 @@ from garrison.prove.expect.data import STORE
 from garrison.prove.judge import classify
 from garrison.prove.judge.verdict import worst
 from garrison.prove.kubectl import Kubectl
-from garrison.prove.look import api, proxylog
+from garrison.prove.look import api, certify, proxylog
 from garrison.prove.look.pods import Variant
 from garrison.prove.look.session import Session, misled
 from garrison.prove.look.world import REQUEST_ID, Place, Spec, World, administration, specs
-from garrison.prove.model import OUTSIDE, Admit, Party, Probe, ProveError, Result, Review, Seen
+from garrison.prove.model import OUTSIDE, Admit, Certify, Party, Probe, ProveError, Result, Review, Seen
 from garrison.words import Ref
 
 PARALLEL = 6  # kubectl processes at once
@@ -73,6 +73,8 @@ class Runner:
                 return [self._reviews]
             case Probe(attempt=Admit()):
                 return [self._admissions]
+            case Probe(attempt=Certify()):
+                return [self._certificates]
             case Probe(source=source) if source == OUTSIDE:
                 return [self._outside]
         variant: Variant = "-misled" if misled(probe) else ""
@@ -84,6 +86,11 @@ class Runner:
 
     def _admissions(self, probes: list[Probe]) -> list[Seen]:
         return [api.admission(self.session.kubectl, probe, self.session.image) for probe in probes]
+
+    def _certificates(self, probes: list[Probe]) -> list[Seen]:
+        session = self.session
+        where = session.namespace, session.cluster.issuer
+        return [certify.ask(session.kubectl, session.graph, probe, *where) for probe in probes]
 
     def _outside(self, probes: list[Probe]) -> list[Seen]:
         """At every node's address. Nothing else is ever tried from here: pod addresses must not leave the cluster."""

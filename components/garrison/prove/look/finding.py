@@ -14,7 +14,7 @@ from garrison.prove.expect.expected import databases, services, sources
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.look import pods
 from garrison.prove.look.forge import Forged
-from garrison.prove.look.pods import LABEL
+from garrison.prove.look.pods import LABEL, Variant
 from garrison.prove.look.world import Place, Subject, World, subjects
 from garrison.prove.model import API, Party, Probe, ProveError
 from garrison.words import Ref
@@ -63,13 +63,14 @@ class Finder:
             if party.role in ("free", "stray") and (where := pods.where(party, self.run)) in own:
                 addresses[party] = (own[where],)
         addresses[API] = (Place(self._api_address()),)
-        opened = {party: self._copies(party, own) for party in services(self.graph)}
+        copies = {party: self._copies(party, own) for party in services(self.graph)}
+        opened = {party: self._copies(party, own, "-open") for party in services(self.graph)}
         needed = sorted({subject for probe in probes for subject in subjects(probe, admin)})
         tokens = {subject: self.token(*subject) for subject in needed}
-        return World(self.graph, addresses, opened, forged, tokens, admin)
+        return World(self.graph, addresses, opened, copies, forged, tokens, admin)
 
-    def _copies(self, party: Party, own: Mapping[Ref, Place]) -> tuple[Place, ...]:
-        names = (pods.where(party, self.run, "-open", replica) for replica in range(len(own)))
+    def _copies(self, party: Party, own: Mapping[Ref, Place], variant: Variant = "") -> tuple[Place, ...]:
+        names = (pods.where(party, self.run, variant, replica) for replica in range(len(own)))
         return tuple(own[name] for name in names if name in own)
 
     def token(self, whose: str, audience: str) -> str:

@@ -2,7 +2,8 @@
 
 One per service and kind: the right path in a foreign trust domain, signed by the estate's own authority; and the
 right name, signed by an authority that nobody trusts. The second is what an attacker can make, the first is worse: a
-cluster that issues identities to their own namespace only does not make it, which `refused` finds out.
+cluster that issues identities to their own namespace only does not make it, which `refused` finds out. What such a
+cluster gives to everybody is `certify.own_identity`: good, and of nobody in the graph.
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ from typing import Any
 from garrison import defaults as d
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
+from garrison.prove.judge import refusal
 from garrison.prove.kubectl import Kubectl
-from garrison.prove.look.pods import LABEL
+from garrison.prove.look.pods import ACCOUNT, LABEL
 from garrison.prove.model import Credential, ProveError
 from garrison.words import Ref
 
 API = "cert-manager.io/v1"
 FOREIGN_DOMAIN = "evil.example"
 NO_AUTHORITY = {"group": "cert-manager.io", "kind": "Issuer", "name": "self"}
+NOBODY = Ref("", ACCOUNT)  # whoever has an identity that no graph declares
 Forged = Mapping[tuple[Credential, Ref], "KeyPair"]
 
 
@@ -56,9 +59,10 @@ def refused(kubectl: Kubectl, certificate: Manifest) -> bool:
     code, _, error = kubectl.attempt("create", *flags, stdin=json.dumps(certificate))
     if not code:
         return False
-    if "ValidatingAdmissionPolicy" in error or "denied the request" in error:
+    seen = refusal.said(error)
+    if seen.layer == "admission":
         return True
-    raise ProveError(f"the probes' certificates cannot be asked for: {' '.join(error.split())}")
+    raise ProveError(f"the probes' certificates cannot be asked for: {seen.reason}")
 
 
 def name(credential: Credential, ref: Ref) -> str:
@@ -66,14 +70,15 @@ def name(credential: Credential, ref: Ref) -> str:
 
 
 def read(secrets: Iterable[Manifest], refs: Iterable[Ref]) -> Forged:
-    """The key pairs out of the Secrets that cert-manager filled."""
+    """The key pairs out of the Secrets that cert-manager filled; that of an undeclared identity, where it is one."""
     data = {secret["metadata"]["name"]: secret["data"] for secret in secrets}
-    found: dict[tuple[Credential, Ref], KeyPair] = {}
-    for ref in refs:
-        for credential in ("foreign domain", "foreign authority"):
-            pair = data[name(credential, ref)]
-            found[credential, ref] = KeyPair(_text(pair["tls.crt"]), _text(pair["tls.key"]))
-    return found
+    kinds: tuple[Credential, ...] = ("foreign domain", "foreign authority")
+    found = {(credential, ref): _pair(data[name(credential, ref)]) for ref in refs for credential in kinds}
+    return found | ({("undeclared identity", NOBODY): _pair(data[ACCOUNT])} if ACCOUNT in data else {})
+
+
+def _pair(data: Mapping[str, str]) -> KeyPair:
+    return KeyPair(_text(data["tls.crt"]), _text(data["tls.key"]))
 
 
 def _certificate(

@@ -70,8 +70,12 @@ def _no_authorisation(node: Any) -> Any:
     return {k: _no_authorisation(v) for k, v in node.items()} if isinstance(node, dict) else node
 
 
+def _map(node: Any) -> bool:
+    return isinstance(node, dict)
+
+
 def _named(item: Any, name: str) -> bool:
-    return isinstance(item, dict) and item.get("name") == name
+    return _map(item) and item.get("name") == name
 
 
 def _facing(which: str, change: Callable[[dict[str, Any]], None]) -> Callable[[Any], Any]:
@@ -88,6 +92,35 @@ def _facing(which: str, change: Callable[[dict[str, Any]], None]) -> Callable[[A
         return copy
 
     return walk
+
+
+def _no_names(node: Any) -> Any:
+    """The RBAC filters' operations, for whoever has a certificate."""
+    if isinstance(node, list):
+        return [_no_names(item) for item in node]
+    return {k: [{"any": True}] if k == "principals" else _no_names(v) for k, v in node.items()} if _map(node) else node
+
+
+def _claims_kept(node: Any) -> Any:
+    """What callers say beside their requests goes on to the application."""
+    listeners = node["static_resources"]["listeners"] if _map(node) and "static_resources" in node else []
+    for manager in (
+        one["typed_config"]
+        for listener in listeners
+        if _named(listener, "inbound")
+        for chain in listener["filter_chains"]
+        for one in chain["filters"]
+    ):
+        manager.pop("early_header_mutation_extensions", None)
+        for host in manager["route_config"]["virtual_hosts"]:
+            for route in host["routes"]:
+                route.get("route", {}).pop("host_rewrite_literal", None)
+    return node
+
+
+def _resumption(context: dict[str, Any]) -> None:
+    for kind in ("stateless", "stateful"):
+        context.pop(f"disable_{kind}_session_resumption", None)
 
 
 def _optional_certificate(context: dict[str, Any]) -> None:
@@ -110,5 +143,8 @@ CUTS: Mapping[str, Callable[[Any], Any]] = {
     "client certificate": _facing(DOWNSTREAM, _optional_certificate),
     "trust domain": _facing(DOWNSTREAM, _any_name),
     "TLS version": _facing(DOWNSTREAM, _old_tls),
+    "callers' names": _no_names,
+    "whole handshakes": _facing(DOWNSTREAM, _resumption),
+    "removal of claims": _claims_kept,
     "callee's name": _facing(UPSTREAM, _any_name),
 }

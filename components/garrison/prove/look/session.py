@@ -18,12 +18,12 @@ from garrison.model.graph import Graph
 from garrison.prove.expect.calls import impostor
 from garrison.prove.expect.expected import namespaces, services, sources
 from garrison.prove.kubectl import Kubectl
-from garrison.prove.look import forge, opening, pods, replicas
+from garrison.prove.look import certify, forge, opening, pods, replicas
 from garrison.prove.look.alone import undisturbed
 from garrison.prove.look.finding import Finder
 from garrison.prove.look.pods import LABEL, Variant
 from garrison.prove.look.world import World, impersonated
-from garrison.prove.model import Party, Probe, ProveError, Request
+from garrison.prove.model import EDITOR, Party, Probe, ProveError, Request
 from garrison.words import Ref
 
 READY_SECONDS, LOOK_SECONDS = 300, 15
@@ -38,7 +38,7 @@ class Session:
     graph: Graph
     image: str
     say: Callable[[str], None]
-    there: Cluster = field(default_factory=Cluster)
+    cluster: Cluster = field(default_factory=Cluster)
     run: str = field(default_factory=lambda: secrets.token_hex(16))
     forged: forge.Forged = field(default_factory=dict)
     issues_foreign: bool = True
@@ -65,15 +65,24 @@ class Session:
         homes = [self.namespace, *namespaces(self.graph)]
         self.kubectl.apply([_namespace(self.namespace, self.run), *(pods.account(home, self.run) for home in homes)])
         foreign = {impersonated(p, self.graph) for p in probes if _credential(p).startswith("foreign")}
+        undeclared = any(_credential(p) == "undeclared identity" for p in probes)
+        if undeclared or any(p.source == EDITOR for p in probes):
+            self.kubectl.apply(certify.rights(self.namespace, self.run))
+        if undeclared:
+            self.kubectl.apply([certify.own_identity(self.graph, self.namespace, self.cluster.issuer)])
         if foreign:
             self.kubectl.apply(self._forged(sorted(foreign)))
-        used = {p.source for p in probes} | {*also} | {p.target for p in probes if p.target.role in ("free", "stray")}
+        used = (
+            {p.source for p in probes}
+            | {*also}
+            | {p.target for p in probes if p.target.role in ("free", "stray") or at_copy(p)}
+        )
         opened = {p.target for p in probes if p.phase == "identity open"}
         wanted = [*self._pods(used, opened), *self._misled({p.source for p in probes if misled(p)})]
         self.kubectl.apply(wanted)
         count = sum(item["kind"] == "Pod" for item in wanted)
         self.say(f"waiting for {count} probe pods")
-        if foreign:
+        if foreign or undeclared:
             self._wait("certificates", "--all", f"--namespace={self.namespace}", condition="Ready")
             found = self.kubectl.items("secrets", namespace=self.namespace)
             self.forged = forge.read(found, sorted(foreign))
@@ -82,7 +91,7 @@ class Session:
 
     def _forged(self, refs: Sequence[Ref]) -> list[Manifest]:
         """Certificates that must not be accepted, as bad as this cluster can be brought to make them."""
-        made = list(forge.manifests(self.graph, refs, self.namespace, self.run, self.there.issuer))
+        made = list(forge.manifests(self.graph, refs, self.namespace, self.run, self.cluster.issuer))
         foreign = next(item for item in made if item["kind"] == "Certificate")
         self.issues_foreign = not forge.refused(self.kubectl, foreign)
         if self.issues_foreign:
@@ -118,9 +127,11 @@ class Session:
             (clone,) = self._clones(party, (), "-misled")
             yield pods.mislead(clone, names)
 
-    def mislead_anew(self, callers: Collection[Party]) -> None:
-        """Replace these callers' misled copies: their proxies read configuration and addresses when they start."""
-        fresh = [*self._misled(callers)]
+    def anew(self, parties: Collection[Party], variant: Variant) -> None:
+        """Replace these parties' copies: their proxies read configuration and addresses when they start."""
+        live = self.finder.targets() if parties else {}
+        copies = (pod for party in sorted(parties) for pod in self._speakers(party, live.get(party, ())))
+        fresh = [*(self._misled(parties) if variant == "-misled" else copies)]
         for pod in fresh:
             self.kubectl.delete("pod", pod["metadata"]["name"], f"--namespace={pod['metadata']['namespace']}")
         self.kubectl.apply(fresh)
@@ -204,6 +215,11 @@ def cleaned(session: Session) -> Iterator[Session]:
 
 def misled(probe: Probe) -> bool:
     return isinstance(probe.attempt, Request) and probe.attempt.misled
+
+
+def at_copy(probe: Probe) -> bool:
+    """At the target's copy, whose application is the probe tool's."""
+    return isinstance(probe.attempt, Request) and probe.attempt.claims
 
 
 def _credential(probe: Probe) -> str:

@@ -12,7 +12,7 @@ from garrison.derive.mesh import outbound_ports
 from garrison.derive.secrets import lease_role, store_name
 from garrison.model.graph import Graph
 from garrison.prove.expect.data import STORE
-from garrison.prove.look.forge import Forged
+from garrison.prove.look.forge import NOBODY, Forged
 from garrison.prove.model import (
     Connect,
     Credential,
@@ -32,6 +32,13 @@ CERTIFICATE, KEY = f"{d.IDENTITY_DIR}/tls.crt", f"{d.IDENTITY_DIR}/tls.key"
 AUTHORITY = f"{d.TRUST_DIR}/{d.TRUST_FILE}"
 ADMIN = Ref(d.STORE_NAMESPACE, "garrison-admin")
 REQUEST_ID = "x-request-id"  # finds a request again in the proxies' logs
+CLAIM = "garrison-probe-claim"  # the copy's application tells which headers brought it
+CLAIMS = (  # one of each way in which servers let a header dispute what was authorised
+    *("host", "x-forwarded-host", "forwarded", "x-forwarded-for", "x-real-ip"),
+    *("x-http-method-override", "x-http-method", "x-method-override"),
+    *("x-original-url", "x-rewrite-url", "x-forwarded-prefix", "x-envoy-original-path"),
+    *("x-remote-user", "client-cert", "x-forwarded-client-cert"),
+)
 BODY = "garrison probe: this is no valid request body\n"  # so that no application acts on it
 
 
@@ -49,7 +56,8 @@ class World:
 
     graph: Graph
     addresses: Mapping[Party, tuple[Place, ...]]
-    opened: Mapping[Party, tuple[Place, ...]] = field(default_factory=dict)
+    opened: Mapping[Party, tuple[Place, ...]] = field(default_factory=dict)  # the run's copies that demand nothing
+    copies: Mapping[Party, tuple[Place, ...]] = field(default_factory=dict)  # and those that demand what theirs do
     forged: Forged = field(default_factory=dict)
     tokens: Mapping[Subject, str] = field(default_factory=dict)
     admin: Ref = ADMIN
@@ -92,6 +100,8 @@ def _spec(probe: Probe, world: World, host: str) -> Spec:
 
 def _places(probe: Probe, world: World) -> tuple[Place, ...]:
     known = world.opened if probe.phase == "identity open" else world.addresses
+    if isinstance(probe.attempt, Request) and probe.attempt.claims:
+        known = world.copies
     if not known.get(probe.target):
         raise ProveError(f"{probe.target} has no ready pod: run `pulumi up`, then look at `kubectl get pods`")
     return known[probe.target]
@@ -103,7 +113,9 @@ def _request(probe: Probe, request: Request, host: str, world: World) -> Spec:
         headers = {REQUEST_ID: str(uuid4())}
     else:
         port, headers = probe.port, {}
-    found: Spec = {"action": "http", "host": host, "port": port, "headers": headers}
+    if request.claims:
+        headers |= dict.fromkeys(CLAIMS, CLAIM)
+    found: Spec = {"action": "resume" if request.resumed else "http", "host": host, "port": port, "headers": headers}
     found |= {"method": request.operation.method, "path": request.operation.path}
     if request.operation.method in ("POST", "PUT", "PATCH"):
         found["body"] = BODY
@@ -127,6 +139,8 @@ def _tls(probe: Probe, credential: Credential, tls12: bool, world: World) -> Spe
 
 def impersonated(probe: Probe, graph: Graph) -> Ref:
     """Whose name a forged certificate bears: the source's, or of somebody whom the target would let in."""
+    if getattr(probe.attempt, "credential", "") == "undeclared identity":
+        return NOBODY
     if probe.source.role == "service":
         return probe.source.ref
     if probe.target.role == "database":
@@ -158,7 +172,7 @@ def _lease(probe: Probe, lease: Lease, host: str, world: World) -> Spec:
         "path": f"database/creds/{lease_role(lease.use)}",
         "admin": admin,
         "database": database,
-        "expired": lease.expired,
+        "then": lease.then,
     }
 
 

@@ -1,0 +1,79 @@
+"""The probes for the end of a lease, on a real OpenBao and PostgreSQL: a lease that ends, and one that does not."""
+
+# ruff: noqa: F811 the fixtures imported here are arguments below
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, cast
+
+import hvac
+import pytest
+
+from garrison.derive.secrets import StoreObject
+from garrison.model.graph import Graph
+from garrison.prove.drill.cuts import cuts
+from garrison.prove.judge import classify
+from garrison.prove.kubectl import Kubectl
+from garrison.prove.model import Lease, Seen
+from prober import store
+from prober.batch import observe
+from servers.bao import Bao
+from servers.test_database import Server, programs, server  # noqa: F401
+from servers.test_vault import LEASES, _login, bao, breaker, ledger  # noqa: F401
+from unit.estates import shop_app
+from unit.prove.test_cuts import Rendered
+
+GRAPH: Graph = shop_app().graph()
+Then = Literal["", "log in again", "go on"]
+Try = Callable[[Then], Seen]
+
+
+@pytest.fixture
+def attempt(
+    bao: Bao, breaker: hvac.Client, ledger: list[StoreObject], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> Try:
+    """As the probe tool does it; no API server vouches for an account here, so the log-in is the store's own."""
+    monkeypatch.setattr(store, "login", lambda *_: breaker.token)
+    folder = server.folder / "id"
+    tls = {"trust": str(folder / "ca.pem"), "server_name": "localhost"}
+    database = {"host": "127.0.0.1", "port": server.port, "database": "ledger", "tls": tls}
+    who = {"role": "r", "jwt": "j"}
+    spec = {"action": "lease", "host": "127.0.0.1", "port": bao.port, **who, "path": LEASES, "admin": who}
+    spec |= {"tls": {"trust": bao.ca_file, "server_name": "localhost"}, "database": database}
+    return lambda then: classify.read(Lease(GRAPH.uses[0], then), observe(spec | {"then": then}, 5.0))
+
+
+def test_a_lease_works_and_what_is_left_of_it_afterwards_is_nothing(attempt: Try, breaker: hvac.Client) -> None:
+    assert attempt("").verdict == "allowed", "the control"
+    for then in ("log in again", "go on"):
+        seen = attempt(cast("Then", then))
+        assert (seen.verdict, seen.layer) == ("refused", "database"), (then, seen)
+    assert breaker.list(f"sys/leases/lookup/{LEASES}") is None, "the probes end what they took"
+
+
+def test_without_its_end_a_lease_is_seen_to_go_on(attempt: Try, breaker: hvac.Client) -> None:
+    (cut,) = (cut for cut in cuts(GRAPH, cast("Kubectl", Rendered(GRAPH))) if cut.what.endswith(" without an end"))
+    assert cut.weaker_store
+    assert cut.store
+    body: dict[str, Any] = dict(cut.weaker_store.body)
+    breaker.write_data(cut.weaker_store.path, data=body)
+    assert {attempt(cast("Then", then)).verdict for then in ("log in again", "go on")} == {"allowed"}
+    breaker.write_data(cut.store.path, data=dict(cut.store.body))
+    assert {attempt(cast("Then", then)).layer for then in ("log in again", "go on")} == {"database"}
+
+
+def test_what_the_holder_granted_would_keep_a_role_that_is_only_dropped(attempt: Try, breaker: hvac.Client) -> None:
+    """The obstruction is one: with the revocation of before (drop alone) a lease outlived its end."""
+    path = f"database/roles/{LEASES.rpartition('/')[2]}"
+    (item,) = (item for item in ledger_roles() if item.path == path)
+    alone = ['DROP ROLE IF EXISTS "{{name}}";']
+    breaker.write_data(path, data={**item.body, "revocation_statements": alone})
+    assert attempt("log in again").verdict != "refused"
+    breaker.write_data(path, data=dict(item.body))
+    assert attempt("log in again").layer == "database"
+
+
+def ledger_roles() -> list[StoreObject]:
+    from garrison.derive.secrets import store_objects
+
+    return [item for item in store_objects(GRAPH) if item.path.startswith("database/roles/")]
