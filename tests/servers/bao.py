@@ -30,7 +30,7 @@ from garrison.deployment.platform.store_config import (
 )
 from garrison.deployment.vault import StoreConnection
 from harness import build
-from servers.authority import Authority
+from unit.authority import Authority
 
 PASSWORD = secrets.token_urlsafe()
 

@@ -20,7 +20,7 @@ from garrison.model.graph import Graph
 from garrison.prove.look import opening
 from garrison.words import Ref
 from harness.build import binary
-from servers.authority import Authority
+from unit.authority import Authority
 from unit.estates import shop_app
 
 ORDERS = "spiffe://estate.example/ns/shop/sa/orders"
@@ -60,6 +60,7 @@ class Bench:
     log: Path
     proxy: int  # the process of the callee's sidecar
     application: int
+    patience: float = 5  # seconds for an answer; where there has to be one, more do no harm
 
 
 def free_port() -> int:
@@ -174,9 +175,9 @@ def context(folder: Path | None, newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
 
 def ask(bench: Bench, method: str, path: str, tls: ssl.SSLContext | None, **headers: str) -> tuple[int, str]:
     made = (
-        http.client.HTTPSConnection("127.0.0.1", bench.inbound, context=tls, timeout=5)
+        http.client.HTTPSConnection("127.0.0.1", bench.inbound, context=tls, timeout=bench.patience)
         if tls
-        else http.client.HTTPConnection("127.0.0.1", bench.inbound, timeout=5)
+        else http.client.HTTPConnection("127.0.0.1", bench.inbound, timeout=bench.patience)
     )
     try:
         made.request(method, path, headers=headers)
@@ -200,7 +201,7 @@ def eventually(holds: Callable[[], bool], what: str, seconds: float = 20) -> Non
 
 def raw(bench: Bench, text: str, port: int = 0) -> bytes:
     """What comes back for these bytes over the caller's TLS, or in clear at `port`."""
-    with socket.create_connection(("127.0.0.1", port or bench.inbound), timeout=5) as plain:
+    with socket.create_connection(("127.0.0.1", port or bench.inbound), timeout=bench.patience) as plain:
         line = plain if port else own(bench).wrap_socket(plain)
         with line:
             line.sendall(text.encode("latin-1"))

@@ -22,7 +22,7 @@ from garrison.model.graph import Database
 from garrison.words import Ref
 from harness import postgres
 from harness.postgres import NOBODY
-from servers.authority import Authority
+from unit.authority import Authority
 
 STEP = ("0001_accounts", "CREATE TABLE accounts (x int);\n\nCOMMENT ON TABLE accounts IS 'it''s a \\ test';\n")
 LEDGER = Database(Ref("bank", "ledger"), "image", "1Gi", 3600, (STEP,))

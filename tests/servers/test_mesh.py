@@ -22,7 +22,6 @@ from garrison.prove.judge import classify
 from garrison.prove.look.world import CLAIM, CLAIMS
 from garrison.prove.model import Kind, Request
 from prober.batch import observe
-from servers.authority import Authority
 from servers.proxies import (
     CATALOG,
     ORDERS,
@@ -36,6 +35,7 @@ from servers.proxies import (
     own,
     running,
 )
+from unit.authority import Authority
 
 UNDECLARED = "spiffe://estate.example/ns/garrison-probe-a1b2c3/sa/garrison-probe"
 RESUMED = Request(Operation("GET", "/items/1"), credential="own", resumed=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import http.client
 import resource
+import select
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,12 +34,12 @@ def many_files() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def flood(bench: Bench, count: int, text: bytes = b"") -> Iterator[list[ssl.SSLSocket]]:
+def flood(bench: Bench, count: int, text: bytes = b"", timeout: float = 3) -> Iterator[list[ssl.SSLSocket]]:
     """One caller's connections, as many of `count` as it gets before one fails, each with the start of a request."""
     tls, held = own(bench), list[ssl.SSLSocket]()
     with contextlib.suppress(OSError):
         for _ in range(count):
-            line = tls.wrap_socket(socket.create_connection(("127.0.0.1", bench.inbound), timeout=3))
+            line = tls.wrap_socket(socket.create_connection(("127.0.0.1", bench.inbound), timeout=timeout))
             held.append(line)
             line.sendall(text)
     try:
@@ -106,32 +108,48 @@ def test_a_full_heap_shuts_callers_out_and_not_the_kubelet(tmp_path: Path) -> No
 class Waiting(Application):
     """Answers callers when told to; the kubelet at once."""
 
-    told = threading.Event()
-    waiting = threading.Semaphore(0)
+    told: threading.Event
+    waiting: threading.Semaphore
 
     def do_GET(self) -> None:  # noqa: N802 the name http.server looks for
         if self.path.startswith("/items"):
             self.waiting.release()
-            self.told.wait(20)
+            self.told.wait()
         super().do_GET()
 
 
-def test_callers_who_occupy_the_application_leave_a_place_for_the_kubelet(tmp_path: Path) -> None:
-    few = {f'"max_{kind}":{n}': f'"max_{kind}":{max(4, n // d.APP_CONNECTIONS * 4)}' for kind, n in _BOUNDS}
-    whole = b"GET /items/1 HTTP/1.1\r\nhost: x\r\n\r\n"
-    with stand(tmp_path / "mesh", few, Waiting) as bench, flood(bench, 20, whole):
-        for _ in range(4):
-            assert Waiting.waiting.acquire(timeout=10)
-        assert ask(bench, "GET", "/items/1", own(bench))[0] == 503, "no place is left for callers"
-        assert healthy(bench)
-        Waiting.told.set()
-
-
+PLACES = 4  # at the application, and as many requests that wait for one
 _BOUNDS = (
     ("connections", d.APP_CONNECTIONS),
     ("pending_requests", d.APP_CONNECTIONS),
     ("requests", 2 * d.APP_CONNECTIONS),
 )
+FEW = {f'"max_{kind}":{n}': f'"max_{kind}":{n // d.APP_CONNECTIONS * PLACES}' for kind, n in _BOUNDS}
+PATIENT = {  # or a slow machine would free the places
+    f'"timeout":"{d.REQUEST_TIMEOUT}"': '"timeout":"600s"',
+    f'"max_stream_duration":"{d.STREAM_DURATION}"': '"max_stream_duration":"600s"',
+}
+
+
+def test_callers_who_occupy_the_application_leave_a_place_for_the_kubelet(tmp_path: Path) -> None:
+    """The places are taken one kind after the other: a request that is on its way to a free place counts as waiting."""
+
+    class Told(Waiting):  # this server's own
+        told, waiting = threading.Event(), threading.Semaphore(0)
+
+    whole = b"GET /items/1 HTTP/1.1\r\nhost: x\r\n\r\n"
+    with stand(tmp_path / "mesh", FEW | PATIENT, Told) as made, flood(made, PLACES, whole, 60):
+        bench = replace(made, patience=60)
+        try:
+            for _ in range(PLACES):
+                assert Told.waiting.acquire(timeout=60)
+            with flood(bench, PLACES + 1, whole, 60) as more:
+                answered, _, _ = select.select(more, [], [], 60)
+                assert [line.recv(12) for line in answered] == [b"HTTP/1.1 503"], "one more than there are places"
+                assert ask(bench, "GET", "/items/1", own(bench))[0] == 503, "no place is left for callers"
+                assert healthy(bench)
+        finally:
+            Told.told.set()
 
 
 def test_http2_is_not_spoken(bench: Bench) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 import hvac
 import pytest
 
-from garrison.derive.secrets import StoreObject
+from garrison.derive.secrets import StoreObject, store_objects
 from garrison.model.graph import Graph
 from garrison.prove.drill.cuts import cuts
 from garrison.prove.judge import classify
@@ -25,6 +25,7 @@ from unit.prove.test_cuts import Rendered
 
 GRAPH: Graph = shop_app().graph()
 Then = Literal["", "log in again", "go on"]
+ENDED: tuple[Then, ...] = ("log in again", "go on")
 Try = Callable[[Then], Seen]
 
 
@@ -45,8 +46,8 @@ def attempt(
 
 def test_a_lease_works_and_what_is_left_of_it_afterwards_is_nothing(attempt: Try, breaker: hvac.Client) -> None:
     assert attempt("").verdict == "allowed", "the control"
-    for then in ("log in again", "go on"):
-        seen = attempt(cast("Then", then))
+    for then in ENDED:
+        seen = attempt(then)
         assert (seen.verdict, seen.layer) == ("refused", "database"), (then, seen)
     assert breaker.list(f"sys/leases/lookup/{LEASES}") is None, "the probes end what they took"
 
@@ -57,23 +58,16 @@ def test_without_its_end_a_lease_is_seen_to_go_on(attempt: Try, breaker: hvac.Cl
     assert cut.store
     body: dict[str, Any] = dict(cut.weaker_store.body)
     breaker.write_data(cut.weaker_store.path, data=body)
-    assert {attempt(cast("Then", then)).verdict for then in ("log in again", "go on")} == {"allowed"}
+    assert {attempt(then).verdict for then in ENDED} == {"allowed"}
     breaker.write_data(cut.store.path, data=dict(cut.store.body))
-    assert {attempt(cast("Then", then)).layer for then in ("log in again", "go on")} == {"database"}
+    assert {attempt(then).layer for then in ENDED} == {"database"}
 
 
 def test_what_the_holder_granted_would_keep_a_role_that_is_only_dropped(attempt: Try, breaker: hvac.Client) -> None:
     """The obstruction is one: with the revocation of before (drop alone) a lease outlived its end."""
-    path = f"database/roles/{LEASES.rpartition('/')[2]}"
-    (item,) = (item for item in ledger_roles() if item.path == path)
+    (item,) = (item for item in store_objects(GRAPH) if item.path.startswith("database/roles/"))
     alone = ['DROP ROLE IF EXISTS "{{name}}";']
-    breaker.write_data(path, data={**item.body, "revocation_statements": alone})
+    breaker.write_data(item.path, data={**item.body, "revocation_statements": alone})
     assert attempt("log in again").verdict != "refused"
-    breaker.write_data(path, data=dict(item.body))
+    breaker.write_data(item.path, data=dict(item.body))
     assert attempt("log in again").layer == "database"
-
-
-def ledger_roles() -> list[StoreObject]:
-    from garrison.derive.secrets import store_objects
-
-    return [item for item in store_objects(GRAPH) if item.path.startswith("database/roles/")]

@@ -21,9 +21,9 @@ from garrison.deployment.vault import StoreConnection, StoreError, connection
 from garrison.deployment.vault.connection import patiently
 from garrison.deployment.vault.resources import GeneratedProvider, StoreProvider
 from garrison.derive.secrets import StoreObject, store_objects
-from servers.authority import Authority
 from servers.bao import Bao, serving
 from servers.test_database import Server, programs, server  # noqa: F401 fixtures: the estate's own database
+from unit.authority import Authority
 from unit.estates import shop_app
 
 LEASES = "database/creds/bank.ledger.writer"

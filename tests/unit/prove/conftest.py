@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import socket
 import ssl
 import threading
@@ -12,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+
+from unit.authority import Authority
 
 CALLER, CALLEE = "spiffe://t.example/ns/a/sa/caller", "spiffe://t.example/ns/b/sa/callee"
 
@@ -25,53 +23,36 @@ class Files:
     key: str
 
 
-class Authority:
-    """A certificate authority of its own."""
+@dataclass(frozen=True)
+class Office:
+    """An authority, and the folder where its certificates lie."""
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self.folder, self.name = folder, name
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        constraints = x509.BasicConstraints(ca=True, path_length=None)
-        builder = self._builder(self.subject, self.key).add_extension(constraints, critical=True)
-        builder = builder.add_extension(
-            x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), critical=False
-        )
-        self.bundle = self._write("ca.pem", builder.sign(self.key, hashes.SHA256()).public_bytes(PEM))
+    root: Authority
+    folder: Path
+
+    @classmethod
+    def fresh(cls, folder: Path) -> Office:
+        root = Authority.fresh(folder.name)
+        root.issue(folder, uri=CALLEE)  # the bundle comes with it
+        return cls(root, folder)
+
+    @property
+    def bundle(self) -> str:
+        return str(self.folder / "ca.pem")
 
     def issue(self, uri: str) -> Files:
-        key = ec.generate_private_key(ec.SECP256R1())
-        names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri)])
-        builder = self._builder(x509.Name([]), key).add_extension(names, critical=True)
-        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
-        certificate = builder.add_extension(authority, critical=False).sign(self.key, hashes.SHA256())
-        stem = uri.rpartition("/")[2]
-        private = key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        return Files(self._write(f"{stem}.crt", certificate.public_bytes(PEM)), self._write(f"{stem}.key", private))
-
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-        now = datetime.datetime.now(datetime.UTC)
-        builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self.subject).public_key(key.public_key())
-        builder = builder.serial_number(x509.random_serial_number())
-        return builder.not_valid_before(now).not_valid_after(now + datetime.timedelta(hours=1))
-
-    def _write(self, name: str, data: bytes) -> str:
-        path = self.folder / f"{self.name}-{name}"
-        path.write_bytes(data)
-        return str(path)
-
-
-PEM = serialization.Encoding.PEM
+        made = self.root.issue(self.folder / uri.rpartition("/")[2], uri=uri)
+        return Files(*(str(made / name) for name in ("tls.crt", "tls.key")))
 
 
 @pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"), "ours")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Office:
+    return Office.fresh(tmp_path_factory.mktemp("ours"))
 
 
 @pytest.fixture(scope="session")
-def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("stranger"), "theirs")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Office:
+    return Office.fresh(tmp_path_factory.mktemp("theirs"))
 
 
 Answer = Callable[[socket.socket], None]
@@ -119,7 +100,7 @@ def http(status: str, body: str) -> Answer:
 
 
 @pytest.fixture
-def mutual(authority: Authority) -> ssl.SSLContext:
+def mutual(authority: Office) -> ssl.SSLContext:
     """The callee's side as the mesh configures it: TLS 1.3 alone, a client certificate of our authority."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     files = authority.issue(CALLEE)

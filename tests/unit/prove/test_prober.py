@@ -27,7 +27,7 @@ from prober.batch import observe, run
 from prober.net import AttemptError
 from prober.scram import Scram
 from prober.serve import Handler
-from unit.prove.conftest import CALLEE, CALLER, Authority, http, serving
+from unit.prove.conftest import CALLEE, CALLER, Office, http, serving
 
 TIMEOUT = 2.0
 GET = Operation("GET", "/items/1")
@@ -41,13 +41,13 @@ def read(spec: dict[str, Any]) -> Seen:
     return classify.read(Request(GET), observe(spec, TIMEOUT))
 
 
-def own(authority: Authority, uri: str = CALLER) -> dict[str, str]:
+def own(authority: Office, uri: str = CALLER) -> dict[str, str]:
     files = authority.issue(uri)
     return {"certificate": files.certificate, "key": files.key}
 
 
 def test_the_right_certificate_is_answered_and_the_servers_identity_is_seen(
-    authority: Authority, mutual: ssl.SSLContext
+    authority: Office, mutual: ssl.SSLContext
 ) -> None:
     with serving(http("404 Not Found", "{}"), mutual) as port:
         spec = request(port, **own(authority), trust=authority.bundle, peer=CALLEE)
@@ -55,22 +55,20 @@ def test_the_right_certificate_is_answered_and_the_servers_identity_is_seen(
         assert read(spec).verdict == "allowed"
 
 
-def test_a_server_with_another_identity_is_an_error_not_a_refusal(authority: Authority, mutual: ssl.SSLContext) -> None:
+def test_a_server_with_another_identity_is_an_error_not_a_refusal(authority: Office, mutual: ssl.SSLContext) -> None:
     with serving(http("200 OK", "{}"), mutual) as port:
         assert read(request(port, **own(authority), trust=authority.bundle, peer=CALLEE)).verdict == "allowed"
         assert read(request(port, **own(authority), trust=authority.bundle, peer=CALLER)).verdict == "error"
 
 
-def test_a_server_of_another_authority_is_an_error(
-    authority: Authority, stranger: Authority, mutual: ssl.SSLContext
-) -> None:
+def test_a_server_of_another_authority_is_an_error(authority: Office, stranger: Office, mutual: ssl.SSLContext) -> None:
     with serving(http("200 OK", "{}"), mutual) as port:
         assert read(request(port, **own(authority), trust=stranger.bundle)).verdict == "error"
 
 
 @pytest.mark.parametrize("way", ["none", "stranger", "TLS 1.2", "plaintext"])
 def test_what_mutual_tls_refuses_is_read_as_identity(
-    way: str, authority: Authority, stranger: Authority, mutual: ssl.SSLContext
+    way: str, authority: Office, stranger: Office, mutual: ssl.SSLContext
 ) -> None:
     with serving(http("200 OK", "{}"), mutual) as port:
         good = request(port, **own(authority))
@@ -85,13 +83,13 @@ def test_what_mutual_tls_refuses_is_read_as_identity(
         assert (seen.verdict, seen.layer) == ("refused", "identity")
 
 
-def test_a_certificate_can_be_given_as_text(authority: Authority, mutual: ssl.SSLContext) -> None:
+def test_a_certificate_can_be_given_as_text(authority: Office, mutual: ssl.SSLContext) -> None:
     files = {name: Path(path).read_text() for name, path in own(authority).items()}
     with serving(http("200 OK", "{}"), mutual) as port:
         assert read(request(port, **files)).verdict == "allowed"
 
 
-def test_an_unreadable_certificate_is_an_error(authority: Authority, mutual: ssl.SSLContext) -> None:
+def test_an_unreadable_certificate_is_an_error(authority: Office, mutual: ssl.SSLContext) -> None:
     with serving(http("200 OK", "{}"), mutual) as port:
         missing = {"certificate": "/nowhere/tls.crt", "key": "/nowhere/tls.key"}
         assert read(request(port, **own(authority))).verdict == "allowed"
@@ -138,7 +136,7 @@ def test_a_firewalls_rejection_is_told_from_a_closed_port() -> None:
     assert layers == ["workload", "network", "network", "network"]
 
 
-def test_a_silent_server_is_an_error(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_server_is_an_error(authority: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     def nothing(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.recv(65536)
@@ -149,7 +147,7 @@ def test_a_silent_server_is_an_error(authority: Authority, monkeypatch: pytest.M
         assert seen.verdict == "error"
 
 
-def test_a_server_that_answers_after_the_head_is_heard(authority: Authority, mutual: ssl.SSLContext) -> None:
+def test_a_server_that_answers_after_the_head_is_heard(authority: Office, mutual: ssl.SSLContext) -> None:
     def hasty(connection: socket.socket) -> None:
         connection.recv(16)
         connection.sendall(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 19\r\n\r\nRBAC: access denied")
@@ -159,7 +157,7 @@ def test_a_server_that_answers_after_the_head_is_heard(authority: Authority, mut
         assert read(spec).layer == "authorization"
 
 
-def test_an_unknown_action_is_a_crash_and_the_batch_goes_on(mutual: ssl.SSLContext, authority: Authority) -> None:
+def test_an_unknown_action_is_a_crash_and_the_batch_goes_on(mutual: ssl.SSLContext, authority: Office) -> None:
     with serving(http("200 OK", "{}"), mutual) as port:
         first, second = run([{"action": "dance"}, request(port, **own(authority))], TIMEOUT)
     assert first["error"].startswith("crash")
@@ -168,7 +166,7 @@ def test_an_unknown_action_is_a_crash_and_the_batch_goes_on(mutual: ssl.SSLConte
 
 @pytest.mark.parametrize(("tickets", "verdict"), [(2, "allowed"), (0, "refused")])
 def test_a_session_that_is_resumed_is_seen(
-    tickets: int, verdict: str, authority: Authority, mutual: ssl.SSLContext
+    tickets: int, verdict: str, authority: Office, mutual: ssl.SSLContext
 ) -> None:
     mutual.num_tickets = tickets
     resumed = Request(GET, credential="own", resumed=True)
