@@ -93,6 +93,22 @@ def test_secrets_and_leases() -> None:
     assert {p["layer"] for p in stolen} == {"store"}
 
 
+@pytest.mark.parametrize(
+    ("kind", "layer"),
+    [
+        ("another's identity", "admission"),
+        ("signing request by hand", "admission"),
+        ("identity alone: undeclared identity", "authorization"),
+        ("resumed session", "identity"),
+        ("claims beside the request", "authorization"),
+        ("open session of an ended lease", "database"),
+    ],
+)
+def test_the_side_doors_are_shut(kind: str, layer: str) -> None:
+    assert {p["layer"] for p in probes(kind=kind)} == {layer}
+    assert {p["observed"] for p in probes(kind="own identity")} == {"allowed"}, "the editor may ask"
+
+
 def test_a_run_leaves_nothing() -> None:
     whole()
     assert leavings() == ""
@@ -187,11 +203,14 @@ SAMPLE = (  # one of each type; `garrison prove --drill` does them all
     "NetworkPolicy shop/orders deleted",
     "proxy configurations without client certificate",
     "proxy configurations without callee's name",
+    "proxy configurations without removal of claims",
     "database bank/ledger without its access rules",
+    "secret store database/roles/bank.ledger.writer without an end",
     "secret store sys/policies/acl/bank.payments opened",
     "secret store auth/kubernetes/role/bank.payments for*",
     "Namespace shop without Pod Security",
     "ResourceQuota shop/quota deleted",
+    "ValidatingAdmissionPolicyBinding garrison-certificates deleted",
 )
 
 
