@@ -3,13 +3,13 @@
 # ruff: noqa: F811 the fixtures imported here are arguments below
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Literal, cast
 
 import hvac
 import pytest
 
-from garrison.derive.secrets import StoreObject, store_objects
+from garrison.derive.secrets import StoreObject
 from garrison.model.graph import Graph
 from garrison.prove.drill.cuts import cuts
 from garrison.prove.judge import classify
@@ -19,6 +19,7 @@ from prober import store
 from prober.batch import observe
 from servers.bao import Bao
 from servers.test_database import Server, programs, server  # noqa: F401
+from servers.test_leases import superuser
 from servers.test_vault import LEASES, _login, bao, breaker, ledger  # noqa: F401
 from unit.estates import shop_app
 from unit.prove.test_cuts import Rendered
@@ -63,11 +64,30 @@ def test_without_its_end_a_lease_is_seen_to_go_on(attempt: Try, breaker: hvac.Cl
     assert {attempt(then).layer for then in ENDED} == {"database"}
 
 
-def test_what_the_holder_granted_would_keep_a_role_that_is_only_dropped(attempt: Try, breaker: hvac.Client) -> None:
-    """The obstruction is one: with the revocation of before (drop alone) a lease outlived its end."""
-    (item,) = (item for item in store_objects(GRAPH) if item.path.startswith("database/roles/"))
-    alone = ['DROP ROLE IF EXISTS "{{name}}";']
-    breaker.write_data(item.path, data={**item.body, "revocation_statements": alone})
-    assert attempt("log in again").verdict != "refused"
-    breaker.write_data(item.path, data=dict(item.body))
-    assert attempt("log in again").layer == "database"
+DROPPING = """
+CREATE FUNCTION garrison.dropped(lease name) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$ BEGIN EXECUTE format('DROP ROLE %I', lease); END $$;
+"""
+
+
+@pytest.fixture
+def dropped_alone(server: Server, breaker: hvac.Client, ledger: list[StoreObject]) -> Iterator[None]:
+    """Leases that end as they once did: their role is dropped, and nothing else."""
+    (role,) = (item for item in ledger if item.path.startswith("database/roles/"))
+    with superuser(server) as db:
+        db.execute(DROPPING)
+        db.execute("GRANT EXECUTE ON FUNCTION garrison.dropped TO openbao")
+    breaker.write_data(role.path, data={**role.body, "revocation_statements": ["SELECT garrison.dropped('{{name}}');"]})
+    yield
+    breaker.write_data(role.path, data=dict(role.body))
+    with superuser(server) as db:
+        db.execute("DROP FUNCTION garrison.dropped")
+
+
+def test_what_the_holder_does_keeps_a_role_that_is_only_dropped(
+    attempt: Try, dropped_alone: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = attempt("log in again")
+    assert (seen.verdict, "the lease could not be ended" in seen.reason) == ("error", True), seen
+    monkeypatch.setattr(store, "OBSTRUCTION", "SELECT 1")
+    assert attempt("log in again").layer == "database", "the control: without that, dropping is enough"
