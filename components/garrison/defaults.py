@@ -133,6 +133,11 @@ HEAP_ACTIONS: Final = (  # at this share of it; callers are shed before the kern
     *(("shrink_heap", 0.8), ("disable_http_keepalive", 0.85)),
     *(("stop_accepting_connections", 0.9), ("stop_accepting_requests", 0.95)),
 )
+CLOCK_SKEW_SECONDS: Final = 5  # between an issuer's clock and ours; Envoy's own default is a minute
+KEYS_CACHE: Final = (
+    "300s"  # so long an issuer's keys are used: it may be away for that time, and a key it took back lives
+)
+KEYS_TIMEOUT: Final = "2s"  # of one fetch of them
 RETRIES: Final = 3  # of requests of which nothing was sent yet
 PATTERN_SIZE: Final = 1_000_000  # RE2 instructions of one path; Envoy's default of 100 refuses ordinary templates
 
