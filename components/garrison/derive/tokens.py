@@ -16,7 +16,7 @@ from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive.names import label_of
 from garrison.model.calls import Operation
-from garrison.model.conditions import Alternatives, Comparison, Term
+from garrison.model.conditions import Alternatives, Comparison, Term, in_proxy
 from garrison.model.graph import Graph, Host, Issuer, Route
 from garrison.words import Ref
 
@@ -217,11 +217,57 @@ def condition(where: Alternatives, operation: Operation) -> Json:
 
 
 def text(where: Alternatives) -> str:
-    """The whole condition for the service, over the maps claim, path, query and data; true where there is none.
+    """The whole condition for the service, over the maps claim, path, query and data.
 
     A path parameter with an encoded octet and a query parameter that is not there just once are not in the maps.
     """
-    return _written(_tree(where, _in_service)) if where else "true"
+    return _written(_tree(where, _in_service))
+
+
+def rules(graph: Graph, cluster: Cluster, ref: Ref) -> dict[str, str]:
+    """What a service decides itself: for each operation of which some route needs its data, who may do it.
+
+    As CEL text over claim, path, query, data and `caller`, the peer's SPIFFE id. All of the operation's routes and
+    callers are in it: the service does not learn which of them let the request pass.
+    """
+    served: dict[Operation, list[Route]] = {}
+    for route in graph.routes_of.get(ref, ()):
+        served.setdefault(route.operation, []).append(route)
+    own = {operation: routes for operation, routes in served.items() if not all(in_proxy(r.where) for r in routes)}
+    return {str(operation): _written(_rule(graph, cluster, operation, routes)) for operation, routes in own.items()}
+
+
+def _rule(graph: Graph, cluster: Cluster, operation: Operation, routes: Sequence[Route]) -> Cel:
+    """A route's part holds for the edge alone; another caller passed the proxy, which knows all there is to it."""
+    calls = graph.calls_to.get(routes[0].service, ())
+    callers = [call.caller for call in calls if any(said.meets(operation) for said in call.operations)]
+    parts = [_caller(graph, caller) for caller in callers]
+    parts += [
+        _joined("_&&_", [_caller(graph, d.EDGE), *_user(graph, cluster, route), *_where(route)]) for route in routes
+    ]
+    return _joined("_||_", parts)
+
+
+def _caller(graph: Graph, ref: Ref) -> Cel:
+    return Apply("_==_", (Name("caller"), Const(graph.spiffe_id(ref))))
+
+
+def _user(graph: Graph, cluster: Cluster, route: Route) -> Iterable[Cel]:
+    """`users_of` once more."""
+    if route.public:
+        return
+    verifier, claim = _verifier(graph, cluster, route), Name("claim")
+    yield Apply("_==_", (_at(claim, Const("iss")), Const(verifier.issuer)))
+    if verifier.audiences:
+        aud = _at(claim, Const("aud"))
+        yield _joined("_||_", [Apply("_==_", (aud, Const(audience))) for audience in verifier.audiences])
+    if route.group:
+        groups = Term("claim", verifier.groups)
+        yield from _comparison(Comparison(Term("text", route.group), "in", groups), _in_service)
+
+
+def _where(route: Route) -> list[Cel]:
+    return [_tree(route.where, _in_service)] if route.where else []
 
 
 def _tree(where: Alternatives, term: Callable[[Term], tuple[Cel, list[Cel]]]) -> Cel:
