@@ -287,6 +287,8 @@ def _comparison(one: Comparison, term: Callable[[Term], tuple[Cel, list[Cel]]]) 
     yield from (*before, *beside)
     if one.comparator == "in":
         yield _typed(right, Name("list"))  # of a map, `in` would ask for its keys
+        if KINDS.get(one.left.source) is None:
+            yield Apply("_!=_", (left, Name("null")))
         yield Apply("@in", (left, right))
         return
     kinds = [KINDS.get(side.source) for side in one.terms]
