@@ -82,9 +82,9 @@ def start_envoy(
         for old, new in {"/etc/envoy": str(folder), **places}.items():
             text = text.replace(old, new)
         (folder / file).write_text(text)
-    log = (folder / "log").open("wb")
     command = [binary("envoy"), "-c", folder / "envoy.json", "--disable-hot-restart", "--concurrency", "1"]
-    return subprocess.Popen([str(part) for part in command], stdout=log, stderr=subprocess.STDOUT)
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen([str(part) for part in command], stdout=log, stderr=subprocess.STDOUT)
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -6,6 +6,7 @@ import base64
 import http.client
 import http.server
 import json
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,10 +19,13 @@ import pytest
 
 from garrison import App, claim, path, query
 from garrison import defaults as d
+from garrison.declare.conditions import Condition
+from garrison.model.conditions import words
 from garrison.model.graph import Graph
 from servers.authority import Authority
 from servers.minting import Key, KeySets, b64, claims, key_sets, part
 from servers.proxies import Application, context, eventually, free_port, start_envoy, wait_for
+from unit.conditions import condition, holds, request
 from unit.estates import DIGEST, empty_app
 
 ISSUER = "https://login.estate.example/v1/identity/oidc"
@@ -404,3 +408,26 @@ def test_keys_come_from_the_edge_alone(tmp_path: Path) -> None:
         assert stand.ask("GET /open") == (200, 1)
         assert stand.bears("POST /orders") == 401
         assert not stand.keys.asked
+
+
+def test_envoy_reads_conditions_as_they_are_meant(tmp_path: Path) -> None:
+    """A hundred drawn at once, each with the request that it was drawn for and with others."""
+    pick = random.Random(1969)
+    asked = [request(pick) for _ in range(100)]
+    wheres = [condition(pick, one, data=False) for one in asked]
+    app = empty_app()
+    shop = app.namespace("shop")
+    catalog = shop.service("catalog", image="registry.example/catalog" + DIGEST, port=8080)
+    users, api = app.users(), app.host("api.estate.example")
+    for index, where in enumerate(wheres):
+        operation = f"GET /c{index}/{{id}}/{{part}}"
+        catalog.serves(operation, at=api, to=users.anyone(), where=Condition(where))
+    seen = []
+    with standing(tmp_path, app.graph()) as stand:
+        for index, (where, meant) in enumerate(zip(wheres, asked, strict=True)):
+            for one in (meant, pick.choice(asked), pick.choice(asked)):
+                target = one.path.replace("/things", f"/c{index}") + (f"?{one.query}" if one.query else "")
+                status, heard = stand.ask(f"GET {target}", f"Bearer {stand.token(**one.claims)}")
+                seen.append(status)
+                assert (status, heard) == ((200, 1) if holds(where, one) else (403, 0)), (words(where), one)
+    assert 0.2 < seen.count(200) / len(seen) < 0.9
