@@ -133,10 +133,16 @@ HEAP_ACTIONS: Final = (  # at this share of it; callers are shed before the kern
     *(("shrink_heap", 0.8), ("disable_http_keepalive", 0.85)),
     *(("stop_accepting_connections", 0.9), ("stop_accepting_requests", 0.95)),
 )
+CLOCK_SKEW_SECONDS: Final = 5  # between an issuer's clock and ours; Envoy's own default is a minute
+KEYS_CACHE: Final = (
+    "300s"  # so long an issuer's keys are used: it may be away for that time, and a key it took back lives
+)
+KEYS_TIMEOUT: Final = "2s"  # of one fetch of them
 RETRIES: Final = 3  # of requests of which nothing was sent yet
 PATTERN_SIZE: Final = 1_000_000  # RE2 instructions of one path; Envoy's default of 100 refuses ordinary templates
 
 # --- what a caller may not say --------------------------------------------------------------------------------------
+LOGGED_CLAIM: Final = 200  # letters of a claim in a log line
 CORRELATION_LENGTH: Final = 64  # of what a caller calls its request in our logs: a UUID has 36 letters
 # Headers that frameworks, or what stands before them, prefer to the request line, the host, the peer or the certificate
 # that were authorised. Whole families where one has a prefix of its own.
@@ -153,6 +159,8 @@ DISPUTED_HEADERS: Final = (
     *("cf-connecting-ip", "cf-connecting-ipv6", "fastly-client-ip", "fly-client-ip", "x-azure-clientip"),
     *("client-cert", "client-cert-chain", "remote-user"),  # the peer's name (RFC 9440)
 )
+CLAIMS_HEADER: Final = "x-verified-claims"  # the payload of the token that the own proxy verified, base64url of JSON
+ACCESS_RULES: Final = "ACCESS_RULES"  # the environment variable with what a service decides itself
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 

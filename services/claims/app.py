@@ -9,13 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from threading import Lock
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
 from claims.model import Claim, ClaimRequest, Cover, Refund, RefundRequest
-from common import settings
+from common import context, settings
 from common.app import create
 from common.client import Callee, Refused
+from common.decision import Decisions
 from common.model import IdempotencyKey, Identifier
 from common.once import Once, derived_id
 from common.problem import Problem
@@ -71,17 +73,27 @@ class Desk:
             raise Problem(422, f"not refunded: {refused.detail}", kind="not-refunded") from None
 
 
-def routes(desk: Desk) -> APIRouter:
-    """The operations on `desk`."""
+PLACE, SHOW = "POST /claims", "GET /claims/{id}"
+
+
+def routes(desk: Desk, decisions: Decisions) -> APIRouter:
+    """The operations on `desk`. A claim is whose token it was made with."""
     router = APIRouter(tags=["claims"])
     settled: Once[Claim] = Once()
+    subjects: dict[str, str] = {}
 
     @router.post("/claims", status_code=201, operation_id="claim", summary="Claim on a cover")
     def post(request: ClaimRequest, idempotency_key: IdempotencyKey) -> Claim:
-        return settled.run(idempotency_key, request, lambda: desk.settle(request, idempotency_key))
+        subject = context.subject()
+        decisions.check(PLACE, {"amount": request.amount.amount, "currency": request.amount.currency})
+        key = f"{subject}/{idempotency_key}" if subject else idempotency_key  # a key is its user's own
+        claim = settled.run(key, request, lambda: desk.settle(request, key))
+        subjects[claim.id] = subject
+        return claim
 
     @router.get("/claims/{id}", operation_id="getClaim", summary="One claim")
     def get(id: Identifier) -> Claim:
+        decisions.check(SHOW, _known(desk.claims[id], subjects[id]) if id in desk.claims else {})
         if id not in desk.claims:
             raise Problem(404, f"there is no claim {id}", kind="unknown-claim")
         return desk.claims[id]
@@ -89,12 +101,18 @@ def routes(desk: Desk) -> APIRouter:
     return router
 
 
-def application(desk: Desk) -> FastAPI:
+def _known(claim: Claim, subject: str) -> dict[str, Any]:
+    """What a rule may ask of a claim; one that was made without a token has no subject."""
+    known = {"id": claim.id, "amount": claim.amount.amount, "currency": claim.amount.currency}
+    return known | ({"subject": subject} if subject else {})
+
+
+def application(desk: Desk, decisions: Decisions | None = None) -> FastAPI:
     """The service on a given desk."""
     return create(
         "claims",
         "Insurance claims: checked against a cover, refunded by payments.",
-        routes(desk),
+        routes(desk, decisions or Decisions()),
         close=desk.close,
     )
 
@@ -102,7 +120,8 @@ def application(desk: Desk) -> FastAPI:
 def build() -> FastAPI:
     """The service as it runs: callees from the environment."""
     cover, payments = settings.url("COVER_URL"), settings.url("PAYMENTS_URL")
-    return application(Desk(Callee("cover", cover), Callee("payments", payments)))
+    desk = Desk(Callee("cover", cover), Callee("payments", payments))
+    return application(desk, Decisions.from_environment(PLACE, SHOW))
 
 
 def describe() -> FastAPI:

@@ -6,13 +6,29 @@ whole thing; it is passed on, and joins the logs of all who took part.
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
 from uuid import uuid4
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
 caller: ContextVar[str] = ContextVar("caller", default="")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The request as it came: its path and query as they were written, and what its verified token says."""
+
+    path: str = ""
+    query: str = ""
+    claims: dict[str, Any] = field(default_factory=dict)
+
+
+asked: ContextVar[Asked] = ContextVar("asked")
 
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _IDENTITY = re.compile(r"(?:^|;)URI=(spiffe://[A-Za-z0-9._/-]+)(?:;|$)")
@@ -29,3 +45,32 @@ def identity(forwarded_client_cert: str) -> str:
     # A quoted field (a subject) is text from the certificate: whatever it says is no identity.
     found = _IDENTITY.search(_QUOTED.sub("", forwarded_client_cert))
     return found[1] if found else ""
+
+
+def verified(header: str) -> dict[str, Any]:
+    """The claims in the header that this service's own proxy sets after verifying a token; none where it set none."""
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)))
+    except (ValueError, RecursionError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+def request() -> Asked:
+    """The request that is served here; an empty one where none is."""
+    return asked.get(None) or Asked()
+
+
+def subject() -> str:
+    """Whose token came with the request; empty where none did."""
+    return _claim("sub")
+
+
+def issuer() -> str:
+    """Who says so."""
+    return _claim("iss")
+
+
+def _claim(name: str) -> str:
+    value = request().claims.get(name)
+    return value if isinstance(value, str) else ""

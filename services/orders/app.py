@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, FastAPI
 
-from common import settings
+from common import context, settings
 from common.app import create
 from common.client import Callee
+from common.decision import Decisions
 from common.model import IdempotencyKey, Identifier
 from common.once import Once
 from common.problem import Problem
 from orders.model import Order, OrderRequest
 from orders.placing import Callees, place
 
+PLACE, SHOW = "POST /orders", "GET /orders/{id}"
 
-def routes(callees: Callees) -> APIRouter:
-    """The operations, on a store of their own."""
+
+def routes(callees: Callees, decisions: Decisions) -> APIRouter:
+    """The operations, on a store of their own. An order is whose token it was placed with."""
     router = APIRouter(tags=["orders"])
     placed: Once[Order] = Once()
     orders: dict[str, Order] = {}
+    subjects: dict[str, str] = {}
 
     @router.post("/orders", status_code=201, operation_id="placeOrder", summary="Buy something")
     def post(request: OrderRequest, idempotency_key: IdempotencyKey) -> Order:
-        order = placed.run(idempotency_key, request, lambda: place(request, idempotency_key, callees))
-        orders[order.id] = order
+        subject = context.subject()
+        decisions.check(PLACE, {"customer": request.customer, "currency": request.currency})
+        # a key is its user's own: with another's nobody is given that user's order
+        key = f"{subject}/{idempotency_key}" if subject else idempotency_key
+        order = placed.run(key, request, lambda: place(request, key, callees))
+        orders[order.id], subjects[order.id] = order, subject
         return order
 
     @router.get("/orders/{id}", operation_id="getOrder", summary="One order")
     def get(id: Identifier) -> Order:
+        decisions.check(SHOW, _known(orders[id], subjects[id]) if id in orders else {})
         if id not in orders:
             raise Problem(404, f"there is no order {id}", kind="unknown-order")
         return orders[id]
@@ -35,12 +46,18 @@ def routes(callees: Callees) -> APIRouter:
     return router
 
 
-def application(callees: Callees) -> FastAPI:
+def _known(order: Order, subject: str) -> dict[str, Any]:
+    """What a rule may ask of an order; one that was placed without a token has no subject."""
+    known = {"id": order.id, "customer": order.customer, "total": order.total.amount, "currency": order.total.currency}
+    return known | ({"subject": subject} if subject else {})
+
+
+def application(callees: Callees, decisions: Decisions | None = None) -> FastAPI:
     """The service on given callees."""
     return create(
         "orders",
         "Orders of the shop: priced at catalog, insured by cover, charged at payments.",
-        routes(callees),
+        routes(callees, decisions or Decisions()),
         close=callees.close,
     )
 
@@ -48,7 +65,8 @@ def application(callees: Callees) -> FastAPI:
 def build() -> FastAPI:
     """The service as it runs: callees from the environment."""
     names = ("catalog", "cover", "payments")
-    return application(Callees(*(Callee(name, settings.url(f"{name.upper()}_URL")) for name in names)))
+    callees = Callees(*(Callee(name, settings.url(f"{name.upper()}_URL")) for name in names))
+    return application(callees, Decisions.from_environment(PLACE, SHOW))
 
 
 def describe() -> FastAPI:

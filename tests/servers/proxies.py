@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from garrison.cluster import Cluster
 from garrison.derive import mesh
 from garrison.model.graph import Graph
 from garrison.prove.look import opening
@@ -78,14 +79,14 @@ def start_envoy(
     graph: Graph, name: str, folder: Path, places: dict[str, str], cut: str = ""
 ) -> subprocess.Popen[bytes]:
     folder.mkdir(parents=True)
-    config = mesh.config(graph, graph.by_ref[Ref("shop", name)])
+    config = mesh.config(graph, Cluster(), graph.by_ref[Ref("shop", name)])
     for file, text in (opening.without(cut, config) if cut else config).items():
         for old, new in {"/etc/envoy": str(folder), **places}.items():
             text = text.replace(old, new)
         (folder / file).write_text(text)
-    log = (folder / "log").open("wb")
     command = [binary("envoy"), "-c", folder / "envoy.json", "--disable-hot-restart", "--concurrency", "1"]
-    return subprocess.Popen([str(part) for part in command], stdout=log, stderr=subprocess.STDOUT)
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen([str(part) for part in command], stdout=log, stderr=subprocess.STDOUT)
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from garrison.cluster import Cluster
 from garrison.derive import mesh
 from garrison.words import Ref
 from harness.build import binary
@@ -93,7 +94,7 @@ def test_a_long_path_is_no_burden_to_the_proxy(tmp_path: Path, path: str) -> Non
     caller, callee = (app.service(name, image=f"r.example/{name}{DIGEST}", port=8080) for name in ("a", "b"))
     caller.calls(callee, f"GET {path}")
     graph = app.graph()
-    for name, text in mesh.config(graph, graph.by_ref[Ref("estate", "b")]).items():
+    for name, text in mesh.config(graph, Cluster(), graph.by_ref[Ref("estate", "b")]).items():
         (tmp_path / name).write_text(text.replace("/etc/envoy", str(tmp_path)))
     command = [binary("envoy"), "--mode", "validate", "-c", tmp_path / "envoy.json", "--log-level", "error"]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)

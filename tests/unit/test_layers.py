@@ -90,7 +90,7 @@ def test_namespaces_enforce_the_strictest_level(graph: Graph) -> None:
 def test_a_callee_admits_exactly_its_callers(app: App) -> None:
     graph = app.graph()
     for service in graph.services:
-        rules = mesh.authorisation(graph, service.ref)["typed_config"]["rules"]
+        rules = mesh.authorisation(graph, Cluster(), service.ref)["typed_config"]["rules"]
         callers = {c.caller for c in graph.calls if c.callee == service.ref}
         assert rules["action"] == "ALLOW"
         assert set(rules["policies"]) == {str(ref) for ref in callers}

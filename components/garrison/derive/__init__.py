@@ -24,10 +24,10 @@ LAYERS: tuple[Layer, ...] = (
     network.manifests,
     on_any(rbac.manifests),
     identity.manifests,
-    on_any(mesh.manifests),
+    mesh.manifests,
     on_any(secrets.manifests),
     database.manifests,
-    on_any(workload.manifests),
+    workload.manifests,
 )
 
 

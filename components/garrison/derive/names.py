@@ -33,3 +33,8 @@ def full_host(ref: Ref) -> str:
 def admission_policy(family: str) -> str:
     """The admission policy for a family of kinds, and its binding."""
     return f"garrison-{family}"
+
+
+def label_of(host: str) -> str:
+    """A host of the edge as a DNS label, for what is named after it."""
+    return host.replace(".", "-")

@@ -12,6 +12,7 @@ from typing import Any
 
 from garrison import defaults as d
 from garrison.cluster import Cluster, Dns
+from garrison.derive import tokens
 from garrison.derive.names import DEFAULT_DENY
 from garrison.manifest import Manifest, manifest, selector
 from garrison.model.graph import Database, Graph, Service
@@ -38,7 +39,10 @@ def _service(graph: Graph, service: Service, cluster: Cluster) -> Manifest:
         egress += _to([_STORE], d.STORE_PORT)
     if service.ref in graph.permissions_of:
         egress.append(_to_api_server(cluster.api_server_ranges))
-    ingress = _from((call.caller for call in graph.calls_to.get(service.ref, ())), d.MTLS_PORT)
+    if tokens.at_service(graph, cluster, service.ref):
+        egress += _to([d.EDGE], d.MTLS_PORT)  # for the keys of issuers
+    outside = [d.EDGE] if service.ref in graph.routes_of else []
+    ingress = _from([*(call.caller for call in graph.calls_to.get(service.ref, ())), *outside], d.MTLS_PORT)
     return _policy(graph, service.ref, {"podSelector": selector(service.name), "ingress": ingress, "egress": egress})
 
 

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from garrison import defaults as d
-from garrison.derive import mesh, rbac, secrets
+from garrison.cluster import Cluster
+from garrison.derive import mesh, rbac, secrets, tokens
 from garrison.derive.names import APP, PROXY, secret_name
-from garrison.manifest import Manifest, container, labels, manifest, selector
+from garrison.manifest import Manifest, compact, container, labels, manifest, selector
 from garrison.model.calls import url_variable
 from garrison.model.graph import Graph, Service
 from garrison.words import Ref
@@ -19,17 +20,19 @@ from garrison.words import Ref
 Json = dict[str, Any]
 
 
-def manifests(graph: Graph) -> Iterator[Manifest]:
+def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     for service in graph.services:
         # one pod may be away at a time, also where there is only one: a budget must never block a node drain for ever,
         # nor may a pod that is broken anyway
         budget = {"maxUnavailable": 1, "unhealthyPodEvictionPolicy": "AlwaysAllow", "selector": selector(service.name)}
         yield manifest("policy/v1", "PodDisruptionBudget", service.ref, {"spec": budget}, app=graph.name)
     for service in graph.services:
-        yield manifest("apps/v1", "Deployment", service.ref, {"spec": _deployment(graph, service)}, app=graph.name)
+        yield manifest(
+            "apps/v1", "Deployment", service.ref, {"spec": _deployment(graph, cluster, service)}, app=graph.name
+        )
 
 
-def _deployment(graph: Graph, service: Service) -> Json:
+def _deployment(graph: Graph, cluster: Cluster, service: Service) -> Json:
     pod_labels = labels(service.name, graph.name) | secrets.pod_labels(graph, service.ref)
     return {
         "replicas": service.replicas,
@@ -38,12 +41,12 @@ def _deployment(graph: Graph, service: Service) -> Json:
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
         "template": {
             "metadata": {"labels": pod_labels},
-            "spec": _pod(graph, service),
+            "spec": _pod(graph, cluster, service),
         },
     }
 
 
-def _pod(graph: Graph, service: Service) -> Json:
+def _pod(graph: Graph, cluster: Cluster, service: Service) -> Json:
     return {
         "serviceAccountName": service.name,
         "automountServiceAccountToken": False,
@@ -52,7 +55,7 @@ def _pod(graph: Graph, service: Service) -> Json:
         "terminationGracePeriodSeconds": d.GRACE_SECONDS,
         "topologySpreadConstraints": [_spread(service)],
         "initContainers": [_proxy(graph), *secrets.sidecar(graph, service.ref)],
-        "containers": [_app(graph, service)],
+        "containers": [_app(graph, cluster, service)],
         "volumes": [
             *_proxy_volumes(service),
             *secrets.volumes(graph, service.ref),
@@ -70,13 +73,13 @@ def _spread(service: Service) -> Json:
     }
 
 
-def _app(graph: Graph, service: Service) -> Json:
+def _app(graph: Graph, cluster: Cluster, service: Service) -> Json:
     return container(
         APP,
         service.image,
         resources=service.resources,
         security=d.container_security_context(d.APP_UID),
-        env=_environment(graph, service),
+        env=_environment(graph, cluster, service),
         startupProbe=_healthy(periodSeconds=1, failureThreshold=120),
         readinessProbe=_healthy(periodSeconds=5),
         livenessProbe=_healthy(periodSeconds=15, failureThreshold=4),
@@ -100,11 +103,13 @@ def _app_mounts(graph: Graph, ref: Ref) -> list[Json]:
     return [*files, *token]
 
 
-def _environment(graph: Graph, service: Service) -> list[Json]:
+def _environment(graph: Graph, cluster: Cluster, service: Service) -> list[Json]:
     values = {"HOST": "127.0.0.1", "PORT": str(service.port)}
     for callee, port in mesh.outbound_ports(graph, service.ref).items():
         values[url_variable(callee)] = f"http://127.0.0.1:{port}"
     values |= secrets.environment(graph, service.ref)
+    if rules := tokens.rules(graph, cluster, service.ref):
+        values[d.ACCESS_RULES] = compact(rules)
     return [{"name": name, "value": value} for name, value in values.items()]
 
 

@@ -43,13 +43,13 @@ class Operation:
 
     def covers(self, other: Operation) -> bool:
         """Whether whoever may do this may do `other`, itself a template or a plain request."""
-        return self._meets(other) and all(mine in ("{}", theirs) for mine, theirs in self._pairs(other))
+        return self.meets(other) and all(mine in ("{}", theirs) for mine, theirs in self._pairs(other))
 
     def reaches(self, other: Operation) -> bool:
         """Whether a variable of this stands where `other` has a word of its own, in a request that is both."""
-        return self._meets(other) and any(mine == "{}" != theirs for mine, theirs in self._pairs(other))
+        return self.meets(other) and any(mine == "{}" != theirs for mine, theirs in self._pairs(other))
 
-    def _meets(self, other: Operation) -> bool:
+    def meets(self, other: Operation) -> bool:
         """Whether some request is both; a variable is one segment that is not empty."""
         if self.method != other.method or len(self.segments) != len(other.segments):
             return False

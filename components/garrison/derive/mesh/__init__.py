@@ -1,7 +1,8 @@
 """Mesh layer: the Envoy configuration of each service's sidecar, and the Service object that leads to it.
 
 Inbound, the sidecar demands a client certificate of the trust domain over TLS 1.3 and lets pass only the declared
-(caller, method, path). Outbound, one loopback listener per declared callee checks that the callee is who it should be.
+(caller, method, path), with the token that a route or a forwarded call needs. Outbound, one loopback listener per
+declared callee checks that the callee is who it should be.
 """
 
 from __future__ import annotations
@@ -10,21 +11,25 @@ from collections.abc import Iterator
 from typing import Any
 
 from garrison import defaults as d
+from garrison.cluster import Cluster
 from garrison.derive.mesh import envoy, inbound, limits, outbound
-from garrison.derive.mesh.access import authorisation, path_pattern
+from garrison.derive.mesh.access import KEYS, authorisation, path_pattern, rule_name
 from garrison.derive.mesh.outbound import outbound_ports
+from garrison.derive.tokens import at_service
 from garrison.manifest import Manifest, compact, manifest
 from garrison.model.graph import Graph, Service
 from garrison.model.names import proxy_config
 from garrison.words import Ref
 
-__all__ = ["authorisation", "config", "config_ref", "manifests", "outbound_ports", "path_pattern"]
+__all__ = ["authorisation", "config", "config_ref", "manifests", "outbound_ports", "path_pattern", "rule_name"]
 Json = dict[str, Any]
 
 
-def manifests(graph: Graph) -> Iterator[Manifest]:
+def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     for service in graph.services:
-        yield manifest("v1", "ConfigMap", config_ref(service.ref), {"data": config(graph, service)}, app=graph.name)
+        yield manifest(
+            "v1", "ConfigMap", config_ref(service.ref), {"data": config(graph, cluster, service)}, app=graph.name
+        )
         ports = [{"name": "mtls", "port": d.MTLS_PORT, "targetPort": d.MTLS_PORT, "protocol": "TCP"}]
         spec = {"selector": {d.NAME: service.name}, "ports": ports}
         yield manifest("v1", "Service", service.ref, {"spec": spec}, app=graph.name)
@@ -34,10 +39,10 @@ def config_ref(ref: Ref) -> Ref:
     return Ref(ref.namespace, proxy_config(ref))
 
 
-def config(graph: Graph, service: Service) -> dict[str, str]:
+def config(graph: Graph, cluster: Cluster, service: Service) -> dict[str, str]:
     """The files of the sidecar: its bootstrap, and the two secrets it watches."""
     return {
-        "envoy.json": compact(_bootstrap(graph, service)),
+        "envoy.json": compact(_bootstrap(graph, cluster, service)),
         "identity.json": compact({"resources": [_secret(envoy.tls_certificate())]}),
         "trust.json": compact({"resources": [_secret(envoy.trust_bundle())]}),
     }
@@ -47,11 +52,13 @@ def _secret(body: Json) -> Json:
     return envoy.typed("extensions.transport_sockets.tls.v3.Secret", **body)
 
 
-def _bootstrap(graph: Graph, service: Service) -> Json:
+def _bootstrap(graph: Graph, cluster: Cluster, service: Service) -> Json:
     callees = outbound_ports(graph, service.ref)
-    listeners = [inbound.listener(graph, service), inbound.health(service)]
+    listeners = [inbound.listener(graph, cluster, service), inbound.health(service)]
     listeners += [outbound.listener(graph, service.ref, callee, port) for callee, port in callees.items()]
     clusters = [inbound.application(service), *(outbound.cluster(graph, callee) for callee in callees)]
+    if at_service(graph, cluster, service.ref):
+        clusters.append(outbound.cluster(graph, d.EDGE, KEYS))
     return {
         "node": {"id": str(service.ref), "cluster": graph.name},
         "static_resources": {"listeners": listeners, "clusters": clusters},

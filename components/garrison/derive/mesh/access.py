@@ -1,15 +1,21 @@
-"""Who may do what at a callee, as Envoy's RBAC filter: one policy a caller, each of exact methods and whole paths."""
+"""Who may do what at a callee, as Envoy's RBAC filter: one policy a caller and one a route from outside, each of exact
+methods and whole paths. What comes from outside, or with a token, needs the token besides the peer's identity.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
+from garrison import defaults as d
+from garrison.cluster import Cluster
+from garrison.derive import tokens
 from garrison.derive.mesh.envoy import typed
-from garrison.model.graph import Call, Graph, Operation
+from garrison.model.graph import Call, Graph, Operation, Route
 from garrison.words import Ref
 
 Json = dict[str, Any]
+KEYS = "keys"  # the cluster that leads to the edge, for the keys of issuers
 VARIABLE = re.compile(r"\{[^}]*\}")
 
 # One segment, as a `{name}` stands for it (RFC 3986 section 3.3, pchar), without what servers read differently than we:
@@ -23,9 +29,31 @@ _ENCODED = (
 SEGMENT = f"(?:{_PLAIN}|{_ENCODED})+"
 
 
-def authorisation(graph: Graph, callee: Ref) -> Json:
-    """Envoy's RBAC filter: one policy per caller; with no caller it has no policy and refuses everyone."""
-    policies = {str(call.caller): _policy(graph, call) for call in graph.calls_to.get(callee, ())}
+def verification(graph: Graph, cluster: Cluster, callee: Ref) -> list[Json]:
+    """Envoy's filter for tokens, where any reach the callee: one that does not hold is refused whoever sends it, and
+    what needs one and has none is left to the authorisation.
+    """
+    accepted = tokens.at_service(graph, cluster, callee)
+    if not accepted:
+        return []
+    body = typed(
+        "extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+        providers={one.name: _provider(one) for one in accepted},
+        rules=[{"match": {"prefix": "/"}, "requires": tokens.requirement(accepted, optional=True)}],
+    )
+    return [{"name": tokens.FILTER, "typed_config": body}]
+
+
+def _provider(verifier: tokens.Verifier) -> Json:
+    """With the issuer's keys as the edge hands them on, over the mesh: no sidecar has a way to the issuer."""
+    uri = f"https://{d.EDGE.name}.{d.EDGE.namespace}.{d.CLUSTER_DOMAIN}/keys/{verifier.name}"
+    return tokens.provider(verifier, uri, KEYS, forward_payload_header=d.CLAIMS_HEADER)
+
+
+def authorisation(graph: Graph, cluster: Cluster, callee: Ref) -> Json:
+    """Envoy's RBAC filter: one policy per caller and route; without any it has no policy and refuses everyone."""
+    policies = {str(call.caller): _policy(graph, cluster, call) for call in graph.calls_to.get(callee, ())}
+    policies |= {rule_name(route): _served(graph, cluster, route) for route in graph.routes_of.get(callee, ())}
     rules = {"action": "ALLOW", "policies": policies}
     return {
         "name": "envoy.filters.http.rbac",
@@ -33,9 +61,30 @@ def authorisation(graph: Graph, callee: Ref) -> Json:
     }
 
 
-def _policy(graph: Graph, call: Call) -> Json:
-    permissions = [_permission(operation) for operation in call.operations]
-    return {"permissions": permissions, "principals": [_principal(graph.spiffe_id(call.caller))]}
+def rule_name(route: Route) -> str:
+    """What the log calls the rule of a route."""
+    return f"{d.EDGE} {route.operation} at {route.host}"
+
+
+def _policy(graph: Graph, cluster: Cluster, call: Call) -> Json:
+    """The caller itself; where it forwards a token, with one that it could have been given."""
+    principal = _principal(graph.spiffe_id(call.caller))
+    if call.token == "forward":  # noqa: S105 a way to call
+        principal = _both(principal, tokens.holders(tokens.at_service(graph, cluster, call.caller)))
+    return {"permissions": [_permission(operation) for operation in call.operations], "principals": [principal]}
+
+
+def _served(graph: Graph, cluster: Cluster, route: Route) -> Json:
+    """The edge, and what the route asks of a user: the edge's own word for it does not count."""
+    principal = _principal(graph.spiffe_id(d.EDGE))
+    if not route.public:
+        principal = _both(principal, tokens.users_of(graph, cluster, route))
+    policy = {"permissions": [_permission(route.operation)], "principals": [principal]}
+    return policy | tokens.condition(route.where, route.operation)
+
+
+def _both(*principals: Json) -> Json:
+    return {"and_ids": {"ids": [*principals]}}
 
 
 def _principal(identity: str) -> Json:

@@ -5,21 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from garrison import defaults as d
+from garrison.cluster import Cluster
+from garrison.derive import tokens
 from garrison.derive.mesh import envoy
-from garrison.derive.mesh.access import authorisation
+from garrison.derive.mesh.access import authorisation, verification
 from garrison.derive.names import APP
 from garrison.model.graph import Graph, Service
 from garrison.words import Ref
 
 Json = dict[str, Any]
+CLAIMS = (("subject", "sub"), ("issuer", "iss"))
 BODY = "x-body"  # set where a request has a body of unknown length
 
 
-def listener(graph: Graph, service: Service) -> Json:
+def listener(graph: Graph, cluster: Cluster, service: Service) -> Json:
+    tokens_of = verification(graph, cluster, service.ref)
     manager = envoy.connection_manager(
         "inbound",
         [_to_application(service.ref)],
-        filters=(authorisation(graph, service.ref),),
+        filters=(*tokens_of, authorisation(graph, cluster, service.ref), *_without_token(graph, service, tokens_of)),
         durations={
             "idle_timeout": d.IDLE_TIMEOUT,
             "max_connection_duration": d.CONNECTION_DURATION,
@@ -28,8 +32,8 @@ def listener(graph: Graph, service: Service) -> Json:
         use_remote_address=True,
         forward_client_cert_details="SANITIZE_SET",
         set_current_client_cert_details={"uri": True},
-        access_log=envoy.access_log("inbound", peer="%DOWNSTREAM_PEER_URI_SAN%", self="%DOWNSTREAM_LOCAL_URI_SAN%"),
-        **_undisputed(),
+        access_log=envoy.access_log("inbound", **_told(graph)),
+        **_undisputed(*([{"remove": d.CLAIMS_HEADER}] if graph.hosts else [])),
     )
     peer = {"prefix": f"spiffe://{graph.trust_domain}/"}
     tls = envoy.transport_socket(
@@ -40,6 +44,26 @@ def listener(graph: Graph, service: Service) -> Json:
         disable_stateful_session_resumption=True,  # would live on
     )
     return envoy.listener("inbound", envoy.address("0.0.0.0", d.MTLS_PORT), manager, tls)
+
+
+def _told(graph: Graph) -> dict[str, str]:
+    """What the log says beside what every proxy's says; the decision itself is in `status` and `detail`."""
+    peers = {"peer": "%DOWNSTREAM_PEER_URI_SAN%", "self": "%DOWNSTREAM_LOCAL_URI_SAN%"}
+    if not graph.hosts:
+        return peers
+    claims = {
+        name: f"%DYNAMIC_METADATA({tokens.FILTER}:{tokens.PAYLOAD}:{claim}):{d.LOGGED_CLAIM}%" for name, claim in CLAIMS
+    }
+    return peers | {"rule": "%DYNAMIC_METADATA(envoy.filters.http.rbac:enforced_effective_policy_id)%"} | claims
+
+
+def _without_token(graph: Graph, service: Service, verified: list[Json]) -> list[Json]:
+    """The application gets what the token says, and the token itself only to forward it."""
+    if not verified or any(call.token == "forward" for call in graph.calls_from.get(service.ref, ())):  # noqa: S105
+        return []
+    kind = "extensions.filters.http.header_mutation.v3.HeaderMutation"
+    body = envoy.typed(kind, mutations={"request_mutations": [{"remove": "authorization"}]})
+    return [{"name": "envoy.filters.http.header_mutation", "typed_config": body}]
 
 
 def _to_application(ref: Ref, match: Json | None = None, **action: Any) -> Json:

@@ -22,9 +22,12 @@ def outbound_ports(graph: Graph, ref: Ref) -> dict[Ref, int]:
 def listener(graph: Graph, caller: Ref, callee: Ref, port: int) -> Json:
     # nothing was sent yet in either case, so any method may be tried again
     retry = {"retry_on": "connect-failure,reset-before-request", "num_retries": d.RETRIES}
+    route = envoy.forward(str(callee), retry_policy=retry, host_rewrite_literal=f"{callee.name}.{callee.namespace}")
+    if _keeps_token(graph, caller, callee):
+        route["request_headers_to_remove"] = ["authorization"]
     manager = envoy.connection_manager(
         str(callee),
-        [envoy.forward(str(callee), retry_policy=retry, host_rewrite_literal=f"{callee.name}.{callee.namespace}")],
+        [route],
         durations={"idle_timeout": d.IDLE_TIMEOUT},
         preserve_external_request_id=True,  # the application's own: it joins its log with its proxy's
         access_log=envoy.access_log("outbound", peer=graph.spiffe_id(callee), self=graph.spiffe_id(caller)),
@@ -32,7 +35,14 @@ def listener(graph: Graph, caller: Ref, callee: Ref, port: int) -> Json:
     return envoy.listener(str(callee), envoy.address("127.0.0.1", port), manager)
 
 
-def cluster(graph: Graph, callee: Ref) -> Json:
+def _keeps_token(graph: Graph, caller: Ref, callee: Ref) -> bool:
+    """Whether the caller has users' tokens, to forward them to others, and not to this callee."""
+    calls = {call.callee: call.token for call in graph.calls_from[caller]}
+    return "forward" in calls.values() and calls[callee] != "forward"
+
+
+def cluster(graph: Graph, callee: Ref, name: str = "") -> Json:
+    """The way to a callee, by its own name unless another is given."""
     host = full_host(callee)
     tls = envoy.transport_socket(
         "UpstreamTlsContext",
@@ -41,4 +51,4 @@ def cluster(graph: Graph, callee: Ref) -> Json:
         max_session_keys=0,  # a resumed session would not look at the callee's certificate again
     )
     durations = {"idle_timeout": d.OUTBOUND_IDLE_TIMEOUT, "max_connection_duration": d.OUTBOUND_CONNECTION_DURATION}
-    return envoy.cluster(str(callee), host, d.MTLS_PORT, dns=True, durations=durations, transport=tls)
+    return envoy.cluster(name or str(callee), host, d.MTLS_PORT, dns=True, durations=durations, transport=tls)
