@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from garrison.model.calls import Operation
-from garrison.model.conditions import Alternatives, Comparator, Comparison, Source, Term
+from garrison.model.conditions import Alternatives, Comparator, Comparison, Source, Term, breaches
 
 OPERATION = Operation("GET", "/things/{id}/{part}")
 ORDER: dict[str, Callable[[Any, Any], bool]] = {
@@ -125,6 +125,12 @@ def _apt(pick: random.Random, meant: Request, data: bool) -> Comparison:
 
 
 def _comparison(pick: random.Random, data: bool) -> Comparison:
+    while [*breaches(("test", 0), ((one := _drawn(pick, data),),), OPERATION)]:
+        pass
+    return one
+
+
+def _drawn(pick: random.Random, data: bool) -> Comparison:
     sources = ["claim", "claim", "path", "query", *(["data"] if data else [])]
     one = _term(pick, pick.choice(sources))
     other = Term(*pick.choice(CONSTANTS)) if pick.random() < 0.4 else _term(pick, pick.choice(sources))

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from hypothesis import strategies as st
 
-from garrison import App, IntentError, Service
+from garrison import App, IntentError, Rate, Service, claim, data, query
+from garrison.model.rates import Rate as Value
 
 DIGEST = "@sha256:" + "0" * 64
 IMAGES = {name: f"registry.example/{name}{DIGEST}" for name in ("envoy", "openbao", "postgres", "prober")}
@@ -111,4 +112,40 @@ def apps(draw: st.DrawFn) -> App:
             user.uses(database, role=draw(st.sampled_from(["reader", "writer"])))
     for service in draw(st.lists(st.sampled_from(services), max_size=3)):
         draw(st.sampled_from(PERMISSIONS))(service)
+    if draw(st.booleans()):
+        _opened(draw, app, services)
     return app
+
+
+CONDITIONS = (
+    *(None, claim("team") == "red", (claim("age") >= 18) & (query("q") != "x") | claim("groups").contains("staff")),
+    *((claim("sub") == data("owner")), (data("amount") <= 100.5) | claim("groups").contains("managers")),
+)
+RATES: tuple[tuple[Value, ...], ...] = (
+    (),
+    (Rate.per_minute(30, per="user"),),
+    (Rate.per_second(5, per="address"), Rate.per_hour(10**6, per="all")),
+)
+
+
+def _opened(draw: st.DrawFn, app: App, services: list[Service]) -> None:
+    """Users, some hosts, and what each service serves there, at paths of its own."""
+    users = app.users()
+    people = app.issuer(
+        "https://people.example", audience="shop", jwks="https://people.example/keys", groups="r.groups"
+    )
+    api, www = app.host("api.estate.example"), app.host("www.estate.example", login=users)
+    last = app.namespace("n-last").service("last", image="registry.example/s" + DIGEST, port=8080)
+    for service in draw(st.lists(st.sampled_from(services), unique=True, max_size=4)):
+        for operation in draw(st.lists(st.sampled_from(["GET /{x}", "GET /x/y", "POST /things"]), unique=True)):
+            method, _, path = operation.partition(" ")
+            said = f"{method} /{service.ref.name}{path}"
+            rate = draw(st.sampled_from(RATES))
+            if draw(st.booleans()):
+                issuer, hosts = draw(st.sampled_from([(users, [api, www]), (users, [www]), (people, [api])]))
+                to = draw(st.sampled_from([issuer.anyone(), issuer.group("customers")]))
+                service.calls(last, f"GET /{service.ref.name}", token="forward")
+                service.serves(said, at=hosts, to=to, where=draw(st.sampled_from(CONDITIONS)), rate=rate)
+            else:
+                free = [one for one in rate if one.per != "user"]
+                service.serves(said, at=api, public="for everybody", rate=free)

@@ -93,7 +93,8 @@ def test_a_callee_admits_exactly_its_callers(app: App) -> None:
         rules = mesh.authorisation(graph, Cluster(), service.ref)["typed_config"]["rules"]
         callers = {c.caller for c in graph.calls if c.callee == service.ref}
         assert rules["action"] == "ALLOW"
-        assert set(rules["policies"]) == {str(ref) for ref in callers}
+        routes = {mesh.rule_name(route) for route in graph.routes_of.get(service.ref, ())}
+        assert set(rules["policies"]) == {str(ref) for ref in callers} | routes
         both = [policy["principals"][0]["and_ids"]["ids"][0] for policy in rules["policies"].values()]
         names = [ids["authenticated"]["principal_name"]["exact"] for ids in both]
         assert set(names) == {graph.spiffe_id(ref) for ref in callers}

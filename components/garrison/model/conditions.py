@@ -19,6 +19,7 @@ Source = Literal["claim", "path", "query", "data", "text", "number"]
 service alone knows of the thing asked for. text, number: a constant of the program."""
 Comparator = Literal["==", "!=", "<", "<=", ">", ">=", "in"]
 PROXY: Final = ("claim", "path", "query", "text", "number")  # sources of which a proxy knows the value
+KINDS: Final = {"path": "text", "query": "text", "text": "text", "number": "number"}  # of others only a request tells
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}(\.[A-Za-z_][A-Za-z0-9_-]{0,63}){0,4}")
 NUMBER: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?")
 MAX_TEXT: Final = 200
@@ -80,6 +81,10 @@ def breaches(place: Place, where: Alternatives, operation: Operation) -> Iterato
         if {term.source for term in comparison.terms} <= {"text", "number"}:
             remedy = "compare with a claim, a part of the path, a query parameter or data"
             yield Breach(place, f"'{comparison}' is the same for every request", remedy)
+        kinds = {KINDS.get(term.source) for term in comparison.terms}
+        if kinds == {"text", "number"} and comparison.comparator != "in":
+            remedy = "compare it with a text, or the number with a claim or with data"
+            yield Breach(place, f"'{comparison}' never holds: paths and queries are text", remedy)
         if comparison.comparator == "in" and comparison.right.source not in ("claim", "data"):
             yield Breach(place, f"'{comparison}': {comparison.right} is no list", "look for it in a claim or in data")
     if any(not all_of for all_of in where):

@@ -8,7 +8,7 @@ from garrison import defaults as d
 from garrison.errors import did_you_mean
 from garrison.model.breach import Breach, Place
 from garrison.model.calls import Operation
-from garrison.model.hosts import Host
+from garrison.model.hosts import Host, label_of
 from garrison.model.issuers import Issuer
 from garrison.model.parts import Parts
 from garrison.model.routes import Route
@@ -34,18 +34,26 @@ def _names(parts: Parts) -> Iterator[Breach]:
             yield Breach(place, what, "give each a name of its own: name=", also=named[issuer.name])
         if issuer.embedded:
             hosts.setdefault(issuer.login, place)
-    for index, host in enumerate(parts.hosts):
-        place = "hosts", index
-        yield from host.breaches(place)
-        if hosts.setdefault(host.name, place) != place:
-            yield Breach(place, f"host '{host.name}' was declared before", "declare it once", also=hosts[host.name])
-        if host.login:
-            yield from _login(place, host, parts.issuer_by_name)
+    yield from _hosts(parts, hosts, named)
     if parts.hosts:
         for index, namespace in enumerate(parts.namespaces):
             if namespace in d.EDGE_NAMESPACES:
                 remedy = "choose another name"
                 yield Breach(("namespaces", index), f"namespace {namespace!r} belongs to the edge", remedy)
+
+
+def _hosts(parts: Parts, names: dict[str, Place], issuers: Mapping[str, Place]) -> Iterator[Breach]:
+    labels = dict(issuers)  # of what is derived for each host and issuer
+    for index, host in enumerate(parts.hosts):
+        place, label = ("hosts", index), label_of(host.name)
+        yield from host.breaches(place)
+        if names.setdefault(host.name, place) != place:
+            yield Breach(place, f"host '{host.name}' was declared before", "declare it once", also=names[host.name])
+        elif labels.setdefault(label, place) != place:
+            remedy = "give one of the hosts, or of the issuers, another name"
+            yield Breach(place, f"{label!r} would be the name of two things", remedy, also=labels[label])
+        if host.login:
+            yield from _login(place, host, parts.issuer_by_name)
 
 
 def _login(place: Place, host: Host, known: Mapping[str, Issuer]) -> Iterator[Breach]:
