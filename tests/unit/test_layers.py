@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 
 from garrison import App, Graph, derive, render
+from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive import LAYERS, mesh
 from garrison.derive.secrets import store_objects
@@ -95,9 +96,9 @@ def test_a_callee_admits_exactly_its_callers(app: App) -> None:
         assert rules["action"] == "ALLOW"
         routes = {mesh.rule_name(route) for route in graph.routes_of.get(service.ref, ())}
         assert set(rules["policies"]) == {str(ref) for ref in callers} | routes
-        both = [policy["principals"][0]["and_ids"]["ids"][0] for policy in rules["policies"].values()]
-        names = [ids["authenticated"]["principal_name"]["exact"] for ids in both]
-        assert set(names) == {graph.spiffe_id(ref) for ref in callers}
+        for rule, policy in rules["policies"].items():
+            (peer,) = re.findall(r'"principal_name":\{"exact":"([^"]*)"', compact(policy["principals"]))
+            assert peer == graph.spiffe_id(d.EDGE if rule in routes else Ref.parse(rule))
 
 
 @pytest.mark.parametrize(
