@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -385,6 +386,26 @@ def test_keys_that_rotate_fail_no_request(stand: Stand) -> None:
     for key in (stand.own, stand.next) * 20:
         assert stand.ask("POST /orders", f"Bearer {key.sign(claims(ISSUER, 'estate'))}") == (200, 1)
     assert stand.keys.asked.count("/keys/users") <= 2, "the keys are kept"
+
+
+def test_an_issuer_signs_with_one_new_key_after_the_other_and_no_request_fails(tmp_path: Path) -> None:
+    """As an issuer does it: the next key is published, signs when it has been long enough, and the old one goes."""
+    statuses: list[int] = []
+    with standing(tmp_path, estate().graph(), SECONDS) as stand:
+        signing = stand.own
+
+        def fetched(fetches: int) -> bool:
+            statuses.append(stand.ask("POST /orders", f"Bearer {signing.sign(claims(ISSUER, 'estate'))}")[0])
+            return len(stand.keys.asked) >= fetches
+
+        for turn in range(1, 4):
+            coming = Key(f"r-{turn}")
+            stand.keys.sets["users"] = [signing, coming]
+            eventually(partial(fetched, len(stand.keys.asked) + 1), "the keys are fetched again")
+            signing = coming
+            assert fetched(0)
+    assert set(statuses) == {200}
+    assert len(statuses) > 20
 
 
 def test_keys_are_kept_for_their_time_and_then_nothing_passes(tmp_path: Path) -> None:

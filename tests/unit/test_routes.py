@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cel
 import pytest
 from hypothesis import given
 
@@ -15,8 +16,10 @@ from garrison import App, Graph, Host, IntentError, Issuer, Rate, Service, claim
 from garrison.cluster import Cluster, Entrance
 from garrison.declare.conditions import Condition
 from garrison.derive import tokens
-from garrison.model.conditions import Comparison, Term
+from garrison.manifest import compact
+from garrison.model.conditions import Comparison, Term, in_proxy
 from garrison.model.contracts import MOST
+from garrison.words import Ref
 from unit.estates import DIGEST, IMAGES, apps
 
 IMAGE = "registry.example/s" + DIGEST
@@ -122,8 +125,8 @@ BROKEN: dict[str, tuple[Case, str]] = {
     "every host": (lambda p: p.app.host("*.example"), "is not a host name"),
     "a host twice": (_twice, "was declared before"),
     "the issuer's own host": (lambda p: p.app.host("login.estate.example"), "was declared before"),
-    "hosts that differ in a dot": (_alike, "would be the name of two things"),
-    "an issuer that is named like a host": (_named_like_a_host, "would be the name of two things"),
+    "hosts that differ in a dot": (_alike, "differ in '.' and '-' only"),
+    "an issuer that is named like a host": (_named_like_a_host, "would be one name for two things"),
     "a login with nobody": (lambda p: p.app.host("www.example", login="user"), "did you mean 'users'?"),  # type: ignore[arg-type]
     "a login without a client": (lambda p: p.app.host("www.example", login=p.issuer()), "has no client for it"),
     "the edge's namespace": (_edge_namespace("edge"), "belongs to the edge"),
@@ -299,6 +302,34 @@ def test_every_route_is_guarded_and_no_other_sidecar_knows_of_the_edge(app: App)
         assert all(any(route.issuer for route in routes) or one for one in verified)
         for route in routes:
             assert f'"edge/edge {route.operation} at {route.host}"' in text
+
+
+@given(apps())
+def test_ways_from_and_to_the_edge_are_open_for_those_who_need_them(app: App) -> None:
+    graph = app.graph()
+    policies = {
+        (m["metadata"]["namespace"], m["metadata"]["name"]): m["spec"]
+        for m in render(graph)
+        if m["kind"] == "NetworkPolicy"
+    }
+    for service in graph.services:
+        spec = policies[service.namespace, service.name]
+        edge = '"kubernetes.io/metadata.name":"edge"'
+        assert compact(spec["ingress"]).count(edge) == (service.ref in graph.routes_of)
+        assert compact(spec["egress"]).count(edge) == bool(tokens.at_service(graph, Cluster(), service.ref))
+
+
+@given(apps())
+def test_a_service_decides_exactly_the_operations_of_which_a_route_asks_for_its_data(app: App) -> None:
+    graph = app.graph()
+    for item in render(graph):
+        if item["kind"] == "Deployment":
+            env = item["spec"]["template"]["spec"]["containers"][0]["env"]
+            given = next((json.loads(one["value"]) for one in env if one["name"] == "ACCESS_RULES"), {})
+            ref = Ref(item["metadata"]["namespace"], item["metadata"]["name"])
+            routes = graph.routes_of.get(ref, ())
+            assert set(given) == {str(route.operation) for route in routes if not in_proxy(route.where)}
+            assert all(cel.compile(text) for text in given.values())
 
 
 @given(apps())

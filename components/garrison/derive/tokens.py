@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from garrison import defaults as d
 from garrison.cluster import Cluster
+from garrison.derive.names import label_of
 from garrison.model.calls import Operation
 from garrison.model.conditions import Alternatives, Comparison, Term, in_proxy
 from garrison.model.graph import Graph, Host, Issuer, Route
-from garrison.model.hosts import label_of
 from garrison.words import Ref
 
 Json = dict[str, Any]

@@ -25,8 +25,3 @@ class Host:
             yield Breach(
                 place, f"{self.name!r} is not a host name", "write it like 'api.estate.example', in lower case"
             )
-
-
-def label_of(host: str) -> str:
-    """A host as a DNS label, for what is named after it."""
-    return host.replace(".", "-")

@@ -8,7 +8,7 @@ from garrison import defaults as d
 from garrison.errors import did_you_mean
 from garrison.model.breach import Breach, Place
 from garrison.model.calls import Operation
-from garrison.model.hosts import Host, label_of
+from garrison.model.hosts import Host
 from garrison.model.issuers import Issuer
 from garrison.model.parts import Parts
 from garrison.model.routes import Route
@@ -34,7 +34,14 @@ def _names(parts: Parts) -> Iterator[Breach]:
             yield Breach(place, what, "give each a name of its own: name=", also=named[issuer.name])
         if issuer.embedded:
             hosts.setdefault(issuer.login, place)
-    yield from _hosts(parts, hosts, named)
+    for index, host in enumerate(parts.hosts):
+        place = "hosts", index
+        yield from host.breaches(place)
+        if hosts.setdefault(host.name, place) != place:
+            yield Breach(place, f"host '{host.name}' was declared before", "declare it once", also=hosts[host.name])
+        if host.login:
+            yield from _login(place, host, parts.issuer_by_name)
+    yield from _labels(parts)
     if parts.hosts:
         for index, namespace in enumerate(parts.namespaces):
             if namespace in d.EDGE_NAMESPACES:
@@ -42,18 +49,18 @@ def _names(parts: Parts) -> Iterator[Breach]:
                 yield Breach(("namespaces", index), f"namespace {namespace!r} belongs to the edge", remedy)
 
 
-def _hosts(parts: Parts, names: dict[str, Place], issuers: Mapping[str, Place]) -> Iterator[Breach]:
-    labels = dict(issuers)  # of what is derived for each host and issuer
+def _labels(parts: Parts) -> Iterator[Breach]:
+    """Certificates and files are called after hosts, with dashes for the dots; key sets after issuers, too."""
+    labels = {issuer.login.replace(".", "-"): issuer.login for issuer in parts.issuers if issuer.embedded}
     for index, host in enumerate(parts.hosts):
-        place, label = ("hosts", index), label_of(host.name)
-        yield from host.breaches(place)
-        if names.setdefault(host.name, place) != place:
-            yield Breach(place, f"host '{host.name}' was declared before", "declare it once", also=names[host.name])
-        elif labels.setdefault(label, place) != place:
-            remedy = "give one of the hosts, or of the issuers, another name"
-            yield Breach(place, f"{label!r} would be the name of two things", remedy, also=labels[label])
-        if host.login:
-            yield from _login(place, host, parts.issuer_by_name)
+        label = host.name.replace(".", "-")
+        other = labels.setdefault(label, host.name)
+        if other != host.name:
+            what = f"hosts '{host.name}' and '{other}' differ in '.' and '-' only"
+            yield Breach(("hosts", index), what, "rename one of them")
+        if label in parts.issuer_by_name:
+            what = f"host '{host.name}' and issuer '{label}' would be one name for two things"
+            yield Breach(("hosts", index), what, "give the issuer another name")
 
 
 def _login(place: Place, host: Host, known: Mapping[str, Issuer]) -> Iterator[Breach]:
