@@ -65,7 +65,7 @@ class Decisions:
 
 
 def _compiled(operation: str, text: str) -> Any:
-    import cel  # 15 MiB, and most services decide nothing
+    import cel  # 12 MiB, and most services decide nothing
 
     try:
         return cel.compile(text)

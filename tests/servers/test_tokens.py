@@ -174,6 +174,16 @@ def test_claims_that_a_peer_says_are_dropped_where_nobody_has_to_have_any(stand:
     assert not {"x-verified-claims", "authorization"} & Counting.heard[-1]["headers"].keys()
 
 
+def test_claims_that_a_peer_says_are_dropped_where_no_token_is_verified_at_all(tmp_path: Path) -> None:
+    app = empty_app()
+    catalog = app.namespace("shop").service("catalog", image="registry.example/catalog" + DIGEST, port=8080)
+    catalog.serves("GET /open", at=app.host("api.estate.example"), public="it is for everybody")
+    with standing(tmp_path, app.graph()) as stand:
+        forged = (("x-verified-claims", b64(b'{"sub":"somebody"}')), ("X-VERIFIED-CLAIMS", "e30"))
+        assert stand.ask("GET /open", headers=forged) == (200, 1)
+    assert "x-verified-claims" not in Counting.heard[-1]["headers"]
+
+
 WRONG: dict[str, tuple[int, Callable[[Stand], tuple[str, ...]]]] = {
     "no token": (403, lambda s: ()),
     "not a token": (401, lambda s: ("Bearer no-token",)),

@@ -325,7 +325,7 @@ def test_a_service_decides_exactly_the_operations_of_which_a_route_asks_for_its_
     for item in render(graph):
         if item["kind"] == "Deployment":
             env = item["spec"]["template"]["spec"]["containers"][0]["env"]
-            given = next((json.loads(one["value"]) for one in env if one["name"] == "ACCESS_RULES"), {})
+            given: dict[str, str] = next((json.loads(one["value"]) for one in env if one["name"] == "ACCESS_RULES"), {})
             ref = Ref(item["metadata"]["namespace"], item["metadata"]["name"])
             routes = graph.routes_of.get(ref, ())
             assert set(given) == {str(route.operation) for route in routes if not in_proxy(route.where)}

@@ -24,6 +24,7 @@ from common import context
 from common.decision import Decisions, path_values, query_values
 from common.settings import SettingsError
 from garrison import claim, data
+from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive import tokens
 from orders.app import PLACE, SHOW
@@ -75,7 +76,7 @@ def headers(peer: str = EDGE, **said: Any) -> dict[str, str]:
     payload = json.dumps({name: value for name, value in claims.items() if value is not None}).encode()
     encoded = base64.urlsafe_b64encode(payload).rstrip(b"=").decode()
     cert = {"x-forwarded-client-cert": f"By=spiffe://x/y;Hash=00;URI={peer}"}
-    return cert | ({"x-verified-claims": encoded} if said.get("sub", "u-ann") is not None else {})
+    return cert | ({d.CLAIMS_HEADER: encoded} if said.get("sub", "u-ann") is not None else {})
 
 
 @pytest.fixture(scope="module")
@@ -157,13 +158,13 @@ def test_every_decision_is_logged_with_who_and_why(shop: Shop, caplog: pytest.Lo
     ],
 )
 def test_rules_that_cannot_be_kept_stop_the_start(monkeypatch: pytest.MonkeyPatch, given: str, told: str) -> None:
-    monkeypatch.setenv("ACCESS_RULES", given)
+    monkeypatch.setenv(d.ACCESS_RULES, given)
     with pytest.raises(SettingsError, match=told):
         Decisions.from_environment(PLACE, SHOW)
 
 
 def test_without_rules_everything_that_came_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("ACCESS_RULES", raising=False)
+    monkeypatch.delenv(d.ACCESS_RULES, raising=False)
     Decisions.from_environment(PLACE, SHOW).check(SHOW, {})
 
 
