@@ -80,20 +80,19 @@ def routes(desk: Desk, decisions: Decisions) -> APIRouter:
     """The operations on `desk`. A claim is whose token it was made with."""
     router = APIRouter(tags=["claims"])
     settled: Once[Claim] = Once()
-    subjects: dict[str, str] = {}
+    owners: dict[str, dict[str, str]] = {}
 
     @router.post("/claims", status_code=201, operation_id="claim", summary="Claim on a cover")
     def post(request: ClaimRequest, idempotency_key: IdempotencyKey) -> Claim:
-        subject = context.subject()
         decisions.check(PLACE, {"amount": request.amount.amount, "currency": request.amount.currency})
-        key = f"{subject}/{idempotency_key}" if subject else idempotency_key  # a key is its user's own
+        key = context.own(idempotency_key)
         claim = settled.run(key, request, lambda: desk.settle(request, key))
-        subjects[claim.id] = subject
+        owners[claim.id] = context.owner()
         return claim
 
     @router.get("/claims/{id}", operation_id="getClaim", summary="One claim")
     def get(id: Identifier) -> Claim:
-        decisions.check(SHOW, _known(desk.claims[id], subjects[id]) if id in desk.claims else {})
+        decisions.check(SHOW, _known(desk.claims[id]) | owners.get(id, {}) if id in desk.claims else {})
         if id not in desk.claims:
             raise Problem(404, f"there is no claim {id}", kind="unknown-claim")
         return desk.claims[id]
@@ -101,10 +100,9 @@ def routes(desk: Desk, decisions: Decisions) -> APIRouter:
     return router
 
 
-def _known(claim: Claim, subject: str) -> dict[str, Any]:
-    """What a rule may ask of a claim; one that was made without a token has no subject."""
-    known = {"id": claim.id, "amount": claim.amount.amount, "currency": claim.amount.currency}
-    return known | ({"subject": subject} if subject else {})
+def _known(claim: Claim) -> dict[str, Any]:
+    """What a rule may ask of a claim, beside whose it is."""
+    return {"id": claim.id, "amount": claim.amount.amount, "currency": claim.amount.currency}
 
 
 def application(desk: Desk, decisions: Decisions | None = None) -> FastAPI:

@@ -71,6 +71,16 @@ def issuer() -> str:
     return _claim("iss")
 
 
+def own(key: str) -> str:
+    """A key that is the user's alone: with another's, nobody is given that user's answer."""
+    return f"{issuer()} {subject()}/{key}" if subject() else key
+
+
+def owner() -> dict[str, str]:
+    """Whose is what is made by this request, as rules ask for it; nobody's where no token came."""
+    return {"subject": subject(), "issuer": issuer()} if subject() else {}
+
+
 def _claim(name: str) -> str:
     value = request().claims.get(name)
     return value if isinstance(value, str) else ""

@@ -256,6 +256,13 @@ def test_a_wrong_token_is_refused_where_none_is_needed(stand: Stand) -> None:
     assert stand.ask("GET /open", f"Bearer {stand.token(exp=1)}") == (401, 0)
 
 
+def test_what_is_unusual_and_no_harm_passes(stand: Stand) -> None:
+    """`exp` and `nbf` bound the time of a token (RFC 7519); without a name for its key, each of the issuer's is tried."""
+    assert stand.bears("POST /orders", iat=int(time.time()) + 3600, nbf=int(time.time()) + 2) == 200
+    nameless = stand.own.sign(claims(ISSUER, "estate"), kid=None)
+    assert stand.ask("POST /orders", f"Bearer {nameless}") == (200, 1)
+
+
 def test_only_the_edge_brings_users(stand: Stand) -> None:
     for peer in ("orders", "audit", "catalog"):
         assert stand.ask("POST /orders", f"Bearer {stand.token()}", peer=peer) == (403, 0)
