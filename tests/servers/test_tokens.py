@@ -257,7 +257,7 @@ def test_a_wrong_token_is_refused_where_none_is_needed(stand: Stand) -> None:
 
 
 def test_what_is_unusual_and_no_harm_passes(stand: Stand) -> None:
-    """`exp` and `nbf` bound the time of a token (RFC 7519); without a name for its key, each of the issuer's is tried."""
+    """`exp` and `nbf` bound a token's time (RFC 7519); where it names no key, each of the issuer's is tried."""
     assert stand.bears("POST /orders", iat=int(time.time()) + 3600, nbf=int(time.time()) + 2) == 200
     nameless = stand.own.sign(claims(ISSUER, "estate"), kid=None)
     assert stand.ask("POST /orders", f"Bearer {nameless}") == (200, 1)
