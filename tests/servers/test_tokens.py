@@ -184,6 +184,21 @@ def test_claims_that_a_peer_says_are_dropped_where_no_token_is_verified_at_all(t
     assert "x-verified-claims" not in Counting.heard[-1]["headers"]
 
 
+def test_who_forwards_gets_the_token_as_it_came(tmp_path: Path) -> None:
+    app = empty_app()
+    shop = app.namespace("shop")
+    catalog, books = (
+        shop.service(name, image="registry.example/x" + DIGEST, port=8080) for name in ("catalog", "books")
+    )
+    users, api = app.users(), app.host("api.estate.example")
+    catalog.serves("GET /books", at=api, to=users.anyone())
+    catalog.calls(books, "GET /books", token="forward")
+    with standing(tmp_path, app.graph()) as stand:
+        token = f"Bearer {stand.token()}"
+        assert stand.ask("GET /books", token) == (200, 1)
+    assert Counting.heard[-1]["headers"]["authorization"] == token
+
+
 WRONG: dict[str, tuple[int, Callable[[Stand], tuple[str, ...]]]] = {
     "no token": (403, lambda s: ()),
     "not a token": (401, lambda s: ("Bearer no-token",)),

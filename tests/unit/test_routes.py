@@ -15,7 +15,7 @@ from hypothesis import given
 from garrison import App, Graph, Host, IntentError, Issuer, Rate, Service, claim, data, path, query, render
 from garrison.cluster import Cluster, Entrance
 from garrison.declare.conditions import Condition
-from garrison.derive import tokens
+from garrison.derive import mesh, tokens
 from garrison.manifest import compact
 from garrison.model.conditions import Comparison, Term, in_proxy
 from garrison.model.contracts import MOST
@@ -279,6 +279,23 @@ def test_a_session_of_another_issuer_is_for_its_client(program: Program) -> None
     program.serves("GET /b", to=people.anyone())
     found = {one.name: one.audiences for one in tokens.verifiers(program.app.graph(), Cluster())}
     assert found == {"users": ("estate",), "people": ("shop",), "www-estate-example": ("c-1",)}
+
+
+def test_a_callee_gets_the_token_only_where_it_is_forwarded_to(program: Program) -> None:
+    ledger = program.app.namespace("bank").service("ledger", image=IMAGE, port=8080)
+    program.orders.calls(program.payments, "POST /charges", token="forward")
+    program.orders.calls(ledger, "POST /entries")
+    program.payments.calls(ledger, "POST /entries")
+    graph = program.app.graph()
+
+    def kept(caller: Service, callee: Service) -> bool:
+        config = mesh.config(graph, Cluster(), graph.by_ref[caller.ref])["envoy.json"]
+        listeners = {one["name"]: one for one in json.loads(config)["static_resources"]["listeners"]}
+        return '"request_headers_to_remove":["authorization"]' in compact(listeners[str(callee.ref)])
+
+    assert not kept(program.orders, program.payments)
+    assert kept(program.orders, ledger)
+    assert not kept(program.payments, ledger), "it has no token: its own header is its own"
 
 
 # --- random estates --------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive import tokens
 from garrison.derive.mesh.envoy import typed
+from garrison.derive.names import full_host
 from garrison.model.graph import Call, Graph, Operation, Route
 from garrison.words import Ref
 
@@ -46,7 +47,7 @@ def verification(graph: Graph, cluster: Cluster, callee: Ref) -> list[Json]:
 
 def _provider(verifier: tokens.Verifier) -> Json:
     """With the issuer's keys as the edge hands them on, over the mesh: no sidecar has a way to the issuer."""
-    uri = f"https://{d.EDGE.name}.{d.EDGE.namespace}.{d.CLUSTER_DOMAIN}/keys/{verifier.name}"
+    uri = f"https://{full_host(d.EDGE)}/keys/{verifier.name}"
     return tokens.provider(verifier, uri, KEYS, forward_payload_header=d.CLAIMS_HEADER)
 
 
