@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from garrison import App, IntentError, Service
 
 DIGEST = "@sha256:" + "0" * 64
-IMAGES = {name: f"registry.example/{name}{DIGEST}" for name in ("envoy", "openbao", "postgres", "prober")}
+IMAGES = {name: f"registry.example/{name}{DIGEST}" for name in ("edge", "envoy", "openbao", "postgres", "prober")}
 
 
 def empty_app() -> App:
