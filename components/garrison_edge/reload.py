@@ -57,7 +57,10 @@ class Reload:
         self._waiting = False
 
     async def forever(self) -> None:
-        """Look, take, look again."""
+        """Look, take, look again; first with what an agent before this one left."""
+        if kept := read(self.target / KEPT):
+            self.judge(_contracts(kept))
+            self.copied = True
         while True:
             try:
                 await self.look()
@@ -101,10 +104,7 @@ class Reload:
 
     async def _take(self, files: Files, contracts: bytes) -> None:
         old = {path.name: path.read_bytes() for path in sorted(self.target.glob("*.json"))}
-        kept = read(self.target / KEPT)
-        self.copied = self.copied or bool(kept)  # an agent before this one left a good state
-        before = _contracts(kept)
-        self.judge(before)
+        before = _contracts(read(self.target / KEPT))
         made = _contracts(contracts)
         new = {name: _stamped(name, text) for name, text in files.items() if name != NAMED}
         self.judge(made.over(before))
