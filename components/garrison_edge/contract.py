@@ -21,6 +21,7 @@ BODY: Final = 1024 * 1024
 FAULTS: Final = 8
 """How many are named in one answer."""
 MASK: Final = "the value"
+_SAID: Final = {"falseSchema": "it is not known", "propertyNames": "a name in it does not fit"}
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,39})")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,39})(?:\.[0-9]{1,40})?(?:[eE][-+]?[0-9]{1,3})?")
@@ -52,13 +53,11 @@ class Parameter:
     """How a list is written: `repeated` or `commas`; empty for one value."""
 
     def value(self, texts: Sequence[str]) -> Any:
-        if self.list == "commas" and len(texts) == 1:
-            texts = texts[0].split(",")
-        if self.list:
+        if self.list == "repeated":
             return [self._one(text) for text in texts]
         if len(texts) > 1:
             raise unreadable("a parameter is there more than once", Fault.at(self.place, [self.name], "repeated"))
-        return self._one(texts[0])
+        return [self._one(text) for text in texts[0].split(",")] if self.list else self._one(texts[0])
 
     def _one(self, text: str) -> Any:
         """As its schema can judge it: text that is not of its type stays text, which the schema then refuses."""
@@ -230,12 +229,19 @@ def _decoded(place: str, text: str, *, form: bool = False) -> str:
 def _misfit(detail: str, validator: Any, value: Any, place: str) -> Refused:
     faults: list[Fault] = []
     for error in islice(validator.iter_errors(value), FAULTS):
-        where, about = list(error.instance_path), error.kind.as_dict()
-        if error.kind.name in ("additionalProperties", "unevaluatedProperties"):
-            found = [([*where, name], "it is not known") for name in about["unexpected"]]
-        elif error.kind.name == "required":
-            found = [([*where, about["property"]], "it is missing")]
-        else:
-            found = [(where, error.message[:200])]
+        found = islice(_named(error), FAULTS)
         faults += [Fault.at(place or str(at[0]), at if place else at[1:], why) for at, why in found]
     return Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail, tuple(faults[:FAULTS]))
+
+
+def _named(error: Any) -> Iterator[tuple[list[str | int], str]]:
+    """Where an error is and what it says; the messages of the validator hide values, but not all names."""
+    where, kind = list(error.instance_path), error.kind
+    if kind.name in ("additionalProperties", "unevaluatedProperties"):
+        yield from (([*where, name], "it is not known") for name in kind.unexpected)
+    elif kind.name == "required":
+        yield [*where, kind.property], "it is missing"
+    elif kind.name in _SAID:
+        yield where, _SAID[kind.name]
+    else:
+        yield where, error.message[:200]

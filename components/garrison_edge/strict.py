@@ -59,11 +59,10 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_number, pars
 
 def _deeper(value: Any) -> bool:
     level = [value]
-    for _ in range(DEPTH + 1):
+    for _ in range(DEPTH):
         within = (part.values() if isinstance(part, dict) else part for part in level if isinstance(part, dict | list))
-        if not (level := [part for parts in within for part in parts]):
-            return False
-    return True
+        level = [part for parts in within for part in parts]
+    return any(isinstance(part, dict | list) for part in level)
 
 
 def _characters(value: Any) -> None:

@@ -90,7 +90,14 @@ class Entry:
     def start_envoy(self) -> subprocess.Popen[bytes]:
         text = json.dumps(self.bootstrap()).replace(str(contract_filter.PORT), str(self.judging))
         (self.folder / "envoy.json").write_text(text)
-        command = [binary("envoy"), "-c", self.folder / "envoy.json", "--disable-hot-restart", "--concurrency", "1"]
+        command: list[str | Path] = [
+            binary("envoy"),
+            "-c",
+            self.folder / "envoy.json",
+            "--disable-hot-restart",
+            "--concurrency",
+            "1",
+        ]
         command += ["--reject-unknown-dynamic-fields"]
         made = self._start("envoy", command)
         wait_for(self.port, made, self.folder / "envoy.log")
@@ -105,10 +112,11 @@ class Entry:
 
     def bootstrap(self) -> Json:
         watched = {"path": str(self.folder_of("run"))}
-        source = lambda name: {  # noqa: E731 said twice below
-            "path_config_source": {"path": str(self.folder / "run" / name), "watched_directory": watched},
-            "resource_api_version": "V3",
-        }
+
+        def source(name: str) -> Json:
+            file = {"path": str(self.folder / "run" / name), "watched_directory": watched}
+            return {"path_config_source": file, "resource_api_version": "V3"}
+
         manager = envoy.connection_manager("edge", [], durations={}, filters=(contract_filter.http_filter(),))
         del manager["route_config"]
         manager |= {"codec_type": "AUTO", "rds": {"route_config_name": "edge", "config_source": source("rds.json")}}
@@ -141,7 +149,7 @@ class Entry:
         finally:
             line.close()
 
-    def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, Json]:
+    def ask(self, method: str, path: str, body: bytes = b"", /, **headers: str) -> tuple[int, Json]:
         """What the edge answers; names of headers with `_` for `-`."""
         line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:

@@ -120,7 +120,7 @@ def test_the_agent_sees_no_token_and_no_cookie(tmp_path: Path, upstream: int) ->
         recorder = http.server.ThreadingHTTPServer(("127.0.0.1", edge.judging), Recorder)
         threading.Thread(target=recorder.serve_forever, daemon=True).start()
         secret = {"authorization": "Bearer planted", "cookie": "session=planted", "x_seen": "yes"}
-        eventually(lambda: edge.ask("GET", "/items", **secret)[0] == 200, "the proxy finds the recorder")
+        eventually(lambda: edge.ask("GET", "/items", b"", **secret)[0] == 200, "the proxy finds the recorder")
         recorder.shutdown()
         recorder.server_close()
         assert "planted" not in str(shown)

@@ -100,7 +100,7 @@ class Contract:
                 "required": [row["name"] for row in here if row["required"]],
                 "additionalProperties": False,
             }
-        return alone(self.document, {"type": "object", "properties": places})
+        return alone(self.document, {"type": "object", "properties": places, "additionalProperties": False})
 
     def _parameter(self, place: str, name: str, said: Mapping[str, Any]) -> Json | None:
         if place == "header":

@@ -75,7 +75,10 @@ def service(name: str, bank: Bank) -> Iterator[FastAPI]:
         yield application(bank.book)
         return
     with ExitStack() as stack:
-        start = lambda app: str(stack.enter_context(served(app)).base_url)  # noqa: E731 three words
+
+        def start(app: FastAPI) -> str:
+            return str(stack.enter_context(served(app)).base_url)
+
         plain = {"catalog": catalog.app.describe, "cover": cover.app.describe}
         if name in plain:
             yield plain[name]()
