@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from garrison_edge import log
 from garrison_edge.contract import Contracts, Request
+from garrison_edge.introspection import PREFIX, Introspection, Issuer
 from garrison_edge.problem import MEDIA_TYPE, Refused, unavailable
 from garrison_edge.proxy import Proxy
 from garrison_edge.reload import Reload
@@ -27,6 +28,7 @@ class Places:
     admin: Path = Path("/run/edge/admin.sock")
     port: int = 9002
     health: int = 9003
+    introspection: Path = Path("/etc/edge-introspection/issuer.json")
     health_address: str = "0.0.0.0"  # noqa: S104 the kubelet asks from outside the pod
     ABOUT: ClassVar[dict[str, str]] = {
         "dynamic": "the mounted folder with clusters, routes and filters",
@@ -35,6 +37,7 @@ class Places:
         "admin": "the socket of the proxy's statistics",
         "port": "where the proxy asks, on loopback",
         "health": "where the kubelet asks",
+        "introspection": "whom to ask about opaque tokens; without this file nobody is asked",
         "health_address": "at which address",
     }
 
@@ -43,6 +46,8 @@ class Agent:
     def __init__(self, places: Places) -> None:
         self.places = places
         self.contracts: Contracts | None = None
+        issuer = Issuer.read(places.introspection) if places.introspection.exists() else None
+        self.tokens = Introspection(issuer) if issuer else None
         self.reload = Reload(places.dynamic, places.run, places.contracts, Proxy(places.admin), self._adopt)
 
     @contextlib.asynccontextmanager
@@ -61,10 +66,14 @@ class Agent:
             log.line("agent", outcome="stopped")
 
     async def judge(self, request: Request) -> Answer:
-        """200 for a request that fits its contract, and the refusal for any other."""
+        """200 for a request that fits its contract, or brings an active token; the refusal for any other."""
         known = request.headers.get("x-request-id", ())
         request_id = known[0][:128] if len(known) == 1 else ""
         try:
+            if request.target.startswith(f"{PREFIX}/"):
+                if self.tokens is None:
+                    raise unavailable()
+                return Answer(200, headers=await self.tokens.judge(request))
             if self.contracts is None:
                 raise unavailable()
             self.contracts.judge(request)
@@ -72,19 +81,19 @@ class Agent:
             log.line(
                 "decision",
                 rule=refused.rule or None,
-                outcome=f"{refused.status} {refused.kind}",
+                outcome=f"{refused.status:d} {refused.kind}",
                 where=sorted({f"{one.place}{one.pointer}" for one in refused.faults}) or None,
                 request_id=request_id,
             )
-            return refused.status, MEDIA_TYPE, refused.document(request_id)
-        return 200, "", b""
+            return Answer(refused.status, MEDIA_TYPE, refused.document(request_id))
+        return Answer(200)
 
     async def alive(self, request: Request) -> Answer:
         """`/live` while it answers; `/copied` once the proxy can start; `/ready` once it has taken everything."""
         holds = {"/live": True, "/copied": self.reload.copied, "/ready": self.reload.ready}.get(request.target)
         if request.method != "GET" or holds is None:
-            return 404, "", b""
-        return (200 if holds else 503), "", b""
+            return Answer(404)
+        return Answer(200 if holds else 503)
 
     def _adopt(self, contracts: Contracts) -> None:
         self.contracts = contracts

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NamedTuple
 
 from garrison_edge import log
 from garrison_edge.contract import BODY, Request
@@ -19,8 +19,15 @@ HEAD: Final = 64 * 1024
 """Bytes of a request's line and headers; the proxy takes no larger ones from its clients."""
 SECONDS: Final = 5.0
 """For the body of a request, once its head is here."""
-Answer = tuple[int, str, bytes]
-"""Status, content type and body."""
+
+
+class Answer(NamedTuple):
+    status: int
+    kind: str = ""
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
 Handler = Callable[[Request], Awaitable[Answer]]
 
 
@@ -45,19 +52,19 @@ async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
     """One request and its answer; False where the connection ends with it."""
     request, length = _read((await reader.readuntil(b"\r\n\r\n")).decode("latin-1"))
     if request is None or length > BODY:
-        writer.write(_written(HTTPStatus.BAD_REQUEST, "text/plain", b"", close=True))
+        writer.write(_written(Answer(HTTPStatus.BAD_REQUEST), close=True))
         return False
     if length:
         async with asyncio.timeout(SECONDS):
             request = Request(request.method, request.target, request.headers, await reader.readexactly(length))
     try:
-        status, kind, body = await handler(request)
+        answer = await handler(request)
     except Exception as error:
         log.line("alert", problem=f"a request could not be judged: {type(error).__name__}")
         refused = unavailable()
-        status, kind, body = refused.status, MEDIA_TYPE, refused.document("")
+        answer = Answer(refused.status, MEDIA_TYPE, refused.document(""))
     close = "close" in request.headers.get("connection", ())
-    writer.write(_written(status, kind, body, close=close, head=request.method == "HEAD"))
+    writer.write(_written(answer, close=close, head=request.method == "HEAD"))
     await writer.drain()
     return not close
 
@@ -79,8 +86,10 @@ def _read(head: str) -> tuple[Request | None, int]:
     return Request(words[0], words[1], headers), int(lengths[0])
 
 
-def _written(status: int, kind: str, body: bytes, *, close: bool = False, head: bool = False) -> bytes:
-    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", f"content-length: {len(body)}"]
-    lines += [f"content-type: {kind}"] if body else []
-    lines += ["connection: close"] if close else []
-    return "\r\n".join([*lines, "", ""]).encode() + (b"" if head else body)
+def _written(answer: Answer, *, close: bool = False, head: bool = False) -> bytes:
+    headers = [("content-length", str(len(answer.body))), *answer.headers]
+    headers += [("content-type", answer.kind)] if answer.body else []
+    headers += [("connection", "close")] if close else []
+    first = f"HTTP/1.1 {answer.status:d} {HTTPStatus(answer.status).phrase}"
+    lines = [first, *(f"{name}: {value}" for name, value in headers), "", ""]
+    return "\r\n".join(lines).encode() + (b"" if head else answer.body)

@@ -49,6 +49,7 @@ class Entry:
     port: int = field(default_factory=free_port)
     judging: int = field(default_factory=free_port)
     health: int = field(default_factory=free_port)
+    filters: tuple[Json, ...] = (contract_filter.http_filter(),)
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def folder_of(self, name: str) -> Path:
@@ -80,6 +81,7 @@ class Entry:
             "admin": self.folder / "admin.sock",
             "port": self.judging,
             "health": self.health,
+            "introspection": self.folder / "issuer.json",
             "health_address": "127.0.0.1",
         }
         flags = [f"--{name}={value}" for name, value in places.items()]
@@ -117,7 +119,7 @@ class Entry:
             file = {"path": str(self.folder / "run" / name), "watched_directory": watched}
             return {"path_config_source": file, "resource_api_version": "V3"}
 
-        manager = envoy.connection_manager("edge", [], durations={}, filters=(contract_filter.http_filter(),))
+        manager = envoy.connection_manager("edge", [], durations={}, filters=self.filters)
         del manager["route_config"]
         manager |= {"codec_type": "AUTO", "rds": {"route_config_name": "edge", "config_source": source("rds.json")}}
         address = {"pipe": {"path": str(self.folder / "admin.sock"), "mode": 0o600}}
@@ -179,8 +181,8 @@ def named(compiled: str) -> str:
 
 
 @contextmanager
-def entry(folder: Path, graph: Graph, upstream: int) -> Iterator[Entry]:
-    made = Entry(folder, upstream)
+def entry(folder: Path, graph: Graph, upstream: int, **more: Any) -> Iterator[Entry]:
+    made = Entry(folder, upstream, **more)
     try:
         made.mount(made.files(), contracts.data(graph)[contracts.FILE])
         made.start_agent()
