@@ -25,13 +25,16 @@ def exchange(*texts: bytes, seen: list[Request] | None = None, fails: bool = Fal
         made = await serve("127.0.0.1", 0, handler)
         reader, writer = await asyncio.open_connection(*made.sockets[0].getsockname())
         answers = []
-        for text in texts:
-            writer.write(text)
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = int(head.split(b"content-length: ")[1].split(b"\r\n")[0])
-            answers.append(head + (b"" if text.startswith(b"HEAD") else await reader.readexactly(length)))
-        writer.close()
-        made.close()
+        try:
+            for text in texts:
+                writer.write(text)
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.split(b"content-length: ")[1].split(b"\r\n")[0])
+                answers.append(head + (b"" if text.startswith(b"HEAD") else await reader.readexactly(length)))
+        finally:
+            writer.close()
+            await writer.wait_closed()
+            made.close()
         return answers
 
     return asyncio.run(run())
