@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from garrison.derive import contract_filter
-from servers.authority import Authority
 from servers.entry import Entry, entry, estate
 from servers.proxies import Application, eventually
+from unit.authority import Authority
 
 ORDER = b'{"customer": "ann", "items": [{"id": "nails", "quantity": 2}]}'
 HEADERS = {"content_type": "application/json", "idempotency_key": "k-1"}
@@ -53,6 +53,9 @@ def edge(tmp_path_factory: pytest.TempPathFactory, upstream: int) -> Iterator[En
 def test_what_fits_arrives_unchanged(edge: Entry) -> None:
     status, seen = edge.ask("POST", "/orders", ORDER, **HEADERS)
     assert (status, seen["path"], seen["headers"]["content-length"]) == (200, "/orders", str(len(ORDER)))
+    large = ORDER + b" " * (contract_filter.BODY - len(ORDER))
+    status, seen = edge.ask("POST", "/orders", large, **HEADERS)
+    assert (status, seen["headers"]["content-length"]) == (200, str(contract_filter.BODY))
     assert edge.ask("GET", "/items?limit=100")[0] == 200
     assert edge.ask("HEAD", "/items")[0] == 404  # of which the document says nothing
 
