@@ -41,6 +41,8 @@ class Callees:
 
 def place(request: OrderRequest, key: str, callees: Callees) -> Order:
     """The order, paid for; or a Problem, and nothing happened."""
+    if len({line.id for line in request.items}) < len(request.items):
+        raise Problem(422, "an item is named twice; use its quantity", kind="repeated-item")
     id = derived_id("order", key)
     lines = [_priced(line.id, line.quantity, request.currency, callees) for line in request.items]
     goods = _money(sum(line.price.amount * line.quantity for line in lines), request.currency)

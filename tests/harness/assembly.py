@@ -93,19 +93,18 @@ def _user(base_name: str) -> str:
 
 
 def sources(name: str) -> Built:
-    """The layer with the packages of services/ that the image `name` adds to its base."""
+    """The layer with the packages that the image `name` adds to its base."""
     recipe, below = RECIPES[name], base(RECIPES[name].base)
-    files = sorted(
-        path for package in recipe.sources for path in (SERVICES / package).rglob("*") if path.suffix in SOURCES
-    )
+    home = paths.REPO / recipe.home
+    files = sorted(path for package in recipe.sources for path in (home / package).rglob("*") if path.suffix in SOURCES)
     if not files:
-        raise HarnessError(f"image {name}: no sources in services/{recipe.sources[-1]}")
-    sums = {str(path.relative_to(SERVICES)): manifest.digest(path) for path in files}
+        raise HarnessError(f"image {name}: no sources in {recipe.home}/{recipe.sources[-1]}")
+    sums = {str(path.relative_to(home)): manifest.digest(path) for path in files}
     key = artefact.key(sums, below.layer.digest, _code())
 
     def make(folder: Path) -> None:
         for path in files:
-            target = folder / "rootfs/app" / path.relative_to(SERVICES)
+            target = folder / "rootfs/app" / path.relative_to(home)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
         rootfs.normalise(folder / "rootfs")

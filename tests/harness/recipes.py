@@ -39,12 +39,13 @@ class Base:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """An image: a base, the packages of services/ that it adds, and how it starts."""
+    """An image: a base, the packages of `home` (a folder of the repository) that it adds, and how it starts."""
 
     reference: str
     base: str
     entrypoint: tuple[str, ...]
     sources: tuple[str, ...] = ()
+    home: str = "services"
     env: Mapping[str, str] = field(default_factory=_map)
 
 
@@ -89,15 +90,26 @@ PRUNE_POSTGRES = _words(
     "usr/lib/*/libicutest* usr/lib/*/libicutu* usr/share/perl5"
 )
 
+PYTHON_DEBS = _words(
+    "base-files libbz2-1.0 libc6 libexpat1 libffi8 libgcc-s1 liblzma5 libpython3.11-minimal "
+    "libpython3.11-stdlib libssl3 libuuid1 media-types python3.11 python3.11-minimal "
+    "zlib1g"
+)
+
 BASES = (
     Base(
         name="python",
-        debs=_words(
-            "base-files libbz2-1.0 libc6 libexpat1 libffi8 libgcc-s1 liblzma5 libpython3.11-minimal "
-            "libpython3.11-stdlib libssl3 libuuid1 media-types python3.11 python3.11-minimal "
-            "zlib1g"
-        ),
+        debs=PYTHON_DEBS,
         wheels="services/requirements.lock",
+        keep_bin=("python3.11",),
+        prune=PRUNE_PYTHON,
+        links=_map(**{"usr/bin/python3": "python3.11"}),
+        compile=True,
+    ),
+    Base(
+        name="edge",  # a base of its own: no web framework and no database driver at the entrance
+        debs=PYTHON_DEBS,
+        wheels="services/images/edge.wheels",
         keep_bin=("python3.11",),
         prune=PRUNE_PYTHON,
         links=_map(**{"usr/bin/python3": "python3.11"}),
@@ -156,6 +168,14 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             base="python",
             entrypoint=("/usr/bin/python3", "-m", "prober"),
             sources=("prober",),
+            env=_map(PYTHONPATH="/app", PYTHONUNBUFFERED="1", PYTHONDONTWRITEBYTECODE="1"),
+        ),
+        "edge": Recipe(
+            reference="garrison.example/edge:0.1.0",
+            base="edge",
+            entrypoint=("/usr/bin/python3", "-m", "garrison_edge"),
+            sources=("garrison_edge",),
+            home="components",
             env=_map(PYTHONPATH="/app", PYTHONUNBUFFERED="1", PYTHONDONTWRITEBYTECODE="1"),
         ),
         "envoy": Recipe(

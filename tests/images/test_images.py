@@ -104,19 +104,30 @@ def test_the_services_are_small_and_share_their_base() -> None:
         assert sum(layer["size"] for layer in layers[1:]) < 100_000
 
 
-@pytest.mark.parametrize("name", SERVICES)
-def test_a_service_starts_from_its_image_alone(name: str, tmp_path: Path) -> None:
-    """With the image's own Python, libraries and sources; nothing of the machine's."""
-    base, sources = root("python"), assembly.sources(name).root
-    code = f"import {name}.app as a; a.describe(); import psycopg, ssl; print(psycopg.pq.__impl__, ssl.OPENSSL_VERSION)"
+def alone(name: str, code: str, folder: Path) -> str:
+    """What `code` prints with the image's own Python, libraries and sources, and nothing of the machine's."""
+    base, sources = root(RECIPES[name].base), assembly.sources(name).root
     loader = [str(base / "lib64/ld-linux-x86-64.so.2"), "--library-path"]
     loader += [":".join(str(base / folder) for folder in rootfs.LIBRARIES), str(base / "usr/bin/python3.11")]
     env = {"PYTHONHOME": str(base / "usr"), "PYTHONPATH": f"{sources / 'app'}:{base / rootfs.SITE}"}
-    done = subprocess.run(
-        [*loader, "-B", "-c", code], env=env, capture_output=True, text=True, check=False, cwd=tmp_path
-    )
+    done = subprocess.run([*loader, "-B", "-c", code], env=env, capture_output=True, text=True, check=False, cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("binary OpenSSL 3.")
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_starts_from_its_image_alone(name: str, tmp_path: Path) -> None:
+    code = f"import {name}.app as a; a.describe(); import psycopg, ssl; print(psycopg.pq.__impl__, ssl.OPENSSL_VERSION)"
+    assert alone(name, code, tmp_path).startswith("binary OpenSSL 3.")
+
+
+def test_the_edges_agent_starts_from_its_image_alone(tmp_path: Path) -> None:
+    """And it has nothing there that it does not use."""
+    code = (
+        "import garrison_edge.__main__, jsonschema_rs, importlib.util as i;"
+        "print([name for name in ('fastapi', 'psycopg', 'httpx', 'garrison') if i.find_spec(name)])"
+    )
+    assert alone("edge", code, tmp_path) == "[]\n"
 
 
 @pytest.mark.parametrize("name", RECIPES)

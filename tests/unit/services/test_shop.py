@@ -187,7 +187,8 @@ def test_a_callee_that_is_not_there_is_named() -> None:
         ({"items": [{"id": "lantern", "quantity": 1}]}, "wrong-currency"),
         ({"items": []}, "invalid-request"),
         ({"items": [{"id": "nails", "quantity": 0}]}, "invalid-request"),
-        ({"items": [{"id": "nails", "quantity": 1}] * 2}, "invalid-request"),
+        ({"items": [{"id": "nails", "quantity": 1}] * 2}, "repeated-item"),
+        ({"items": [{"id": "nails", "quantity": 1.5}]}, "invalid-request"),
         ({"items": [{"id": "../covers", "quantity": 1}]}, "invalid-request"),
     ],
 )
