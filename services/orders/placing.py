@@ -39,7 +39,7 @@ class Callees:
             callee.close()
 
 
-def place(request: OrderRequest, key: str, callees: Callees) -> Order:
+def place(request: OrderRequest, customer: str, key: str, callees: Callees) -> Order:
     """The order, paid for; or a Problem, and nothing happened."""
     id = derived_id("order", key)
     lines = [_priced(line.id, line.quantity, request.currency, callees) for line in request.items]
@@ -49,7 +49,7 @@ def place(request: OrderRequest, key: str, callees: Callees) -> Order:
     charge = _charge(id, total, callees)
     return Order(
         id=id,
-        customer=request.customer,
+        customer=customer,
         items=lines,
         goods=goods,
         premium=quote.premium,

@@ -75,11 +75,19 @@ def up(cluster: str, nodes: int) -> int:
     _timed("pulumi up", lambda: stack.up(cluster))
     code = prove(cluster, [])
     if code == 0:
+        _shown(cluster)
         record.write_text(json.dumps(inputs))
         stack.select(cluster)
         say(f"{cluster} is up and proven after {clock(time.monotonic() - start)}")
         say(NEXT.format(environment.write(cluster)))
     return code
+
+
+def _shown(cluster: str) -> None:
+    """How the estate is seen from outside; it knows the program, which not every verb has to load."""
+    from harness import visit
+
+    visit.show(cluster)
 
 
 def prove(cluster: str, arguments: Iterable[str]) -> int:
