@@ -19,7 +19,6 @@ from playwright.sync_api import Browser, sync_playwright
 
 from harness import archive, artefact, debs, packages, paths
 from harness.errors import HarnessError
-from harness.recipes import words
 
 LOCK = paths.HARNESS / "node/browser.lock"
 PROGRAM = "usr/lib/chromium/chromium-headless-shell"
@@ -27,7 +26,7 @@ LIBRARIES = tuple(
     f"{place}/x86_64-linux-gnu{inner}" for place, inner in (("lib", ""), ("usr/lib", ""), ("usr/lib", "/pulseaudio"))
 )
 # Chromium as it is built to run without a screen, what it links, and one typeface. The C library is the machine's.
-PACKAGES = words(
+_PACKAGES = (
     "chromium-common chromium-headless-shell fonts-inter libasound2 libasyncns0 libatk1.0-0 libatspi2.0-0 libblkid1 "
     "libbrotli1 libbsd0 libcap2 libdav1d6 libdbus-1-3 libdouble-conversion3 libdrm2 libexpat1 libffi8 libflac12 "
     "libfontconfig1 libfreetype6 libgbm1 libgcc-s1 libgcrypt20 libglib2.0-0 libgpg-error0 libgraphite2-3 "
@@ -37,6 +36,7 @@ PACKAGES = words(
     "libwayland-server0 libx11-6 libx11-xcb1 libxau6 libxcb1 libxcomposite1 libxdamage1 libxdmcp6 libxext6 libxfixes3 "
     "libxi6 libxkbcommon0 libxnvctrl0 libxrandr2 libxrender1 libzstd1 zlib1g"
 )
+PACKAGES = tuple(_PACKAGES.split())
 FONTS = """<?xml version="1.0"?>
 <fontconfig><dir>{root}/usr/share/fonts</dir><cachedir>{cache}</cachedir></fontconfig>
 """

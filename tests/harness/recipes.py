@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 
-def words(text: str) -> tuple[str, ...]:
-    """A list as it is written in prose."""
+def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
@@ -50,7 +49,7 @@ class Recipe:
 
 
 # Removed from every root file system. Copyright notes stay: the licences ask for it.
-PRUNE = words(
+PRUNE = _words(
     "etc/alternatives etc/cron.* etc/default etc/dpkg etc/init.d etc/issue* etc/logcheck "
     "etc/logrotate.d etc/motd etc/pam.* etc/profile.d etc/rmt etc/update-motd.d home lib/systemd "
     "lib/udev root sbin usr/games usr/include usr/lib/*/audit usr/lib/*/engines-3 usr/lib/*/gconv "
@@ -64,7 +63,7 @@ PRUNE = words(
 # The standard library without what needs a display, a compiler, a terminal or a database file.
 PRUNE_PYTHON = tuple(
     f"usr/lib/python3.11/{name}"
-    for name in words(
+    for name in _words(
         "__pycache__ config-3.11-* curses dbm distutils ensurepip idlelib lib2to3 pydoc_data sqlite3 "
         "test tkinter turtle.py turtledemo unittest venv lib-dynload/_crypt.* lib-dynload/_curses* "
         "lib-dynload/_dbm* lib-dynload/_sqlite3* lib-dynload/_test* lib-dynload/_tkinter* "
@@ -74,7 +73,7 @@ PRUNE_PYTHON = tuple(
 
 # JIT compilation would cost 100 MB of LLVM; building extensions and other scripts are not for here.
 # Nor are the extensions that read files or start programs, or the tools beside server and client.
-PRUNE_POSTGRES = words(
+PRUNE_POSTGRES = _words(
     "usr/lib/postgresql/15/bin/[!ips]* usr/lib/postgresql/15/bin/pg_[!ci]* "
     "usr/lib/postgresql/15/bin/pg_checksums usr/lib/postgresql/15/bin/pg_config "
     "usr/lib/postgresql/15/bin/pg_controldata usr/lib/postgresql/15/bin/pgbench "
@@ -93,7 +92,7 @@ PRUNE_POSTGRES = words(
 BASES = (
     Base(
         name="python",
-        debs=words(
+        debs=_words(
             "base-files libbz2-1.0 libc6 libexpat1 libffi8 libgcc-s1 liblzma5 libpython3.11-minimal "
             "libpython3.11-stdlib libssl3 libuuid1 media-types python3.11 python3.11-minimal "
             "zlib1g"
@@ -120,7 +119,7 @@ BASES = (
     ),
     Base(
         name="postgres",
-        debs=words(
+        debs=_words(
             "base-files dash libaudit1 libbsd0 libc-bin libc6 libcap-ng0 libcap2 libcom-err2 libedit2 "
             "libffi8 libgcc-s1 libgcrypt20 libgmp10 libgnutls30 libgpg-error0 libgssapi-krb5-2 "
             "libhogweed6 libicu72 libidn2-0 libk5crypto3 libkeyutils1 libkrb5-3 libkrb5support0 "

@@ -199,6 +199,16 @@ PROBLEM = {"type": "about:blank", "request_id": "r-1"}
             JSONResponse(PROBLEM | {"detail": "not valid", "errors": [{"where": "body/items", "message": "few"}]}, 422),
             "Not valid (body/items: few).",
         ),
+        (
+            JSONResponse(
+                PROBLEM | {"detail": "no fit", "errors": [{"in": "body", "pointer": "/items", "detail": "few"}]}, 422
+            ),
+            "No fit (body/items: few).",
+        ),
+        (
+            JSONResponse({"title": "Forbidden", "status": 403, "request": "r-1"}, 403),
+            "Your account may not order here.",
+        ),
         (Response("<html>", 502), "The shop cannot do this at the moment."),
     ],
 )
@@ -214,7 +224,10 @@ def test_a_refusal_is_told_in_words_and_can_be_tried_again(shop: Shop, refusal: 
     shop.buy()
     expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
     expect(page.get_by_role("alert")).to_be_hidden()
-    first, second = (headers["idempotency-key"] for method, _, headers in shop.edge.seen if method == "POST")
+    (first, origin), (second, _) = (
+        (headers["idempotency-key"], headers["origin"]) for method, _, headers in shop.edge.seen if method == "POST"
+    )
+    assert origin == shop.address, "by which the edge knows that no other page has asked"
     assert first == second, "an answer that was lost must not become a second order"
 
 

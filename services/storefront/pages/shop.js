@@ -31,7 +31,7 @@ async function ask(path, words = {}, options = {}) {
   if (answer.ok) return answer.json();
   if (answer.type === "opaqueredirect") throw new Refused(401, sentence(401, {}, answer.headers, words));
   const problem = await answer.json().catch(() => ({}));
-  const reference = problem.request_id || answer.headers.get("x-request-id") || "";
+  const reference = problem.request_id || problem.request || answer.headers.get("x-request-id") || "";
   throw new Refused(answer.status, sentence(answer.status, problem, answer.headers, words), reference);
 }
 
@@ -43,7 +43,9 @@ function sentence(status, problem, headers, words) {
   if (status === 429) return `That was a lot at once. Try again ${soon(headers.get("retry-after"))}.`;
   if (status >= 500) return "The shop cannot do this at the moment. Try again in a little while: nothing is paid twice.";
   const detail = typeof problem.detail === "string" ? problem.detail : "this was not accepted";
-  const named = Array.isArray(problem.errors) ? problem.errors.map((one) => `${one.where}: ${one.message}`) : [];
+  // of a service, or of the edge, which holds a request against the same document before
+  const place = (one) => one.where ?? `${one.in}${one.pointer}`;
+  const named = Array.isArray(problem.errors) ? problem.errors.map((one) => `${place(one)}: ${one.message ?? one.detail}`) : [];
   return `${capital(detail)}${named.length ? ` (${named.join("; ")})` : ""}.`;
 }
 
