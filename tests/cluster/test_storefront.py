@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,10 +27,7 @@ class Person:
 
 def made(*groups: str) -> Iterator[Person]:
     name = f"storefront-{secrets.token_hex(4)}"
-    said = visit.users(CLUSTER, "add", name, *(f"--group={group}" for group in groups))
-    found = re.search(r"^password\s+(\S+)$", said, re.MULTILINE)
-    assert found, said
-    yield Person(name, found[1])
+    yield Person(name, visit.added(CLUSTER, name, *groups))
     visit.users(CLUSTER, "remove", name)
 
 

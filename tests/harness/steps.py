@@ -33,6 +33,7 @@ NEXT = """what to do next:
   make down          removes the cluster; make clean says what the caches hold"""
 _INPUTS = (
     "components",
+    "docs/openapi",
     "policies",
     "services",
     "stacks",

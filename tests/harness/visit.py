@@ -10,6 +10,7 @@ import base64
 import hashlib
 import http.client
 import re
+import secrets
 import shlex
 import socket
 import ssl
@@ -26,7 +27,7 @@ from garrison import defaults as d
 from garrison.declare import program
 from garrison.model.graph import Graph
 from garrison.model.routes import Route
-from harness import entrance, environment, paths, shell
+from harness import entrance, environment, paths, shell, stack
 from harness.errors import HarnessError
 
 USER = "wen"  # as good a name as any
@@ -145,11 +146,45 @@ def _introduced(cluster: str, among: list[str]) -> str:
     known = {line.split()[0] for line in users(cluster, "list").splitlines() if line}
     if USER in known:
         return f"log in as:               {USER}; a lost password is replaced by: garrison users reset {USER}"
-    said = users(cluster, "add", USER, *(f"--group={name}" for name in among))
+    return f"log in as:               {USER}, password {added(cluster, USER, *among)} (said this once)"
+
+
+def added(cluster: str, name: str, *among: str) -> str:
+    """Make a user in these groups known; returns the password."""
+    said = users(cluster, "add", name, *(f"--group={group}" for group in among))
     password = re.search(r"^password\s+(\S+)$", said, re.MULTILINE)
     if not password:
-        raise HarnessError(f"`garrison users add {USER}` printed no password")
-    return f"log in as:               {USER}, password {password[1]} (said this once)"
+        raise HarnessError(f"`garrison users add {name}` printed no password")
+    return password[1]
+
+
+def token(cluster: str) -> str:
+    """A user's token for the hosts without login, good for minutes, of somebody who is gone when it is here.
+
+    They are in every group that browsers need. Empty where the program has no users of its own.
+    """
+    graph = program.load(paths.REPO / "stacks/estate.py").graph()
+    if cluster not in entrance.PORTS or not any(issuer.embedded for issuer in graph.issuers):
+        return ""
+    name = f"visitor-{secrets.token_hex(4)}"
+    password = added(cluster, name, *groups(graph))
+    try:
+        command: list[str | Path] = [
+            sys.executable,
+            "-m",
+            "garrison",
+            "token",
+            "--user",
+            name,
+            "--ca",
+            authorities(cluster),
+        ]
+        command += ["--edge", f"https://{entrance.ADDRESS}:{entrance.PORTS[cluster]}"]
+        command += ["--app", paths.REPO / "stacks/estate.py", "--cluster", stack.settings(cluster)]
+        what = "asking for a user's token"
+        return shell.run(command, what=what, env=environment.full(cluster), stdin=f"{password}\n", timeout=60).strip()
+    finally:
+        users(cluster, "remove", name)
 
 
 def users(cluster: str, *arguments: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from garrison import App
 from garrison.declare import program
 from garrison.model.graph import Graph
-from harness import entrance, paths, shell, visit
+from harness import entrance, paths, shell, stack, visit
 from harness.errors import HarnessError
 
 ESTATE = program.load(paths.REPO / "stacks/estate.py").graph()
@@ -61,6 +61,29 @@ def test_a_password_is_said_once(shown: list[tuple[str, ...]], capsys: pytest.Ca
     assert out.count("s3cret") == 1
     assert "garrison users reset wen" in out
     assert [one[0] for one in shown] == ["list", "add", "list"]
+
+
+def test_a_token_is_of_a_user_who_is_gone_again(
+    shown: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    given: dict[str, object] = {}
+
+    def run(command: list[str | Path], **said: object) -> str:
+        if "token" in command:
+            given.update(command=[str(word) for word in command], stdin=said["stdin"])
+            return "a.b.c\n"
+        return "-----BEGIN CERTIFICATE-----\n"
+
+    monkeypatch.setattr(shell, "run", run)
+    monkeypatch.setattr(stack, "settings", lambda _: tmp_path / "stack.yaml")
+    assert visit.token("garrison") == "a.b.c"
+    (_, name, group), gone = shown
+    assert (group, gone) == ("--group=customers", ("remove", name))
+    assert given["stdin"] == "s3cret\n"
+    command = given["command"]
+    assert isinstance(command, list)
+    assert "s3cret" not in command
+    assert f"--edge https://127.0.0.1:8443 --app {paths.REPO}/stacks/estate.py" in " ".join(command)
 
 
 def test_what_is_not_answered_as_declared_is_not_shown(
