@@ -109,7 +109,8 @@ def show(cluster: str) -> None:
         names = sorted({host.name for host in graph.hosts} | {i.login for i in graph.issuers if i.embedded})
         print(f"\nin a browser: {' '.join(addresses)}")
         print(f"      a line of /etc/hosts:    {entrance.ADDRESS} {' '.join(names)}")
-        print(f"      an authority to trust:   {bundle}")
+        # its key is the estate's, and names no sites that it is limited to
+        print(f"      an authority to trust:   {bundle}, in a browser profile of its own")
         if any(issuer.embedded for issuer in graph.issuers):
             print(f"      {_introduced(cluster, groups(graph))}")
     print(flush=True)
