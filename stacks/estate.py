@@ -1,29 +1,52 @@
-"""The estate: five services of three trades, and who may call whom with what. It only declares."""
+"""The estate: six services of three trades, who may call whom with what, and who outside is served what.
+
+It only declares.
+"""
 
 import os
 from pathlib import Path
 
-from garrison import App, images
+from garrison import App, Rate, claim, data, images
 
+HERE = Path(__file__).parent
+CONTRACTS = HERE.parent / "docs" / "openapi"
 # A machine that had to build with newer packages than are pinned names what that gave.
-lock = images(Path(os.environ.get("GARRISON_IMAGES") or Path(__file__).with_name("images.lock")))
+lock = images(Path(os.environ.get("GARRISON_IMAGES") or HERE / "images.lock"))
 
 estate = App("estate", trust_domain="estate.example", images=lock)
 shop, bank, insurance = estate.namespaces("shop", "bank", "insurance")
 
 # orders and claims keep their records in memory, so there is one of each
-orders = shop.service("orders", image=lock["orders"], port=8080, replicas=1)
-catalog = shop.service("catalog", image=lock["catalog"], port=8080)
-payments = bank.service("payments", image=lock["payments"], port=8080)
-cover = insurance.service("cover", image=lock["cover"], port=8080)
-claims = insurance.service("claims", image=lock["claims"], port=8080, replicas=1)
+orders = shop.service("orders", image=lock["orders"], port=8080, replicas=1, openapi=CONTRACTS / "orders.json")
+catalog = shop.service("catalog", image=lock["catalog"], port=8080, openapi=CONTRACTS / "catalog.json")
+storefront = shop.service("storefront", image=lock["storefront"], port=8080, openapi=CONTRACTS / "storefront.json")
+payments = bank.service("payments", image=lock["payments"], port=8080, openapi=CONTRACTS / "payments.json")
+cover = insurance.service("cover", image=lock["cover"], port=8080, openapi=CONTRACTS / "cover.json")
+claims = insurance.service("claims", image=lock["claims"], port=8080, replicas=1, openapi=CONTRACTS / "claims.json")
 
 orders.calls(catalog, "GET /items/{id}")
 orders.calls(cover, "POST /quotes")
-orders.calls(payments, "POST /charges")
+orders.calls(payments, "POST /charges", token="forward")
 claims.calls(cover, "GET /covers/{id}")
 claims.calls(payments, "POST /refunds")
 
-ledger = bank.postgres("ledger", schema=Path(__file__).with_name("schema") / "ledger")
+ledger = bank.postgres("ledger", schema=HERE / "schema" / "ledger")
 payments.uses(ledger, role="writer")  # leased credentials, never a value here
 payments.reads("psp/api-key")  # a path in the secret store
+
+# The edge: programs bring a token to api, browsers log in at www.
+users = estate.users()
+customers, managers = users.group("customers"), users.group("claims-managers")
+api = estate.host("api.estate.example")
+www = estate.host("www.estate.example", login=users)
+own = data("subject") == claim("sub")  # the order was placed with this user's token: decided by who keeps it
+
+for operation in ("GET /", "GET /assets/{name}", "GET /me"):
+    storefront.serves(operation, at=www, to=users.anyone())
+for operation in ("GET /items", "GET /items/{id}"):
+    catalog.serves(operation, at=www, to=users.anyone())
+    catalog.serves(operation, at=api, public="anybody may see the catalogue", rate=Rate.per_second(20, per="address"))
+orders.serves("POST /orders", at=[api, www], to=customers, rate=Rate.per_minute(30, per="user"))
+orders.serves("GET /orders/{id}", at=[api, www], to=users.anyone(), where=own)
+claims.serves("POST /claims", at=api, to=managers, rate=Rate.per_minute(30, per="user"))
+claims.serves("GET /claims/{id}", at=api, to=managers)

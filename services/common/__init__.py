@@ -1,1 +1,1 @@
-"""What the five services share: settings, logs, problem documents, calls to others, serving."""
+"""What the services share: settings, logs, problem documents, calls to others, serving."""

@@ -32,8 +32,12 @@ class Refused(Exception):
 class Callee:
     """One service this one calls."""
 
-    def __init__(self, name: str, url: str, *, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self, name: str, url: str, *, forward_token: bool = False, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        """`forward_token` passes the user's token on: only where the estate declares the call with token="forward"."""
         self.name = name
+        self._forward_token = forward_token
         # One more attempt to connect, never one to send: a request may already have had its effect.
         self._http = httpx.Client(
             base_url=url,
@@ -57,6 +61,8 @@ class Callee:
         headers = {"x-request-id": context.request_id.get(), "x-correlation-id": context.correlation_id.get()}
         if key:
             headers["idempotency-key"] = key
+        if self._forward_token and (token := context.authorization.get()):
+            headers["authorization"] = token
         try:
             response = self._http.request(method, path, json=body, headers=headers)
         except httpx.HTTPError as error:

@@ -17,6 +17,8 @@ from uuid import uuid4
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
 caller: ContextVar[str] = ContextVar("caller", default="")
+authorization: ContextVar[str] = ContextVar("authorization", default="")
+"""The user's token itself: there only where the own proxy lets it through, for calls that forward it."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-SERVICES = ("catalog", "claims", "cover", "orders", "payments")
+SERVICES = ("catalog", "claims", "cover", "orders", "payments", "storefront")
 
 
 def document(service: str) -> dict[str, Any]:

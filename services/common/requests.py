@@ -30,6 +30,7 @@ class Requests:
         claimed = headers.get("x-correlation-id", "") or context.request_id.get()
         context.correlation_id.set(context.accepted_request_id(claimed))
         context.caller.set(context.identity(headers.get("x-forwarded-client-cert", "")))
+        context.authorization.set(headers.get("authorization", ""))
         path, query = scope.get("raw_path") or b"", scope.get("query_string") or b""
         claims = context.verified(headers.get("x-verified-claims", ""))
         context.asked.set(context.Asked(path.decode("latin-1"), query.decode("latin-1"), claims))

@@ -28,9 +28,12 @@ def routes(callees: Callees, decisions: Decisions) -> APIRouter:
 
     @router.post("/orders", status_code=201, operation_id="placeOrder", summary="Buy something")
     def post(request: OrderRequest, idempotency_key: IdempotencyKey) -> Order:
-        decisions.check(PLACE, {"customer": request.customer, "currency": request.currency})
+        customer = request.customer or context.subject()
+        decisions.check(PLACE, {"customer": customer, "currency": request.currency})
+        if not customer:
+            raise Problem(422, "nobody is logged in, and no customer is named", kind="no-customer")
         key = context.own(idempotency_key)
-        order = placed.run(key, request, lambda: place(request, key, callees))
+        order = placed.run(key, request, lambda: place(request, customer, key, callees))
         owners[order.id] = context.owner()
         orders[order.id] = order
         return order
@@ -62,8 +65,12 @@ def application(callees: Callees, decisions: Decisions | None = None) -> FastAPI
 
 def build() -> FastAPI:
     """The service as it runs: callees from the environment."""
-    names = ("catalog", "cover", "payments")
-    callees = Callees(*(Callee(name, settings.url(f"{name.upper()}_URL")) for name in names))
+    catalog, cover, payments = (settings.url(f"{name}_URL") for name in ("CATALOG", "COVER", "PAYMENTS"))
+    callees = Callees(
+        Callee("catalog", catalog),
+        Callee("cover", cover),
+        Callee("payments", payments, forward_token=True),  # money moves for a user: who keeps it looks, too
+    )
     return application(callees, Decisions.from_environment(PLACE, SHOW))
 
 

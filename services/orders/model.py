@@ -19,7 +19,7 @@ class Line(Closed):
 class OrderRequest(Closed):
     """What a customer wants; prices are the catalog's, so none is given here."""
 
-    customer: Identifier
+    customer: Annotated[Identifier | None, Field(description="left out, it is who is logged in")] = None
     items: Annotated[list[Line], Field(min_length=1, max_length=50)]
     currency: Currency = "EUR"
 

@@ -39,7 +39,7 @@ class Callees:
             callee.close()
 
 
-def place(request: OrderRequest, key: str, callees: Callees) -> Order:
+def place(request: OrderRequest, customer: str, key: str, callees: Callees) -> Order:
     """The order, paid for; or a Problem, and nothing happened."""
     if len({line.id for line in request.items}) < len(request.items):
         raise Problem(422, "an item is named twice; use its quantity", kind="repeated-item")
@@ -51,7 +51,7 @@ def place(request: OrderRequest, key: str, callees: Callees) -> Order:
     charge = _charge(id, total, callees)
     return Order(
         id=id,
-        customer=request.customer,
+        customer=customer,
         items=lines,
         goods=goods,
         premium=quote.premium,

@@ -6,36 +6,47 @@ import json
 import secrets
 import shutil
 import subprocess
+import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from cluster.live import CLUSTER, kubectl
-from harness import environment, paths, stack
+from harness import environment, paths, stack, visit
 from harness.errors import HarnessError
 from harness.order import ASK
 
 NAMESPACES = ("shop", "bank", "insurance")
 PLATFORM = ("cert-manager", "openbao")
+TOKEN_SECONDS = 300  # a token is used for half of the ten minutes that it is good for
 
 
 def ask(
-    service: str, method: str, path: str, body: object = None, *, key: str = "", request_id: str = ""
+    service: str, method: str, path: str, body: object = None, *, key: str = "", request_id: str = "", token: str = ""
 ) -> tuple[int, str, dict[str, Any]]:
     """What `namespace/service` answers to a request from its own pod: status, content type, document."""
     namespace, name = service.split("/")
     text = json.dumps(body) if body is not None else ""
     identity = request_id or secrets.token_hex(8)
-    command = ["exec", "-n", namespace, f"deploy/{name}", "-c", "app", "--", "/usr/bin/python3", "-c", ASK]
-    status, kind, document = json.loads(kubectl(*command, method, path, key or secrets.token_hex(8), identity, text))
+    command = ["exec", "-i", "-n", namespace, f"deploy/{name}", "-c", "app", "--", "/usr/bin/python3", "-c", ASK]
+    words = [method, path, key or secrets.token_hex(8), identity, text]
+    status, kind, document = json.loads(kubectl(*command, *words, stdin=token))
     return status, kind, document
 
 
 def order(*, key: str = "", request_id: str = "", item: str = "hammer", quantity: int = 2) -> dict[str, Any]:
     """Place an order that has to succeed; the one request that goes through every layer and most services."""
     body = {"customer": "test", "items": [{"id": item, "quantity": quantity}]}
-    status, _, document = ask("shop/orders", "POST", "/orders", body, key=key, request_id=request_id)
+    token = _token(int(time.monotonic() // TOKEN_SECONDS))
+    status, _, document = ask("shop/orders", "POST", "/orders", body, key=key, request_id=request_id, token=token)
     assert status == 201, document
     return document
+
+
+@lru_cache(maxsize=1)
+def _token(_: int) -> str:
+    """A customer's, without which no money moves."""
+    return visit.token(CLUSTER)
 
 
 def placed() -> bool:
@@ -93,6 +104,7 @@ def program_with(line: str, folder: Path) -> Path:
 def _project(folder: Path) -> Path:
     """A copy of what `pulumi` needs of this checkout; returns its estate.py."""
     shutil.copytree(paths.REPO / "stacks", folder / "stacks", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(paths.REPO / "docs/openapi", folder / "docs/openapi")  # the contracts of what it serves
     shutil.copy(paths.REPO / "Pulumi.yaml", folder)
     (folder / "policies").mkdir()
     shutil.copy(paths.REPO / "policies" / "exceptions.yaml", folder / "policies")

@@ -13,7 +13,7 @@ from harness.recipes import BASES, PRUNE, RECIPES, Base
 
 SERVICES = paths.REPO / "services"
 CYCLONEDX, SPDX = "sbom.cdx.json", "sbom.spdx.json"
-SOURCES = {".py", ".sql"}
+SOURCES = {".py", ".sql", ".html", ".css", ".js", ".svg"}
 CODE = ("assembly", "debs", "oci", "rootfs")
 
 

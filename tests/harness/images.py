@@ -86,7 +86,7 @@ def lock() -> None:
 
 
 def sizes() -> str:
-    """A table: compressed size of each image, how much of it all five services share."""
+    """A table: compressed size of each image, how much of it all services share."""
     rows = [f"{'image':10} {'MB':>6} {'own MB':>7}  digest"]
     shared = assembly.base("python").layer.digest
     for name in RECIPES:

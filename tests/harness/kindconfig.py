@@ -1,6 +1,6 @@
 """The configuration of a kind cluster, generated: what can only be said when the cluster is made.
 
-API audit log and encryption at rest are on; the API server listens on this machine's loopback only.
+API audit log and encryption at rest are on; API server and edge listen on this machine's loopback only.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import json
 import secrets
 from pathlib import Path
 from typing import Any
+
+from harness import entrance
 
 POD_RANGE = "10.244.0.0/16"
 SERVICE_RANGE = "10.96.0.0/16"
@@ -24,6 +26,14 @@ def config(name: str, nodes: int, state: Path) -> dict[str, Any]:
         {"hostPath": str(state / "encryption.yaml"), "containerPath": _ENCRYPTION, "readOnly": True},
         {"hostPath": str(state / "audit"), "containerPath": _AUDIT_FOLDER},
     ]
+    made: list[dict[str, Any]] = [
+        {"role": "control-plane", "extraMounts": mounts},
+        *({"role": "worker"} for _ in range(nodes - 1)),
+    ]
+    if ports := entrance.mappings(name):
+        # Only a node with a pod of the edge answers: its Service keeps addresses (externalTrafficPolicy Local).
+        # Beside workers the control plane takes no pods, and the edge has one on each of the first two workers.
+        made[min(1, nodes - 1)]["extraPortMappings"] = ports
     return {
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "kind": "Cluster",
@@ -34,10 +44,7 @@ def config(name: str, nodes: int, state: Path) -> dict[str, Any]:
             "podSubnet": POD_RANGE,
             "serviceSubnet": SERVICE_RANGE,
         },
-        "nodes": [
-            {"role": "control-plane", "extraMounts": mounts},
-            *({"role": "worker"} for _ in range(nodes - 1)),
-        ],
+        "nodes": made,
         "kubeadmConfigPatches": [json.dumps(patch) for patch in _patches()],
     }
 

@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import apt, engine, limits, paths
+from harness import apt, engine, entrance, limits, paths
 
 # What a user other than root must find installed, because nothing can be installed for them.
 TOOLS = ("docker", "mmdebstrap", "gcc")
@@ -31,6 +31,7 @@ class Machine:
     free: int  # bytes, where the cache is
     assembled: bool  # images were made here before
     port: bool  # whether loopback has a port to give
+    taken: tuple[int, ...]  # of the edges' ports, those where something else listens
 
 
 def look() -> Machine:
@@ -48,6 +49,7 @@ def look() -> Machine:
         free=shutil.disk_usage(_existing(paths.cache())).free,
         assembled=(paths.cache() / "images").exists(),
         port=_port(),
+        taken=tuple(port for cluster, port in entrance.PORTS.items() if not _is_free(cluster, port)),
     )
 
 
@@ -75,6 +77,12 @@ def _port() -> bool:
     except OSError:
         return False
     return True
+
+
+def _is_free(cluster: str, port: int) -> bool:
+    """Nobody listens there, or a node of the very cluster that it is for."""
+    node = f"--filter=name=^{cluster}-(control-plane|worker)"
+    return entrance.free(port) or bool(_said(["docker", "ps", "-q", node, f"--filter=publish={port}"]))
 
 
 def _said(command: list[str]) -> str:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness import build, limits, paths
+from harness import build, entrance, limits, paths
 from harness.errors import HarnessError
 from harness.machine import TOOLS, Machine, look
 from harness.parts import CHECK, PARTS, UP, Go, Part
@@ -30,8 +30,13 @@ class Row:
     remedy: str = ""
 
 
-def rows(machine: Machine, missing: Iterable[Part], *, cluster: bool) -> list[Row]:
-    """Every requirement: of building the parts that are `missing`, and of a cluster if one is wanted."""
+def rows(
+    machine: Machine, missing: Iterable[Part], *, cluster: bool, edges: Iterable[str] = entrance.PORTS
+) -> list[Row]:
+    """Every requirement: of building the parts that are `missing`, and of a cluster if one is wanted.
+
+    `edges` are the clusters whose edge is to be reached.
+    """
     todo = list(missing)
     found = [_architecture(machine)]
     if any(isinstance(part.source, Go) for part in todo):
@@ -39,20 +44,22 @@ def rows(machine: Machine, missing: Iterable[Part], *, cluster: bool) -> list[Ro
     found.append(_disk(machine, TOOLCHAIN * bool(todo) + ESTATE * (cluster and not machine.assembled)))
     if cluster:
         found += [_debian(machine), _root(machine), *_limits(machine), _loopback(machine)]
+        found += [_edge(machine, name) for name in edges]
     return found
 
 
 def at_the_door(arguments: Sequence[str]) -> None:
     """Look at the machine before the first minute of a command that would fail on it after twenty."""
-    wanted = {"up": (UP, True), "test": (PARTS, True), "check": (CHECK, False)}
+    wanted = {"up": (UP, "garrison"), "test": (PARTS, "garrison-test"), "check": (CHECK, "")}
     if list(arguments[:2]) == ["-m", "harness"] and (verb := "".join(arguments[2:3])) in wanted:
         parts, cluster = wanted[verb]
         demand(parts, cluster=cluster)
 
 
-def demand(parts: Sequence[Part] = UP, *, cluster: bool = True) -> None:
-    """Raise one error that names all that is lacking."""
-    wanting = [row for row in rows(look(), lacking(parts), cluster=cluster) if row.remedy]
+def demand(parts: Sequence[Part] = UP, *, cluster: str = "garrison") -> None:
+    """Raise one error that names all that is lacking, for a cluster of that name if one is wanted."""
+    found = rows(look(), lacking(parts), cluster=bool(cluster), edges=[cluster])
+    wanting = [row for row in found if row.remedy]
     if wanting:
         lines = (f"  {row.name}: {row.found}, needed {row.needed}: {row.remedy}" for row in wanting)
         raise HarnessError("\n".join(["this machine lacks what cannot be made for it:", *lines]))
@@ -114,6 +121,13 @@ def _loopback(machine: Machine) -> Row:
     remedy = "end what holds them all; the API server takes any free one, none is fixed"
     found = "free ones" if machine.port else "none free"
     return Row("ports of loopback", found, "one", "" if machine.port else remedy)
+
+
+def _edge(machine: Machine, cluster: str) -> Row:
+    port = entrance.PORTS[cluster]
+    taken = port in machine.taken
+    remedy = f"end what listens there: ss -ltnp 'sport = :{port}' names it" if taken else ""
+    return Row(f"port {port} of loopback", "taken" if taken else "free", f"free, for the edge of {cluster}", remedy)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -162,7 +162,7 @@ def _service(name: str) -> Recipe:
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
-        **{name: _service(name) for name in ("catalog", "claims", "cover", "orders", "payments")},
+        **{name: _service(name) for name in ("catalog", "claims", "cover", "orders", "payments", "storefront")},
         "prober": Recipe(
             reference="garrison.example/prober:0.1.0",
             base="python",

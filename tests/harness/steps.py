@@ -33,6 +33,7 @@ NEXT = """what to do next:
   make down          removes the cluster; make clean says what the caches hold"""
 _INPUTS = (
     "components",
+    "docs/openapi",
     "policies",
     "services",
     "stacks",
@@ -75,11 +76,19 @@ def up(cluster: str, nodes: int) -> int:
     _timed("pulumi up", lambda: stack.up(cluster))
     code = prove(cluster, [])
     if code == 0:
+        _shown(cluster)
         record.write_text(json.dumps(inputs))
         stack.select(cluster)
         say(f"{cluster} is up and proven after {clock(time.monotonic() - start)}")
         say(NEXT.format(environment.write(cluster)))
     return code
+
+
+def _shown(cluster: str) -> None:
+    """How the estate is seen from outside; it knows the program, which not every verb has to load."""
+    from harness import visit
+
+    visit.show(cluster)
 
 
 def prove(cluster: str, arguments: Iterable[str]) -> int:

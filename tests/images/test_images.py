@@ -18,7 +18,7 @@ from harness import assembly, images, oci, packages, paths, rootfs
 from harness.errors import HarnessError
 from harness.recipes import BASES, RECIPES
 
-SERVICES = ("catalog", "claims", "cover", "orders", "payments")
+SERVICES = ("catalog", "claims", "cover", "orders", "payments", "storefront")
 BASE_NAMES = [base.name for base in BASES]
 SHELLS = {"sh", "bash", "dash", "busybox", "zsh"}
 INSTALLERS = {"apt", "apt-get", "dpkg", "pip", "pip3", "uv"}

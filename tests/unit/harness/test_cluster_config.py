@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from harness import kindconfig
+from harness import entrance, environment, kindconfig, paths, stack
 
 STATE = Path("/state/demo")
 
@@ -63,3 +65,40 @@ def test_encryption_covers_secrets_and_configuration_and_never_falls_back_to_pla
     (rule,) = kindconfig.encryption()["resources"]
     assert rule["resources"] == ["secrets", "configmaps"]
     assert [list(provider) for provider in rule["providers"]] == [["aescbc"]]
+
+
+@pytest.mark.parametrize(("nodes", "where"), [(1, "control-plane"), (2, "worker"), (3, "worker")])
+def test_the_edge_is_reached_on_loopback_at_one_node_that_takes_pods(nodes: int, where: str) -> None:
+    found = kindconfig.config("garrison", nodes, STATE)["nodes"]
+    (node,) = (node for node in found if "extraPortMappings" in node)
+    assert node["role"] == where
+    (port,) = node["extraPortMappings"]
+    assert (port["listenAddress"], port["hostPort"], port["containerPort"]) == ("127.0.0.1", 8443, 30443)
+
+
+def test_a_cluster_without_an_estate_takes_no_port() -> None:
+    assert all("extraPortMappings" not in node for node in kindconfig.config("demo", 2, STATE)["nodes"])
+
+
+def test_the_settings_of_both_clusters_say_the_ports_that_lead_to_them() -> None:
+    """Clients see the port in every URL, and tokens name it."""
+    text = (paths.REPO / "stacks/Pulumi.kind.yaml").read_text()
+    for cluster, said in ((environment.MAIN, text), (environment.TEST, stack._for_tests(text))):
+        config = yaml.safe_load(said)["config"]
+        (port,) = entrance.mappings(cluster)
+        assert config["garrison:edgePort"] == str(port["hostPort"])
+        assert config["garrison:edgeNodePort"] == str(port["containerPort"])
+
+
+def test_a_port_is_free_until_somebody_listens() -> None:
+    with socket.socket() as taken:
+        taken.bind((entrance.ADDRESS, 0))
+        taken.listen()
+        assert not entrance.free(taken.getsockname()[1])
+    assert entrance.free(taken_before := _unused()), taken_before
+
+
+def _unused() -> int:
+    with socket.socket() as one:
+        one.bind((entrance.ADDRESS, 0))
+        return int(one.getsockname()[1])

@@ -20,8 +20,9 @@ def pod(name: str, container: str) -> dict[str, Any]:
 def test_the_answer_and_the_calls_are_printed(
     status: int, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def kubectl(cluster: str, verb: str, *arguments: str) -> str:
+    def kubectl(cluster: str, verb: str, *arguments: str, stdin: str = "") -> str:
         if verb == "exec":
+            assert (stdin, "a.user.token" in arguments) == ("a.user.token", False)
             told["request"] = arguments[-2]
             return json.dumps([status, "application/json", {"id": "1"}])
         if verb == "get":
@@ -37,6 +38,7 @@ def test_the_answer_and_the_calls_are_printed(
     (tmp_path / "unit").mkdir()
     (tmp_path / "unit/kubeconfig").touch()
     monkeypatch.setattr(order, "_kubectl", kubectl)
+    monkeypatch.setattr(order, "_token", lambda _: "a.user.token")
     assert order.place("unit") == code
     out = capsys.readouterr().out
     assert f'\n{status} {{"id": "1"}}\n' in out

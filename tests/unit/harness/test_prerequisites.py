@@ -28,6 +28,7 @@ GOOD = Machine(
     free=40 * prerequisites.GB,
     assembled=False,
     port=True,
+    taken=(),
 )
 USER = replace(GOOD, root=False, limits=())
 FAULTS = {
@@ -41,6 +42,7 @@ FAULTS = {
     "user without tools": replace(USER, absent=("gcc",)),
     "fs.inotify.max_user_instances": replace(USER, limits=("fs.inotify.max_user_instances",)),
     "ports": replace(GOOD, port=False),
+    "port 8443": replace(GOOD, taken=(8443,)),
 }
 FINE = {
     "as wanted": GOOD,
@@ -81,6 +83,15 @@ def test_all_faults_are_said_together(monkeypatch: pytest.MonkeyPatch) -> None:
     first, *lines = str(caught.value).splitlines()
     assert first.endswith(":")
     assert [line.split(":")[0].strip() for line in lines] == ["architecture", "Go", "system", "user"]
+
+
+def test_the_port_of_another_cluster_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prerequisites, "look", lambda: replace(GOOD, taken=(8444,)))
+    monkeypatch.setattr(prerequisites, "lacking", lambda parts: list(parts))
+    prerequisites.demand(UP, cluster="garrison")
+    with pytest.raises(HarnessError, match=r"port 8444 of loopback: taken, .*sport = :8444"):
+        prerequisites.demand(UP, cluster="garrison-test")
+    prerequisites.demand(UP, cluster="")
 
 
 def test_the_version_of_go_is_the_one_the_parts_ask_for() -> None:

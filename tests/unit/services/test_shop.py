@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 from collections.abc import Callable, Iterator
@@ -17,10 +18,13 @@ from fastapi.responses import JSONResponse, Response
 
 import catalog.app
 import cover.app
+import orders.app
 from claims.app import Desk
 from claims.app import application as claims_app
 from common.app import create
 from common.client import Callee
+from garrison.declare.program import load
+from harness import paths, storefront
 from orders.app import application as orders_app
 from orders.placing import Callees
 from unit.services.serving import served
@@ -55,10 +59,10 @@ class Shop:
     claims: httpx.Client
     till: Till
 
-    def order(self, key: str = "", **changes: object) -> httpx.Response:
+    def order(self, key: str = "", headers: dict[str, str] | None = None, **changes: object) -> httpx.Response:
         body = {"customer": "ann", "items": [{"id": "nails", "quantity": 2}, {"id": "anvil", "quantity": 1}]}
-        headers = {"idempotency-key": key or uuid4().hex, "x-request-id": "r-7"}
-        return self.orders.post("/orders", json={**body, **changes}, headers=headers)
+        sent = {"idempotency-key": key or uuid4().hex, "x-request-id": "r-7", **(headers or {})}
+        return self.orders.post("/orders", json={**body, **changes}, headers=sent)
 
     def claim(self, key: str = "", cover_id: str = "cover-1", amount: int = 1000) -> httpx.Response:
         money = {"amount": amount, "currency": "EUR"}
@@ -66,8 +70,16 @@ class Shop:
         return self.claims.post("/claims", json=body, headers={"idempotency-key": key or uuid4().hex})
 
 
+ESTATE = paths.REPO / "stacks/estate.py"
+
+
 def callee(name: str, client: httpx.Client) -> Callee:
     return Callee(name, str(client.base_url))
+
+
+def verified(said: object) -> str:
+    """What the proxy says of a verified token."""
+    return base64.urlsafe_b64encode(json.dumps(said).encode()).decode().rstrip("=")
 
 
 @dataclass
@@ -133,8 +145,42 @@ def test_a_repeated_order_is_one_order_and_one_charge(shop: Shop) -> None:
     key = uuid4().hex
     assert shop.order(key).json() == shop.order(key).json()
     assert len(shop.till.seen) == 1
-    other = shop.order(key, customer="bob")
+    other = shop.order(key, items=[{"id": "nails", "quantity": 1}])
     assert (other.status_code, other.json()["type"]) == (422, "urn:garrison:problem:key-reused")
+
+
+def test_one_users_key_is_nothing_to_another(shop: Shop) -> None:
+    """Or whoever learned a key would get the order that it placed."""
+    key = uuid4().hex
+    wen, eve = ({"x-verified-claims": verified({"sub": user})} for user in ("wen", "eve"))
+    mine, other = (shop.order(key, headers=user, customer=None).json() for user in (wen, eve))
+    assert (mine["customer"], other["customer"]) == ("wen", "eve")
+    assert mine["id"] != other["id"]
+    assert len(shop.till.charges) == 2
+
+
+def test_without_a_user_the_caller_names_the_customer(shop: Shop) -> None:
+    refused = shop.order(customer=None)
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:garrison:problem:no-customer")
+
+
+@pytest.mark.parametrize("token", ["Bearer t", ""])
+def test_a_users_token_goes_on_where_the_estate_declares_it_and_nowhere_else(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, str | None] = {}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen[request.url.host] = request.headers.get("authorization")
+        return storefront.answer(request)
+
+    monkeypatch.setattr(httpx, "HTTPTransport", lambda **_: httpx.MockTransport(answer))
+    for name in ("catalog", "cover", "payments"):
+        monkeypatch.setenv(f"{name.upper()}_URL", f"http://{name}")
+    with served(orders.app.build()) as client:
+        Shop(client, client, Till()).order(headers={"authorization": token} if token else {})
+    declared = [call for call in load(ESTATE).graph().calls if call.caller.name == "orders"]
+    assert seen == {call.callee.name: token or None if call.token == "forward" else None for call in declared}
 
 
 def test_a_repetition_after_a_restart_is_not_charged_again(shop: Shop, street: Street) -> None:
