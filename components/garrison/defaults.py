@@ -55,6 +55,42 @@ ROOT: Final = "garrison-root"  # the Secret with the key that every identity is 
 DEPLOYERS: Final = ("group:kubeadm:cluster-admins", "group:system:masters")  # who a new cluster's admin.conf speaks for
 BREAK_GLASS: Final = "garrison:break-glass"  # a group nobody is in: to take it is an act, and seen in the audit log
 
+# --- the edge -------------------------------------------------------------------------------------------------------
+EDGE_PORT: Final = 10443  # of the container: what clients ask for as 443
+AGENT_PORT: Final = 9002  # of the edge's agent, on loopback only
+RUN_DIR: Final = "/run/edge"  # what the edge watches: routes, clusters, token rules; the agent alone writes there
+LOGIN_DIR: Final = "/run/login"  # what the login agent writes: client ids and secrets
+CONTRACTS_DIR: Final = "/etc/contracts"
+ADMIN_SOCKET: Final = "/run/admin/socket"  # of the edge's Envoy, for its agent alone: no port, three paths
+RELOADED: Final = "garrison.dev/reloaded"  # a ConfigMap that is read while pods run: a change of it rolls none
+EDGE_UID: Final = 10005
+EDGE_PROXY_RESOURCES: Final = Resources(cpu="100m", memory="128Mi", cpu_limit="2", memory_limit="512Mi")
+EDGE_HEAP: Final = 268_435_456  # 256 MiB, half of the memory limit, as for sidecars
+EDGE_CONNECTIONS: Final = 2_500  # of clients; 77 KiB for one with a long head, as measured for sidecars: 188 MiB
+EDGE_MAX_CONNECTIONS: Final = 2_700  # with those of sidecars that ask for keys, and the kubelet's
+EDGE_WORKERS: Final = 2  # threads, as many as it may have of CPU
+EDGE_STREAMS: Final = 100  # of one HTTP/2 connection at once (RFC 9113 section 6.5.2 advises no less)
+EDGE_STREAM_WINDOW: Final = 65_536  # bytes of one stream in flight (Envoy's edge guide)
+EDGE_CONNECTION_WINDOW: Final = 1_048_576
+EDGE_HEADERS_KIB: Final = 32  # a session is a token in three cookies, 12 KiB at most; Envoy's own default is 60
+EDGE_HEADERS: Final = 64  # browsers send about 20; Envoy's own default is 100
+EDGE_BODY_BYTES: Final = 1_048_576  # 1 MiB: the documents of an API; a service that takes files needs another way in
+EDGE_REQUESTS: Final = 1_024  # of one callee at once; above it 503 at once instead of a queue that only grows
+EDGE_DRAIN_SECONDS: Final = 15  # of a pod that leaves: clients are told on their next answer, and have gone by then
+EDGE_DELAY: Final = "5s"  # so long a handshake may take
+EDGE_MEMORY: Final = "4Mi"  # of what the edge watches; tmpfs, counted against the pod
+ANSWER_TIMEOUT: Final = "2s"  # of the agent that judges an input
+KEYS_REQUESTS: Final = 64  # of sidecars for key sets at once; each asks once in five minutes
+HSTS: Final = "max-age=63072000; includeSubDomains"  # two years (RFC 6797; what browsers' preload lists ask for)
+# Of one address, before a token is looked at: an office behind one address has its users, and one address cannot keep a
+# core busy with signatures (500 x 80 us = 4 %). A wrong token costs the one who sends it as much as a right one.
+ADDRESS_RATE: Final = (500, 1)  # requests, seconds
+# Of one address at the password of the embedded issuer: a person mistypes; ten thousand guesses take two days.
+PASSWORD_RATE: Final = (5, 60)
+LOGIN_BODY_BYTES: Final = 16_384  # of what a login page sends
+PROMISED: Final = 10_000  # users, or addresses, that each have their own count at a route; Envoy's own default is 20
+SESSION: Final = "3600s"  # of a browser, where the issuer does not say: then it is sent there again
+
 # --- the secret store -----------------------------------------------------------------------------------------------
 STORE_NAMESPACE: Final = "openbao"
 STORE_AUDIENCE: Final = "openbao"  # a token for anyone else is refused (RFC 7519 section 4.1.3)

@@ -1,0 +1,65 @@
+"""The ConfigMaps of the edge, and the Services that lead to it.
+
+What is in `edge-dynamic` is brought by the agent to where Envoy watches, in an order in which nothing is used before it
+is there: callees old and new, then routes and token rules, then the callees that are left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from garrison import defaults as d
+from garrison.cluster import Cluster
+from garrison.derive.edge import bootstrap, clusters, filters, keys, login, names, routes
+from garrison.derive.mesh.envoy import typed
+from garrison.manifest import Manifest, compact, manifest
+from garrison.model.graph import Graph
+from garrison.words import Ref
+
+Json = dict[str, Any]
+
+
+def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
+    yield manifest("v1", "ConfigMap", names.PROXY, {"data": bootstrap.config(graph, cluster)}, app=graph.name)
+    yield _reloaded(graph, names.DYNAMIC, dynamic(graph, cluster))
+    yield _service(graph, d.EDGE, {"ports": [_port("mtls", d.MTLS_PORT, d.MTLS_PORT)]})
+    public: Json = {"type": cluster.entrance.service, "externalTrafficPolicy": "Local"}  # or the client's address is lost
+    port = _port("https", 443, d.EDGE_PORT)
+    port |= {"nodePort": cluster.entrance.node_port} if cluster.entrance.node_port else {}
+    yield _service(graph, names.PUBLIC, {**public, "ports": [port]})
+
+
+def dynamic(graph: Graph, cluster: Cluster) -> dict[str, str]:
+    """The files that Envoy reads again while it runs."""
+    found = {names.CLUSTERS_FILE: clusters.dynamic(graph, cluster), names.KEYS_FILE: [keys.configuration(graph, cluster)]}
+    for host in (host.name for host in graph.hosts):
+        found[names.routes_file(host)] = [routes.of_host(graph, cluster, host)]
+        issuer = names.login_of(graph, host)
+        if issuer is None or not issuer.embedded:  # else the login agent writes both, with the client's id
+            found[names.tokens_file(host)] = [extension(filters.TOKENS, login.token_rules(graph, cluster, host))]
+        if issuer is not None and not issuer.embedded:
+            session = login.oauth2(graph, cluster, host, issuer.client)
+            found[names.session_file(host)] = [extension(filters.SESSION, session)]
+    if host := names.login_host(graph):
+        found[names.routes_file(host)] = [login.pages(graph, cluster)]
+    return {file: compact({"resources": resources}) for file, resources in found.items()}
+
+
+def extension(name: str, body: Json) -> Json:
+    """A filter as ECDS has it."""
+    return typed("config.core.v3.TypedExtensionConfig", name=name, typed_config=body)
+
+
+def _reloaded(graph: Graph, ref: Ref, data: dict[str, str]) -> Manifest:
+    made = manifest("v1", "ConfigMap", ref, {"data": data}, app=graph.name)
+    made["metadata"]["labels"][d.RELOADED] = "true"
+    return made
+
+
+def _port(name: str, port: int, target: int) -> Json:
+    return {"name": name, "port": port, "targetPort": target, "protocol": "TCP"}
+
+
+def _service(graph: Graph, ref: Ref, spec: Json) -> Manifest:
+    return manifest("v1", "Service", ref, {"spec": {"selector": {d.NAME: d.EDGE.name}, **spec}}, app=graph.name)

@@ -1,0 +1,110 @@
+"""The filters of a host in their order: what is cheap and needs no trust first, the service last."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from garrison import defaults as d
+from garrison.cluster import Cluster
+from garrison.derive.edge import answers, limits
+from garrison.derive.edge.names import AGENT, login_of, session_file, tokens_file
+from garrison.derive.mesh.envoy import typed
+from garrison.derive.tokens import url
+from garrison.model.graph import Graph
+
+Json = dict[str, Any]
+# Names by which routes speak of the filters.
+SESSION: Final = "session"
+TOKENS: Final = "tokens"
+ACCESS: Final = "envoy.filters.http.rbac"
+CONTRACT: Final = "contract"
+BEARER: Final = "bearer"
+HTTP: Final = "extensions.filters.http"
+JWT: Final = f"{HTTP}.jwt_authn.v3.JwtAuthentication"
+OAUTH2: Final = f"{HTTP}.oauth2.v3.OAuth2"
+
+
+def of_host(graph: Graph, cluster: Cluster, host: str) -> tuple[Json, ...]:
+    login = login_of(graph, host)
+    folder = d.LOGIN_DIR if login and login.embedded else d.RUN_DIR
+    session = [_same_origin(url(graph, cluster, host)), _watched(SESSION, folder, session_file(host), OAUTH2)]
+    return (
+        answers.hsts(),
+        _size(d.EDGE_BODY_BYTES),
+        limits.of_addresses(),
+        *(session if login else ()),
+        _watched(TOKENS, folder, tokens_file(host), JWT),
+        nobody(),
+        limits.of_routes(),
+        _contract(),
+        _without("cookies", "cookie"),
+        _without(BEARER, "authorization"),
+    )
+
+
+def of_login_pages() -> tuple[Json, ...]:
+    """At the embedded issuer's own host: it judges its users itself."""
+    return (
+        answers.hsts(),
+        _size(d.LOGIN_BODY_BYTES),
+        limits.of_addresses(),
+        nobody(),
+        limits.of_routes(),
+        _without("cookies", "cookie"),
+        _without(BEARER, "authorization"),
+    )
+
+
+def _size(most: int) -> Json:
+    return {"name": "size", "typed_config": typed(f"{HTTP}.body_size_limit.v3.BodySizeLimit", max_request_bytes=most)}
+
+
+def _same_origin(origin: str) -> Json:
+    """A request that changes something comes from a page of this host: its Origin says so, which no page can forge."""
+    hundred = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
+    exact = [{"exact": origin.removeprefix("https://")}]
+    body = typed(f"{HTTP}.csrf.v3.CsrfPolicy", filter_enabled=hundred, additional_origins=exact)
+    return {"name": "origin", "typed_config": body}
+
+
+def _watched(name: str, folder: str, file: str, kind: str) -> Json:
+    """A filter that is read again whenever its file is replaced; without the file Envoy does not start."""
+    source = {"path_config_source": {"path": f"{folder}/{file}", "watched_directory": {"path": folder}}}
+    found = {
+        "config_source": {**source, "resource_api_version": "V3"},
+        "type_urls": [typed(kind)["@type"]],
+    }
+    return {"name": name, "config_discovery": found}
+
+
+def nobody() -> Json:
+    """Refuses everybody: only what a route says lets anybody in."""
+    rules = {"action": "ALLOW", "policies": {}}
+    return {"name": ACCESS, "typed_config": typed(f"{HTTP}.rbac.v3.RBAC", rules=rules)}
+
+
+def _contract() -> Json:
+    """The agent judges the input against the service's OpenAPI document; where it does not answer, nothing passes."""
+    service = {
+        "server_uri": {"uri": f"http://127.0.0.1:{d.AGENT_PORT}", "cluster": AGENT, "timeout": d.ANSWER_TIMEOUT},
+        "path_prefix": "/check",
+        "authorization_request": {"allowed_headers": {"patterns": [{"safe_regex": {"regex": ".*"}}]}},
+        "authorization_response": {"allowed_client_headers": {"patterns": [{"exact": "content-type"}]}},
+    }
+    body = typed(
+        f"{HTTP}.ext_authz.v3.ExtAuthz",
+        http_service=service,
+        with_request_body={"max_request_bytes": d.EDGE_BODY_BYTES, "allow_partial_message": False},
+        failure_mode_allow=False,
+        status_on_error={"code": "ServiceUnavailable"},
+        # what says who somebody is, is not the agent's matter
+        disallowed_headers={"patterns": [{"exact": name} for name in ("authorization", "cookie")]},
+        clear_route_cache=False,
+    )
+    return {"name": CONTRACT, "typed_config": body}
+
+
+def _without(name: str, header: str) -> Json:
+    """No service gets a cookie of ours, nor a token but where its route is for users."""
+    body = typed(f"{HTTP}.header_mutation.v3.HeaderMutation", mutations={"request_mutations": [{"remove": header}]})
+    return {"name": name, "typed_config": body}
