@@ -35,6 +35,7 @@ OUTBOUND_PORT: Final = 15101  # first loopback listener; one more for each furth
 MAX_CALLEES: Final = 1000  # of one service: these ports are kept free of applications
 DATABASE_PORT: Final = 5432
 STORE_PORT: Final = 8200
+LOGIN_CALLBACK: Final = "/oauth2/callback"  # where the issuer sends a browser back to, at every host with login
 API_SERVER_PORTS: Final = (443, 6443)  # its Service's and its own: rules see it after address translation
 API_SERVER_RANGES: Final = (  # RFC 1918, 6598 and 4193: never the internet where a stack has not named its API server
     *("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16"),
@@ -58,9 +59,9 @@ BREAK_GLASS: Final = "garrison:break-glass"  # a group nobody is in: to take it 
 # --- the edge -------------------------------------------------------------------------------------------------------
 EDGE_PORT: Final = 10443  # of the container: what clients ask for as 443
 AGENT_PORT: Final = 9002  # of the edge's agent, on loopback only
+AGENT_HEALTH_PORT: Final = 9003  # where the kubelet asks it: whether the files are there, whether Envoy took them
 RUN_DIR: Final = "/run/edge"  # what the edge watches: routes, clusters, token rules; the agent alone writes there
-LOGIN_DIR: Final = "/run/login"  # what the login agent writes: client ids and secrets
-CONTRACTS_DIR: Final = "/etc/contracts"
+CONTRACTS_DIR: Final = "/etc/edge-contracts"
 ADMIN_SOCKET: Final = "/run/admin/socket"  # of the edge's Envoy, for its agent alone: no port, three paths
 RELOADED: Final = "garrison.dev/reloaded"  # a ConfigMap that is read while pods run: a change of it rolls none
 EDGE_UID: Final = 10005

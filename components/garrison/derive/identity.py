@@ -30,9 +30,7 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
         yield certificate(graph, cluster.issuer, database.ref, names, usages, secret_name(database.ref))
 
 
-def certificate(
-    graph: Graph, issuer: str, ref: Ref, names: dict[str, Any], usages: list[str], secret: str
-) -> Manifest:
+def certificate(graph: Graph, issuer: str, ref: Ref, names: dict[str, Any], usages: list[str], secret: str) -> Manifest:
     """A short-lived leaf of a ClusterIssuer, kept by cert-manager in that Secret."""
     spec = {
         "secretName": secret,

@@ -32,7 +32,10 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
 
 
 def _service(graph: Graph, service: Service, cluster: Cluster) -> Manifest:
-    egress = [to_dns(cluster.dns), *to_pods((call.callee for call in graph.calls_from.get(service.ref, ())), d.MTLS_PORT)]
+    egress = [
+        to_dns(cluster.dns),
+        *to_pods((call.callee for call in graph.calls_from.get(service.ref, ())), d.MTLS_PORT),
+    ]
     uses, reads = graph.uses_by.get(service.ref, ()), graph.reads_by.get(service.ref, ())
     egress += to_pods(sorted({use.database for use in uses}), d.DATABASE_PORT)
     if uses or reads:

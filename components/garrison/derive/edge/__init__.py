@@ -1,8 +1,8 @@
 """The edge: the one way in, derived where the graph has hosts.
 
-Pods of Envoy in a namespace of their own. Each host has a filter chain to itself, chosen by the server name of TLS, with
-its own certificate, connection manager and filters; nothing is shared between hosts. What changes often (routes, callees,
-token rules) is read from files while the pods run; what is in the bootstrap rolls them.
+Pods of Envoy in a namespace of their own. Each host has a filter chain to itself, chosen by the server name of TLS,
+with its own certificate, connection manager and filters; nothing is shared between hosts. What changes often (routes,
+callees, token rules) is read from files while the pods run; what is in the bootstrap rolls them.
 
     bootstrap   the listeners, and what never changes while a pod lives
     hosts       one host's filter chain

@@ -12,18 +12,21 @@ from garrison.derive.tokens import FILTER, PAYLOAD
 Json = dict[str, Any]
 PROBLEM: Final = "application/problem+json"  # RFC 9457
 JUDGED: Final = "ext_authz_denied"  # by the agent, whose answer names the field: it stays as it is
-TOLD: Final = (400, 401, 403, 404, 405, 408, 413, 421, 426, 429, 431, 500, 502, 503, 504)
+TOLD: Final = (400, 401, 403, 404, 405, 408, 413, 421, 426, 429, 431, 500, 501, 502, 503, 504)
+PHRASES: Final = {413: "Content Too Large"}  # RFC 9110 calls it so; Python says it as RFC 2616 did
 _HSTS: Final = {
     "header": {"key": "strict-transport-security", "value": d.HSTS},
     "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
 }
 
 
-def hsts() -> Json:
-    """The first filter, and so the last to see an answer: whoever gave it, it says that this host is https only."""
+def answer() -> Json:
+    """The first filter, and so the last to see an answer: whoever gave it, it says that this host is https only, and not
+    with which server it was made.
+    """
     kind = "extensions.filters.http.header_mutation.v3.HeaderMutation"
-    body = envoy.typed(kind, mutations={"response_mutations": [{"append": _HSTS}]})
-    return {"name": "hsts", "typed_config": body}
+    body = envoy.typed(kind, mutations={"response_mutations": [{"append": _HSTS}, {"remove": "server"}]})
+    return {"name": "answer", "typed_config": body}
 
 
 def refusals() -> Json:
@@ -40,7 +43,12 @@ def _judged() -> Json:
 
 def _told(status: int) -> Json:
     compared = {"op": "EQ", "value": {"default_value": status, "runtime_key": "none"}}
-    said = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "request": "%REQ(X-REQUEST-ID)%"}
+    said = {
+        "type": "about:blank",
+        "title": PHRASES.get(status) or HTTPStatus(status).phrase,
+        "status": status,
+        "request": "%REQ(X-REQUEST-ID)%",
+    }
     return {
         "filter": {"status_code_filter": {"comparison": compared}},
         "body_format_override": {"json_format": said, "content_type": PROBLEM},
@@ -53,7 +61,7 @@ def log() -> list[Json]:
     rbac = "envoy.filters.http.rbac"
     return envoy.access_log(
         "edge",
-        host="%REQ(:AUTHORITY)%",
+        host="%REQUESTED_SERVER_NAME%",
         route="%ROUTE_NAME%",
         rule=f"%DYNAMIC_METADATA({rbac}:enforced_effective_policy_id)%",
         outcome=f"%DYNAMIC_METADATA({rbac}:enforced_engine_result)%",

@@ -53,7 +53,7 @@ def _public(graph: Graph, cluster: Cluster) -> Json:
 
 
 def health() -> Json:
-    """What the kubelet asks: the proxy itself, the agent, and, before a pod leaves, that it tells its clients to go."""
+    """What the kubelet asks: whether the proxy lives, and, before a pod leaves, that it tells its clients to go."""
     drained = f"{d.EDGE_DRAIN_SECONDS + 2}s"
     alive = {"match": inbound.asked("/proxy"), "direct_response": {"status": 200}}
     chunked = {"append": {"header": {"key": inbound.BODY, "value": "%REQ(TRANSFER-ENCODING)%"}}}
@@ -61,7 +61,6 @@ def health() -> Json:
         "health",
         [
             alive,
-            envoy.forward("agent", match=inbound.asked("/healthz")),
             envoy.forward("agent", match=inbound.asked("/drain"), timeout=drained),
         ],
         durations={"idle_timeout": d.HEALTH_IDLE_TIMEOUT, "max_stream_duration": d.STREAM_DURATION},

@@ -11,8 +11,8 @@ from typing import Any
 
 from garrison import defaults as d
 from garrison.cluster import Cluster
+from garrison.derive import login as logins
 from garrison.derive.edge import bootstrap, clusters, filters, keys, login, names, routes
-from garrison.derive.mesh.envoy import typed
 from garrison.manifest import Manifest, compact, manifest
 from garrison.model.graph import Graph
 from garrison.words import Ref
@@ -23,8 +23,12 @@ Json = dict[str, Any]
 def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     yield manifest("v1", "ConfigMap", names.PROXY, {"data": bootstrap.config(graph, cluster)}, app=graph.name)
     yield _reloaded(graph, names.DYNAMIC, dynamic(graph, cluster))
+    yield from logins.manifests(graph, cluster, login.responses(graph, cluster))
     yield _service(graph, d.EDGE, {"ports": [_port("mtls", d.MTLS_PORT, d.MTLS_PORT)]})
-    public: Json = {"type": cluster.entrance.service, "externalTrafficPolicy": "Local"}  # or the client's address is lost
+    public: Json = {
+        "type": cluster.entrance.service,
+        "externalTrafficPolicy": "Local",
+    }  # or the client's address is lost
     port = _port("https", 443, d.EDGE_PORT)
     port |= {"nodePort": cluster.entrance.node_port} if cluster.entrance.node_port else {}
     yield _service(graph, names.PUBLIC, {**public, "ports": [port]})
@@ -32,23 +36,18 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
 
 def dynamic(graph: Graph, cluster: Cluster) -> dict[str, str]:
     """The files that Envoy reads again while it runs."""
-    found = {names.CLUSTERS_FILE: clusters.dynamic(graph, cluster), names.KEYS_FILE: [keys.configuration(graph, cluster)]}
-    for host in (host.name for host in graph.hosts):
-        found[names.routes_file(host)] = [routes.of_host(graph, cluster, host)]
-        issuer = names.login_of(graph, host)
-        if issuer is None or not issuer.embedded:  # else the login agent writes both, with the client's id
-            found[names.tokens_file(host)] = [extension(filters.TOKENS, login.token_rules(graph, cluster, host))]
-        if issuer is not None and not issuer.embedded:
-            session = login.oauth2(graph, cluster, host, issuer.client)
-            found[names.session_file(host)] = [extension(filters.SESSION, session)]
-    if host := names.login_host(graph):
-        found[names.routes_file(host)] = [login.pages(graph, cluster)]
-    return {file: compact({"resources": resources}) for file, resources in found.items()}
-
-
-def extension(name: str, body: Json) -> Json:
-    """A filter as ECDS has it."""
-    return typed("config.core.v3.TypedExtensionConfig", name=name, typed_config=body)
+    found = {
+        names.CLUSTERS_FILE: {"resources": clusters.dynamic(graph, cluster)},
+        names.KEYS_FILE: {"resources": [keys.configuration(graph, cluster)]},
+    }
+    for host in graph.hosts:
+        found[names.routes_file(host.name)] = {"resources": [routes.of_host(graph, cluster, host.name)]}
+        if not host.login:  # else the login agent writes it, who knows the client's id
+            rules = login.token_rules(graph, cluster, host.name)
+            found[names.tokens_file(host.name)] = filters.discovered(filters.TOKENS, rules)
+    if own := names.login_host(graph):
+        found[names.routes_file(own)] = {"resources": [login.pages(graph, cluster)]}
+    return {file: compact(response) for file, response in found.items()}
 
 
 def _reloaded(graph: Graph, ref: Ref, data: dict[str, str]) -> Manifest:

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from garrison import defaults as d
 from garrison.cluster import Cluster
+from garrison.derive import login as logins
 from garrison.derive.edge import answers, limits
-from garrison.derive.edge.names import AGENT, login_of, session_file, tokens_file
+from garrison.derive.edge.names import AGENT, login_of, tokens_file
 from garrison.derive.mesh.envoy import typed
 from garrison.derive.tokens import url
 from garrison.model.graph import Graph
@@ -26,14 +27,14 @@ OAUTH2: Final = f"{HTTP}.oauth2.v3.OAuth2"
 
 def of_host(graph: Graph, cluster: Cluster, host: str) -> tuple[Json, ...]:
     login = login_of(graph, host)
-    folder = d.LOGIN_DIR if login and login.embedded else d.RUN_DIR
-    session = [_same_origin(url(graph, cluster, host)), _watched(SESSION, folder, session_file(host), OAUTH2)]
+    session, known = logins.file("oauth2", host), f"{d.RUN_DIR}/{tokens_file(host)}"
+    browsers = [_same_origin(url(graph, cluster, host)), _watched(SESSION, session, OAUTH2)]
     return (
-        answers.hsts(),
+        answers.answer(),
         _size(d.EDGE_BODY_BYTES),
         limits.of_addresses(),
-        *(session if login else ()),
-        _watched(TOKENS, folder, tokens_file(host), JWT),
+        *(browsers if login else ()),
+        _watched(TOKENS, logins.file("jwt", host) if login else known, JWT),
         nobody(),
         limits.of_routes(),
         _contract(),
@@ -45,7 +46,7 @@ def of_host(graph: Graph, cluster: Cluster, host: str) -> tuple[Json, ...]:
 def of_login_pages() -> tuple[Json, ...]:
     """At the embedded issuer's own host: it judges its users itself."""
     return (
-        answers.hsts(),
+        answers.answer(),
         _size(d.LOGIN_BODY_BYTES),
         limits.of_addresses(),
         nobody(),
@@ -67,14 +68,20 @@ def _same_origin(origin: str) -> Json:
     return {"name": "origin", "typed_config": body}
 
 
-def _watched(name: str, folder: str, file: str, kind: str) -> Json:
+def _watched(name: str, file: str, kind: str) -> Json:
     """A filter that is read again whenever its file is replaced; without the file Envoy does not start."""
-    source = {"path_config_source": {"path": f"{folder}/{file}", "watched_directory": {"path": folder}}}
+    folder = file.rpartition("/")[0]
+    source = {"path_config_source": {"path": file, "watched_directory": {"path": folder}}}
     found = {
         "config_source": {**source, "resource_api_version": "V3"},
         "type_urls": [typed(kind)["@type"]],
     }
     return {"name": name, "config_discovery": found}
+
+
+def discovered(name: str, body: Json) -> Json:
+    """A filter as such a file has it."""
+    return {"resources": [typed("config.core.v3.TypedExtensionConfig", name=name, typed_config=body)]}
 
 
 def nobody() -> Json:

@@ -20,7 +20,9 @@ _UNBOUND: Final = {"max_tokens": 1_000_000_000, "tokens_per_fill": 1_000_000_000
 def of_addresses() -> Json:
     """Before anything is verified."""
     requests, seconds = d.ADDRESS_RATE
-    return {"name": ADDRESS, "typed_config": limit("address", [Rate(requests, seconds, "address")])}
+    body = limit("address", [Rate(requests, seconds, "address")])
+    body["enable_x_ratelimit_headers"] = "OFF"  # how much is left is said of the route's own limits
+    return {"name": ADDRESS, "typed_config": body}
 
 
 def of_routes() -> Json:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from garrison import defaults as d
 from garrison.cluster import Cluster
+from garrison.derive import login as logins
 from garrison.derive.edge import filters, limits, routes
 from garrison.derive.edge.names import USERS, login_host, login_of
 from garrison.derive.mesh.envoy import typed
@@ -31,7 +32,6 @@ PAGES: Final = (
 )
 PASSWORD: Final = ("POST", "/v1/auth/userpass/login/{user}")
 TOKEN: Final = ("GET", f"{PLACE}/token/{ROLE}")  # `garrison token`: for people on a command line
-CALLBACK: Final = "/oauth2/callback"
 LOGOUT: Final = "/logout"
 
 
@@ -80,7 +80,7 @@ def _page(name: str, match: Json, more: Json | None = None) -> Json:
 def token_rules(graph: Graph, cluster: Cluster, host: str, audience: str = "") -> Json:
     """The jwt_authn filter of a host; `audience` is the client id of its login, where the issuer made that up."""
     accepted = at_host(graph, cluster, host)
-    more = {"audiences": [audience]} if audience else {}
+    more: Json = {"audiences": [audience]} if audience else {}
     known = {one.name: provider(one, *keys_of(one.keys), **more) for one in accepted}
     rules = {routes.ANYBODY: requirement(accepted, optional=True)}
     if accepted:
@@ -111,13 +111,13 @@ def oauth2(graph: Graph, cluster: Cluster, host: str, client_id: str) -> Json:
     config: Json = {
         "token_endpoint": {"uri": uri, "cluster": upstream, "timeout": d.REQUEST_TIMEOUT},
         "authorization_endpoint": authorize,
-        "redirect_uri": f"{own}{CALLBACK}",
-        "redirect_path_matcher": {"path": {"exact": CALLBACK}},
+        "redirect_uri": f"{own}{d.LOGIN_CALLBACK}",
+        "redirect_path_matcher": {"path": {"exact": d.LOGIN_CALLBACK}},
         "signout_path": {"path": {"exact": LOGOUT}},
         "credentials": {
             "client_id": client_id,
-            "token_secret": {"name": "client", "sds_config": _secret(f"client-{label}.json")},
-            "hmac_secret": {"name": "cookies", "sds_config": _secret(f"cookies-{label}.json")},
+            "token_secret": logins.secret("client", host),
+            "hmac_secret": logins.secret("cookie", host),
         },
         "auth_scopes": ["openid", issuer.groups.partition(".")[0]],
         "auth_type": "BASIC_AUTH",
@@ -142,11 +142,22 @@ def _endpoints(graph: Graph, cluster: Cluster, issuer: Issuer, label: str) -> tu
     if not issuer.embedded:
         return issuer.token, issuer.authorize, issuer.end_session
     pages = f"{url(graph, cluster, issuer.login)}/ui/vault"
-    return f"{PLACE}/provider/{label}/token", f"{pages}{PLACE.removeprefix('/v1')}/provider/{label}/authorize", f"{pages}/logout"
+    return (
+        f"{PLACE}/provider/{label}/token",
+        f"{pages}{PLACE.removeprefix('/v1')}/provider/{label}/authorize",
+        f"{pages}/logout",
+    )
 
 
-def _secret(file: str) -> Json:
-    source = {"path": f"{d.LOGIN_DIR}/{file}", "watched_directory": {"path": d.LOGIN_DIR}}
-    return {"path_config_source": source, "resource_api_version": "V3"}
+def responses(graph: Graph, cluster: Cluster) -> logins.Filters:
+    """What the login agent writes for a host, once it knows the client id."""
 
+    def of_host(host: str, client_id: str) -> dict[str, Json]:
+        issuer = login_of(graph, host)
+        audience = client_id if issuer is not None and issuer.embedded else ""
+        return {
+            "oauth2": filters.discovered(filters.SESSION, oauth2(graph, cluster, host, client_id)),
+            "jwt": filters.discovered(filters.TOKENS, token_rules(graph, cluster, host, audience)),
+        }
 
+    return of_host

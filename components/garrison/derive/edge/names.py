@@ -15,7 +15,6 @@ PUBLIC: Final = Ref(d.EDGE.namespace, "public")
 PROXY: Final = Ref(d.EDGE.namespace, "edge-proxy")
 DYNAMIC: Final = Ref(d.EDGE.namespace, "edge-dynamic")
 CONTRACTS: Final = Ref(d.EDGE.namespace, "edge-contracts")
-LOGIN: Final = Ref(d.EDGE.namespace, "edge-login")
 KEYS_FILE: Final = "keys.json"
 CLUSTERS_FILE: Final = "cds.json"
 
@@ -36,12 +35,6 @@ def login_of(graph: Graph, host: str) -> Issuer | None:
     return graph.issuer_by_name[name] if name else None
 
 
-def logs_in_by_agent(graph: Graph) -> bool:
-    """Whether some host's client id is known only to the embedded issuer, from which the login agent learns it."""
-    logins = (login_of(graph, host.name) for host in graph.hosts)
-    return any(issuer is not None and issuer.embedded for issuer in logins)
-
-
 def certificate_secret(host: str) -> str:
     """The Secret that cert-manager keeps a host's certificate in."""
     return f"{label_of(host)}-host"
@@ -57,8 +50,3 @@ def routes_file(host: str) -> str:
 
 def tokens_file(host: str) -> str:
     return f"tokens-{label_of(host)}.json"
-
-
-def session_file(host: str) -> str:
-    """The oauth2 filter of a host."""
-    return f"oauth2-{label_of(host)}.json"

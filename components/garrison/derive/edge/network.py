@@ -35,7 +35,10 @@ def _port(port: int) -> Json:
 
 def _internet(port: int) -> Json:
     """To issuers that are not ours, whose addresses nobody can name: never to a private one, where the estate is."""
-    private = {version: [cidr for cidr in d.API_SERVER_RANGES if ipaddress.ip_network(cidr).version == version] for version in (4, 6)}
+    private = {
+        version: [cidr for cidr in d.API_SERVER_RANGES if ipaddress.ip_network(cidr).version == version]
+        for version in (4, 6)
+    }
     everywhere = {4: "0.0.0.0/0", 6: "::/0"}
     also = {4: ["169.254.0.0/16", "127.0.0.0/8"], 6: ["fe80::/10"]}  # where clouds keep credentials, among others
     blocks = [{"ipBlock": {"cidr": everywhere[v], "except": [*private[v], *also[v]]}} for v in (4, 6)]

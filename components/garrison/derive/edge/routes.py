@@ -13,7 +13,7 @@ from garrison.cluster import Cluster
 from garrison.derive import tokens
 from garrison.derive.edge import filters, limits
 from garrison.derive.edge.names import login_of
-from garrison.derive.mesh.access import VARIABLE, path_pattern, permission
+from garrison.derive.mesh.access import VARIABLE, path_pattern, permission, rule_name
 from garrison.derive.mesh.envoy import typed
 from garrison.model.graph import Graph, Operation, Route
 
@@ -68,7 +68,7 @@ def route(graph: Graph, cluster: Cluster, one: Route) -> Json:
         "retry_policy": _retry(one.operation.method),
     }
     return {
-        "name": f"{service} {one.operation}",
+        "name": f"{service}: {one.operation}",
         "match": matching(one.operation.path, one.operation.method),
         "route": action,
         "typed_per_filter_config": decision,
@@ -76,10 +76,10 @@ def route(graph: Graph, cluster: Cluster, one: Route) -> Json:
 
 
 def access(graph: Graph, cluster: Cluster, one: Route) -> Json:
-    """The one policy of a route, called as a person reads it."""
+    """The one policy of a route, by the name that the sidecar's has."""
     users: Json = {"any": True} if one.public else tokens.users_of(graph, cluster, one)
     policy = {"permissions": [permission(one.operation)], "principals": [users]}
-    return rule(one.audience, policy | tokens.condition(one.where, one.operation))
+    return rule(rule_name(one), policy | tokens.condition(one.where, one.operation))
 
 
 def rule(name: str, policy: Json) -> Json:

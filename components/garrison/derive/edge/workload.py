@@ -7,6 +7,7 @@ from typing import Any
 
 from garrison import defaults as d
 from garrison.cluster import Cluster
+from garrison.derive import login as logins
 from garrison.derive.edge import names
 from garrison.derive.edge.names import certificate_dir, certificate_secret, host_names
 from garrison.derive.names import secret_name
@@ -29,11 +30,11 @@ def _deployment(graph: Graph, cluster: Cluster) -> Json:
         "revisionHistoryLimit": 3,
         "selector": selector(d.EDGE.name),
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-        "template": {"metadata": {"labels": labels(d.EDGE.name, graph.name)}, "spec": _pod(graph)},
+        "template": {"metadata": {"labels": labels(d.EDGE.name, graph.name)}, "spec": _pod(graph, cluster)},
     }
 
 
-def _pod(graph: Graph) -> Json:
+def _pod(graph: Graph, cluster: Cluster) -> Json:
     return {
         "serviceAccountName": d.EDGE.name,
         "automountServiceAccountToken": False,
@@ -41,29 +42,25 @@ def _pod(graph: Graph) -> Json:
         "securityContext": d.pod_security_context(),
         "terminationGracePeriodSeconds": d.GRACE_SECONDS,
         "topologySpreadConstraints": [spread(d.EDGE)],
-        "initContainers": [_agent(graph)],
+        "initContainers": [*logins.containers(graph, cluster), _agent(graph)],
         "containers": [_proxy(graph)],
-        "volumes": _volumes(graph),
+        "volumes": [*_volumes(graph), *logins.volumes(graph, cluster)],
     }
 
 
 def _agent(graph: Graph) -> Json:
     """It has brought the files when it answers, so Envoy starts with them."""
-    places = {"EDGE_FROM": DYNAMIC_DIR, "EDGE_TO": d.RUN_DIR, "EDGE_CONTRACTS": d.CONTRACTS_DIR}
-    values = {"HOST": "127.0.0.1", "PORT": str(d.AGENT_PORT), **places, "EDGE_ADMIN": d.ADMIN_SOCKET}
     return container(
         "agent",
         graph.image("edge"),
         resources=d.AGENT_RESOURCES,
         security=d.container_security_context(d.EDGE_UID),
         restartPolicy="Always",
-        env=[{"name": name, "value": value} for name, value in values.items()],
-        startupProbe={
-            "exec": {"command": ["/usr/bin/python3", "-m", "garrison_edge", "ready"]},
-            "periodSeconds": 1,
-            "timeoutSeconds": 3,
-            "failureThreshold": 120,
-        },
+        args=["--admin", d.ADMIN_SOCKET],
+        ports=[{"name": "agent", "containerPort": d.AGENT_HEALTH_PORT}],
+        startupProbe=_asked("/copied", periodSeconds=1, failureThreshold=120),
+        readinessProbe=_asked("/ready", periodSeconds=5),
+        livenessProbe=_asked("/live", periodSeconds=15, failureThreshold=4),
         volumeMounts=[
             {"name": "dynamic", "mountPath": DYNAMIC_DIR, "readOnly": True},
             {"name": "contracts", "mountPath": d.CONTRACTS_DIR, "readOnly": True},
@@ -71,6 +68,10 @@ def _agent(graph: Graph) -> Json:
             {"name": "admin", "mountPath": d.ADMIN_SOCKET.rpartition("/")[0]},
         ],
     )
+
+
+def _asked(path: str, **when: int) -> Json:
+    return {"httpGet": {"path": path, "port": d.AGENT_HEALTH_PORT}, "timeoutSeconds": 3, **when}
 
 
 def _proxy(graph: Graph) -> Json:
@@ -92,12 +93,13 @@ def _proxy(graph: Graph) -> Json:
         args=["-c", "/etc/envoy/envoy.json", "--concurrency", str(d.EDGE_WORKERS), *options],
         ports=[{"name": name, "containerPort": port} for name, port in ports.items()],
         startupProbe=healthy("/proxy", periodSeconds=1, failureThreshold=60),
-        readinessProbe=healthy("/healthz", periodSeconds=5),
+        readinessProbe=healthy("/proxy", periodSeconds=5),
         livenessProbe=healthy("/proxy", periodSeconds=15, failureThreshold=4),
         # the agent tells Envoy, and Envoy its clients, on their next answers; meanwhile endpoints are withdrawn
         lifecycle={"preStop": {"httpGet": {"path": "/drain", "port": d.HEALTH_PORT}}},
         volumeMounts=[
             *({"name": name, "mountPath": path, "readOnly": True} for name, path in watched.items()),
+            *logins.mounts(graph),
             {"name": "admin", "mountPath": d.ADMIN_SOCKET.rpartition("/")[0]},
         ],
     )
@@ -105,7 +107,10 @@ def _proxy(graph: Graph) -> Json:
 
 def _volumes(graph: Graph) -> list[Json]:
     maps = {"proxy": names.PROXY.name, "dynamic": names.DYNAMIC.name, "contracts": names.CONTRACTS.name}
-    secrets = {"identity": secret_name(d.EDGE), **{f"host-{n}": certificate_secret(host) for n, host in enumerate(host_names(graph))}}
+    secrets = {
+        "identity": secret_name(d.EDGE),
+        **{f"host-{n}": certificate_secret(host) for n, host in enumerate(host_names(graph))},
+    }
     return [
         *({"name": name, "configMap": {"name": ref, "defaultMode": d.SECRET_MODE}} for name, ref in maps.items()),
         *({"name": name, "secret": {"secretName": ref, "defaultMode": d.SECRET_MODE}} for name, ref in secrets.items()),
