@@ -20,6 +20,7 @@ PLATFORM_NAMESPACES: Final = ("cert-manager", "openbao")
 SYSTEM_NAMESPACES: Final = ("kube-system", "kube-public", "kube-node-lease")
 EDGE: Final = Ref("edge", "edge")  # the edge by namespace and name, as every service has one
 USERS: Final = Ref("users", "users")  # the embedded issuer
+EDGE_SERVICE: Final = "public"  # of the edge's namespace: the one Service that opens a way in from outside
 EDGE_NAMESPACES: Final = (EDGE.namespace, USERS.namespace)
 RESERVED_NAMESPACES: Final = ("default", *SYSTEM_NAMESPACES, *PLATFORM_NAMESPACES)
 NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"  # set by the API server itself, so it cannot be claimed

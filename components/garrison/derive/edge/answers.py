@@ -21,8 +21,8 @@ _HSTS: Final = {
 
 
 def answer() -> Json:
-    """The first filter, and so the last to see an answer: whoever gave it, it says that this host is https only, and not
-    with which server it was made.
+    """The first filter, and so the last to see an answer: whoever gave it, it says that this host is https only, and
+    not with which server it was made.
     """
     kind = "extensions.filters.http.header_mutation.v3.HeaderMutation"
     body = envoy.typed(kind, mutations={"response_mutations": [{"append": _HSTS}, {"remove": "server"}]})

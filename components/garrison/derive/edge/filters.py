@@ -93,7 +93,7 @@ def nobody() -> Json:
 def _contract() -> Json:
     """The agent judges the input against the service's OpenAPI document; where it does not answer, nothing passes."""
     service = {
-        "server_uri": {"uri": f"http://127.0.0.1:{d.AGENT_PORT}", "cluster": AGENT, "timeout": d.ANSWER_TIMEOUT},
+        "server_uri": {"uri": f"http://{AGENT}", "cluster": AGENT, "timeout": d.ANSWER_TIMEOUT},
         "path_prefix": "/check",
         "authorization_request": {"allowed_headers": {"patterns": [{"safe_regex": {"regex": ".*"}}]}},
         "authorization_response": {"allowed_client_headers": {"patterns": [{"exact": "content-type"}]}},

@@ -7,14 +7,13 @@ from typing import Final
 from garrison import defaults as d
 from garrison.derive.names import label_of
 from garrison.model.graph import Graph, Issuer
+from garrison.model.names import EDGE_CONFIG_MAPS
 from garrison.words import Ref
 
 AGENT: Final = "agent"  # the cluster in the bootstrap; the others are called after their callees
 USERS: Final = "users"
-PUBLIC: Final = Ref(d.EDGE.namespace, "public")
-PROXY: Final = Ref(d.EDGE.namespace, "edge-proxy")
-DYNAMIC: Final = Ref(d.EDGE.namespace, "edge-dynamic")
-CONTRACTS: Final = Ref(d.EDGE.namespace, "edge-contracts")
+PUBLIC: Final = Ref(d.EDGE.namespace, d.EDGE_SERVICE)
+PROXY, DYNAMIC, CONTRACTS = (Ref(d.EDGE.namespace, name) for name in EDGE_CONFIG_MAPS[:3])
 KEYS_FILE: Final = "keys.json"
 CLUSTERS_FILE: Final = "cds.json"
 
@@ -49,4 +48,5 @@ def routes_file(host: str) -> str:
 
 
 def tokens_file(host: str) -> str:
-    return f"tokens-{label_of(host)}.json"
+    """The jwt_authn filter of a host without login."""
+    return f"jwt-{label_of(host)}.json"
