@@ -21,6 +21,7 @@ from garrison.model.texts import DIGEST, MAX_LABEL, is_label, is_trust_domain, u
 from garrison.words import Ref
 
 PLATFORM_IMAGES = ("envoy", "openbao")
+EDGE_IMAGES = ("edge",)  # needed only where the App has hosts
 APP: Place = ("name", 0)
 
 
@@ -37,12 +38,13 @@ def _application(parts: Parts) -> Iterator[Breach]:
         remedy = "use lower-case letters, digits, dots and dashes, such as 'estate.example'"
         yield Breach(("trust_domain", 0), what, remedy)
     given = dict(parts.images)
-    for role in PLATFORM_IMAGES:
+    needed = (*PLATFORM_IMAGES, *(EDGE_IMAGES if parts.hosts else ()))
+    for role in needed:
         if not DIGEST.fullmatch(given.get(role, "")):
             remedy = f"give App images={{{role!r}: 'NAME@sha256:...'}}"
             yield Breach(("images", 0), f"no pinned image for {role!r}", remedy)
     for index, (role, image) in enumerate(parts.images):
-        yield from unpinned(("images", index), repr(role), image) if role not in PLATFORM_IMAGES else ()
+        yield from unpinned(("images", index), repr(role), image) if role not in needed else ()
     yield from _once("images", [role for role, _ in parts.images], repr, "name each role once")
 
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from garrison import defaults as d
 from garrison.errors import did_you_mean
+from garrison.manifest import compact
 from garrison.model.breach import Breach, Place
 from garrison.model.calls import Operation
 from garrison.model.hosts import Host
 from garrison.model.issuers import Issuer
 from garrison.model.parts import Parts
 from garrison.model.routes import Route
+from garrison.model.schemas import ContractError
+from garrison.words import Ref
+
+MOST: Final = 1_000_000  # bytes; the API server takes 1 MiB in all (core/v1, MaxSecretSize)
 
 
 def laws(parts: Parts) -> Iterator[Breach]:
@@ -114,6 +120,7 @@ def _meet(one: Operation, other: Operation) -> bool:
 
 def _contracts(parts: Parts) -> Iterator[Breach]:
     """What a service serves is in its OpenAPI document, where it has one."""
+    sizes: dict[tuple[Ref, Operation], int] = {}
     contracts = {service.ref: service.contract for service in parts.services if service.openapi}
     for index, route in enumerate(parts.routes):
         contract = contracts.get(route.service)
@@ -124,6 +131,16 @@ def _contracts(parts: Parts) -> Iterator[Breach]:
             remedy = did_you_mean(str(route.operation), known, "add it to the document, or do not serve it")
             what = f"'{route.operation}' is not in the OpenAPI document of '{route.service}'"
             yield Breach(("routes", index), what, remedy)
+            continue
+        try:
+            request = contract.request(route.operation.method, route.operation.path)
+            sizes[route.service, route.operation] = len(compact(request))
+        except ContractError as error:
+            what = f"'{route.operation}' of '{route.service}' cannot be held to its OpenAPI document: {error}"
+            yield Breach(("routes", index), what, "change the document, or serve the operation without one")
+    if (size := sum(sizes.values())) > MOST:
+        what = f"the contracts of all routes have {size:,} bytes, more than the {MOST:,} of one ConfigMap"
+        yield Breach(("routes", 0), what, "serve fewer operations, or give smaller schemas")
 
 
 def _tokens(parts: Parts) -> Iterator[Breach]:

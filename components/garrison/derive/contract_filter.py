@@ -1,0 +1,67 @@
+"""Where the edge's proxy asks its agent: Envoy's ext_authz filter over HTTP with the body, and the agent's cluster.
+
+The filter stands behind tokens and limits, so strangers cannot reach the agent. It is on unless a route says otherwise
+(`off()`, for routes without contract): a route that nobody thought of is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from garrison.derive import contracts
+from garrison.derive.mesh import envoy
+from garrison.model.graph import Graph, Route
+
+Json = dict[str, Any]
+NAME: Final = "envoy.filters.http.ext_authz"
+AGENT: Final = "agent"  # the cluster's name
+PORT: Final = 9002
+"""Where the agent judges, on loopback."""
+HEALTH_PORT: Final = 9003
+"""Where the agent answers the kubelet on every address: `/live` and `/ready`."""
+BODY: Final = 1024 * 1024
+"""The largest body that is judged, bytes; a larger one is 413."""
+TIMEOUT: Final = "1s"
+"""For one judgement; after it the request is refused with 503. The largest body takes a tenth of it."""
+CONNECTIONS: Final = 1024
+_SECRET: Final = ("authorization", "cookie", "proxy-authorization")
+
+
+def http_filter() -> Json:
+    """The filter, the same for every graph: a changed contract changes no listener. No token and no cookie is shown."""
+    hidden = [{"exact": name, "ignore_case": True} for name in _SECRET]
+    body = envoy.typed(
+        "extensions.filters.http.ext_authz.v3.ExtAuthz",
+        transport_api_version="V3",
+        stat_prefix="contract",
+        http_service={
+            "server_uri": {"uri": f"http://127.0.0.1:{PORT}", "cluster": AGENT, "timeout": TIMEOUT},
+            "authorization_response": {"allowed_client_headers": {"patterns": [{"exact": "content-type"}]}},
+        },
+        allowed_headers={"patterns": [{"safe_regex": {"regex": ".*"}}]},
+        disallowed_headers={"patterns": hidden},
+        with_request_body={"max_request_bytes": BODY, "allow_partial_message": False},
+        failure_mode_allow=False,
+        status_on_error={"code": "ServiceUnavailable"},
+        validate_mutations=True,
+    )
+    return {"name": NAME, "typed_config": body}
+
+
+def off() -> Json:
+    """For `typed_per_filter_config` of a route without contract, under `NAME`."""
+    return envoy.typed("extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute", disabled=True)
+
+
+def per_route(graph: Graph, route: Route) -> Json:
+    """What a route says of this filter in its `typed_per_filter_config`: nothing, or that it is off."""
+    return {} if contracts.has(graph, route) else {NAME: off()}
+
+
+def cluster() -> Json:
+    """The agent, in the same pod."""
+    bounds = {"max_connections": CONNECTIONS, "max_pending_requests": CONNECTIONS, "max_requests": CONNECTIONS}
+    return {
+        **envoy.cluster(AGENT, "127.0.0.1", PORT, dns=False, durations={"idle_timeout": "60s"}),
+        "circuit_breakers": {"thresholds": [bounds]},
+    }

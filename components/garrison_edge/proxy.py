@@ -1,0 +1,70 @@
+"""What the proxy says of its configuration: its admin interface, on a socket that only this pod has.
+
+The proxy allows there nothing but `/stats` (bootstrap, `admin.allow_paths`). The agent writes a version into each file,
+and the proxy shows which it has taken (`version_text`) and how many it refused (`update_rejected`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+SECONDS: Final = 2.0
+_TYPE = "type.googleapis.com/envoy.config"
+CLUSTER: Final = f"{_TYPE}.cluster.v3.Cluster"
+ROUTES: Final = f"{_TYPE}.route.v3.RouteConfiguration"
+EXTENSION: Final = f"{_TYPE}.core.v3.TypedExtensionConfig"
+FILTER: Final = "/stats?filter=version_text|update_rejected|config_fail"
+_TEXT = re.compile(r'^(.*)\.version_text: "([^"]*)"$')
+_COUNT = re.compile(r"^(.*)\.(?:update_rejected|config_fail): ([0-9]+)$")
+
+
+@dataclass(frozen=True)
+class State:
+    """By the name of a subscription in the proxy's statistics."""
+
+    versions: Mapping[str, str]
+    refused: Mapping[str, int]
+
+    def of(self, kind: str, name: str) -> tuple[str, ...]:
+        """The subscriptions to a resource; none where the proxy listens for no such one."""
+        ending = {CLUSTER: "cluster_manager.cds", ROUTES: f".rds.{name}"}.get(kind, f".{name}")
+        known = (known for known in self.versions if known.endswith(ending))
+        return tuple(one for one in known if kind in (CLUSTER, ROUTES) or one.startswith("extension_config_discovery."))
+
+
+class Proxy:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    async def state(self) -> State | None:
+        """What it has taken; None while it does not answer."""
+        try:
+            text = await asyncio.to_thread(self._get)
+        except (OSError, http.client.HTTPException):
+            return None
+        lines = text.splitlines()
+        return State(
+            {found[1]: found[2] for line in lines if (found := _TEXT.match(line))},
+            {found[1]: int(found[2]) for line in lines if (found := _COUNT.match(line))},
+        )
+
+    def _get(self) -> str:
+        line = http.client.HTTPConnection("localhost", timeout=SECONDS)
+        line.sock = socket.socket(socket.AF_UNIX)
+        try:
+            line.sock.settimeout(SECONDS)
+            line.sock.connect(str(self.path))
+            line.request("GET", FILTER)
+            answer = line.getresponse()
+            if answer.status != http.client.OK:
+                raise http.client.HTTPException(f"the proxy answers {answer.status}")
+            return answer.read().decode()
+        finally:
+            line.close()
