@@ -84,7 +84,7 @@ class Reload:
         self._waiting = False
         self._seen = files, contracts
         try:
-            await self._take({name: _stamped(name, text) for name, text in files.items() if name != NAMED}, contracts)
+            await self._take(files, contracts)
         except Refusal as why:
             self._alert(f"the last good state stays: {why}")
         else:
@@ -99,13 +99,14 @@ class Reload:
         wanted = [pair for text in texts for pair in _wanted(state, text)] if state else []
         return state is not None and self.copied and all(state.versions[one] == version for one, version in wanted)
 
-    async def _take(self, new: Files, contracts: bytes) -> None:
+    async def _take(self, files: Files, contracts: bytes) -> None:
         old = {path.name: path.read_bytes() for path in sorted(self.target.glob("*.json"))}
         kept = read(self.target / KEPT)
         self.copied = self.copied or bool(kept)  # an agent before this one left a good state
         before = _contracts(kept)
         self.judge(before)
         made = _contracts(contracts)
+        new = {name: _stamped(name, text) for name, text in files.items() if name != NAMED}
         self.judge(made.over(before))
         rest = {name: text for name, text in new.items() if name != CLUSTERS}
         try:

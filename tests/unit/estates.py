@@ -10,7 +10,7 @@ from garrison import App, IntentError, Rate, Service, claim, data, query
 from garrison.model.rates import Rate as Value
 
 DIGEST = "@sha256:" + "0" * 64
-IMAGES = {name: f"registry.example/{name}{DIGEST}" for name in ("envoy", "openbao", "postgres", "prober")}
+IMAGES = {name: f"registry.example/{name}{DIGEST}" for name in ("edge", "envoy", "openbao", "postgres", "prober")}
 
 
 def empty_app() -> App:
