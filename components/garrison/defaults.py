@@ -59,10 +59,7 @@ BREAK_GLASS: Final = "garrison:break-glass"  # a group nobody is in: to take it 
 
 # --- the edge -------------------------------------------------------------------------------------------------------
 EDGE_PORT: Final = 10443  # of the container: what clients ask for as 443
-AGENT_PORT: Final = 9002  # of the edge's agent, on loopback only
-AGENT_HEALTH_PORT: Final = 9003  # where the kubelet asks it: whether the files are there, whether Envoy took them
 RUN_DIR: Final = "/run/edge"  # what the edge watches: routes, clusters, token rules; the agent alone writes there
-CONTRACTS_DIR: Final = "/etc/edge-contracts"
 ADMIN_SOCKET: Final = "/run/admin/socket"  # of the edge's Envoy, for its agent alone: no port, three paths
 RELOADED: Final = "garrison.dev/reloaded"  # a ConfigMap that is read while pods run: a change of it rolls none
 EDGE_UID: Final = 10005
@@ -78,10 +75,8 @@ EDGE_HEADERS_KIB: Final = 32  # a session is a token in three cookies, 12 KiB at
 EDGE_HEADERS: Final = 64  # browsers send about 20; Envoy's own default is 100
 EDGE_BODY_BYTES: Final = 1_048_576  # 1 MiB: the documents of an API; a service that takes files needs another way in
 EDGE_REQUESTS: Final = 1_024  # of one callee at once; above it 503 at once instead of a queue that only grows
-EDGE_DRAIN_SECONDS: Final = 15  # of a pod that leaves: clients are told on their next answer, and have gone by then
 EDGE_DELAY: Final = "5s"  # so long a handshake may take
 EDGE_MEMORY: Final = "4Mi"  # of what the edge watches; tmpfs, counted against the pod
-ANSWER_TIMEOUT: Final = "2s"  # of the agent that judges an input
 KEYS_REQUESTS: Final = 64  # of sidecars for key sets at once; each asks once in five minutes
 HSTS: Final = "max-age=63072000; includeSubDomains"  # two years (RFC 6797; what browsers' preload lists ask for)
 # Of one address, before a token is looked at: an office behind one address has its users, and one address cannot keep a

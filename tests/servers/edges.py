@@ -8,6 +8,7 @@ import json
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,13 +18,15 @@ from typing import Any
 
 from garrison import defaults as d
 from garrison.cluster import Cluster, Entrance
-from garrison.derive import tokens
+from garrison.derive import contract_filter, contracts, tokens
 from garrison.derive.edge import bootstrap, files, login, names
+from garrison.derive.names import label_of
+from garrison.manifest import compact
 from garrison.model.graph import Graph
 from harness.build import binary
 from servers.authority import Authority
 from servers.issuing import Signer, published
-from servers.proxies import answer_of, free_port, wait_for
+from servers.proxies import answer_of, eventually, free_port, wait_for
 from unit.edges import API, WWW, edge_app
 
 CLUSTER = Cluster(entrance=Entrance(port=8443, service="NodePort", node_port=30443))
@@ -39,7 +42,7 @@ class Counter(http.server.BaseHTTPRequestHandler):
     def answer(self) -> None:
         length = int(self.headers.get("content-length") or 0)
         if self.headers.get("transfer-encoding"):
-            while size := int(self.rfile.readline().split(b";")[0], 16):
+            while size := int(self.rfile.readline().split(b";")[0] or b"0", 16):
                 self.rfile.read(size + 2)
             self.rfile.readline()
         self.rfile.read(length)
@@ -65,15 +68,34 @@ class Edge:
     port: int
     mesh: int
     health: int
-    process: subprocess.Popen[bytes]
     signers: dict[str, Signer]
     seen: list[str]
+    """What reached a service."""
     asked: list[str]
-    places: dict[str, str] = field(default_factory=dict)
+    """What the issuer was asked for."""
+    places: dict[str, str]
+    agent: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
 
     @property
     def log(self) -> Path:
         return self.folder / "log"
+
+    @property
+    def said(self) -> Path:
+        """What the agent says."""
+        return self.folder / "agent.log"
+
+    def says(self, path: str) -> int:
+        """The status of an answer of the agent to the kubelet; 0 while there is none."""
+        line = http.client.HTTPConnection("127.0.0.1", self.agent, timeout=5)
+        try:
+            line.request("GET", path)
+            return line.getresponse().status
+        except OSError:
+            return 0
+        finally:
+            line.close()
 
     @property
     def run(self) -> Path:
@@ -101,7 +123,7 @@ def stand(folder: Path, graph: Graph | None = None, changes: Mapping[str, str] |
     ids = folder / "id"
     root.issue(ids / "edge", uri=graph.spiffe_id(d.EDGE))
     for host in names.host_names(graph):
-        root.issue(folder / "hosts" / names.label_of(host), dns=host)
+        root.issue(folder / "hosts" / label_of(host), dns=host)
     signers = {
         host: Signer(one.issuer, (*one.audiences, CLIENT_ID)[0])
         for host in (API, WWW)
@@ -114,10 +136,11 @@ def stand(folder: Path, graph: Graph | None = None, changes: Mapping[str, str] |
         signer.keys = signers[API].keys
     seen: list[str] = []
     services = {ref: _service(root, ids / ref.name, graph.spiffe_id(ref), seen) for ref in graph.routes_of}
-    public, mesh, health = free_port(), free_port(), free_port()
+    public, mesh, health, judging = free_port(), free_port(), free_port(), free_port()
     places = {
         str(d.EDGE_PORT): str(public),
         str(d.HEALTH_PORT): str(health),
+        str(contract_filter.PORT): str(judging),
         d.RUN_DIR: str(folder / "run"),
         "/run/login": str(folder / "login"),
         d.ADMIN_SOCKET: str(folder / "a"),
@@ -136,49 +159,80 @@ def stand(folder: Path, graph: Graph | None = None, changes: Mapping[str, str] |
         "0.0.0.0": "127.0.0.1",
         **(changes or {}),
     }
-    made = Edge(root, folder, public, mesh, health, None, signers, seen, issuer.asked, places)  # type: ignore
+    made = Edge(root, folder, public, mesh, health, signers, seen, issuer.asked, places)  # type: ignore[attr-defined]
+    mount(made, graph)
     write(made, graph)
-    command = [binary("envoy"), "-c", folder / "envoy.json", "--disable-hot-restart", "--concurrency", "2"]
-    command += ["--reject-unknown-dynamic-fields"]
-    made.process = subprocess.Popen([str(one) for one in command], stdout=made.log.open("wb"), stderr=subprocess.STDOUT)
+    with made.log.open("wb") as log, made.said.open("wb") as said:
+        agent = subprocess.Popen(
+            [sys.executable, "-m", "garrison_edge", *_flags(made, judging)], stdout=said, stderr=said
+        )
+        eventually(lambda: made.says("/copied") == 200, f"the agent has copied: {made.said.read_text()}")
+        command = [binary("envoy"), "-c", folder / "envoy.json", "--disable-hot-restart", "--concurrency", "2"]
+        command += ["--reject-unknown-dynamic-fields", "--log-level", "warning"]
+        envoy = subprocess.Popen([str(one) for one in command], stdout=log, stderr=log)
+    made.process = envoy
     try:
-        wait_for(public, made.process, made.log)
+        wait_for(public, envoy, made.log)
+        eventually(lambda: made.says("/ready") == 200, f"the proxy has taken all: {made.said.read_text()}")
         yield made
     finally:
-        made.process.terminate()
-        made.process.wait(10)
+        for process in (envoy, agent):
+            process.terminate()
+            process.wait(10)
         for server in (issuer, *services.values()):
             server.shutdown()
             server.server_close()
 
 
+def _flags(edge: Edge, judging: int) -> list[str]:
+    places = {
+        "dynamic": edge.folder / "mount",
+        "contracts": edge.folder / "contracts" / contracts.FILE,
+        "run": edge.run,
+        "admin": edge.folder / "a",
+        "port": judging,
+        "health": edge.agent,
+        "health_address": "127.0.0.1",
+    }
+    return [f"--{name}={value}" for name, value in places.items()]
+
+
+def mount(edge: Edge, graph: Graph, changes: Mapping[str, str] | None = None) -> None:
+    """What the kubelet mounts, exchanged as a whole: a new folder, and one link renamed."""
+    data = {name: edge.moved(text) for name, text in files.dynamic(graph, CLUSTER).items()} | dict(changes or {})
+    for name, texts in (("contracts", contracts.data(graph)), ("mount", data)):
+        folder = edge.folder / name
+        folder.mkdir(exist_ok=True)
+        made = folder / f"..{len(list(folder.iterdir()))}"
+        made.mkdir()
+        for file, text in texts.items():
+            (made / file).write_text(text)
+            if not (folder / file).is_symlink():
+                (folder / file).symlink_to(Path("..data", file))
+        for link in [one for one in folder.iterdir() if one.is_symlink() and one.name not in (*texts, "..data")]:
+            link.unlink()
+        (folder / "..new").symlink_to(made.name)
+        (folder / "..new").rename(folder / "..data")
+
+
 def write(edge: Edge, graph: Graph) -> None:
-    """Every file of an edge that is to start."""
+    """The bootstrap, and what the login agent would write."""
     for folder in ("run", "login"):
         (edge.folder / folder).mkdir(exist_ok=True)
     for name, text in bootstrap.config(graph, CLUSTER).items():
         (edge.folder / name).write_text(edge.moved(text))
-    bring(edge, files.dynamic(graph, CLUSTER))
     for host in (host.name for host in graph.hosts if host.login):
         kinds = login.responses(graph, CLUSTER)(host, CLIENT_ID)
         for kind, response in kinds.items():
-            (edge.folder / "login" / f"{kind}-{host}.json").write_text(edge.moved(json.dumps(response)))
+            (edge.folder / "login" / f"{kind}-{host}.json").write_text(edge.moved(compact(response)))
         for kind in ("client", "cookie"):
             secret = {"resources": [_generic(f"{kind}-{host}", "x" * 32)]}
-            (edge.folder / "login" / f"{kind}-{host}.json").write_text(json.dumps(secret))
+            (edge.folder / "login" / f"{kind}-{host}.json").write_text(compact(secret))
 
 
 def _generic(name: str, value: str) -> dict[str, Any]:
     kind = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
     return {"@type": kind, "name": name, "generic_secret": {"secret": {"inline_string": value}}}
-
-
-def bring(edge: Edge, data: Mapping[str, str]) -> None:
-    """Files to where Envoy watches, each in one step."""
-    for name, text in data.items():
-        beside = edge.folder / f"{name}.new"
-        beside.write_text(edge.moved(text))
-        beside.replace(edge.run / name)
 
 
 def _service(root: Authority, folder: Path, uri: str, seen: list[str]) -> http.server.ThreadingHTTPServer:

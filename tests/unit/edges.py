@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from garrison import App, Rate, claim, path
 from unit.estates import DIGEST, IMAGES
 
@@ -12,7 +14,8 @@ def edge_app() -> App:
     app = App("estate", trust_domain="estate.example", images={**IMAGES, "edge": "registry.example/edge" + DIGEST})
     shop, bank = app.namespaces("shop", "bank")
     orders = shop.service("orders", image="registry.example/orders" + DIGEST, port=8080)
-    catalog = shop.service("catalog", image="registry.example/catalog" + DIGEST, port=8080)
+    document = Path(__file__).with_name("edge-catalog.json")
+    catalog = shop.service("catalog", image="registry.example/catalog" + DIGEST, port=8080, openapi=document)
     payments = bank.service("payments", image="registry.example/payments" + DIGEST, port=9000)
     users = app.users()
     api, www = app.host(API), app.host(WWW, login=users)

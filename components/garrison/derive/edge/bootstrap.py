@@ -6,7 +6,8 @@ from typing import Any
 
 from garrison import defaults as d
 from garrison.cluster import Cluster
-from garrison.derive.edge import clusters, hosts, keys
+from garrison.derive import contract_filter
+from garrison.derive.edge import hosts, keys
 from garrison.derive.edge.names import CLUSTERS_FILE, host_names
 from garrison.derive.mesh import envoy, inbound, limits
 from garrison.derive.names import label_of
@@ -30,7 +31,7 @@ def _bootstrap(graph: Graph, cluster: Cluster) -> Json:
         "node": {"id": str(d.EDGE), "cluster": graph.name},
         "static_resources": {
             "listeners": [_public(graph, cluster), keys.listener(graph), health()],
-            "clusters": [clusters.agent()],
+            "clusters": [contract_filter.cluster()],
         },
         "dynamic_resources": {"cds_config": hosts.watched(d.RUN_DIR, CLUSTERS_FILE)},
         "overload_manager": limits.overload_manager(d.EDGE_MAX_CONNECTIONS, d.EDGE_HEAP),
@@ -53,16 +54,11 @@ def _public(graph: Graph, cluster: Cluster) -> Json:
 
 
 def health() -> Json:
-    """What the kubelet asks: whether the proxy lives, and, before a pod leaves, that it tells its clients to go."""
-    drained = f"{d.EDGE_DRAIN_SECONDS + 2}s"
-    alive = {"match": inbound.asked("/proxy"), "direct_response": {"status": 200}}
+    """What the kubelet asks of the proxy itself; no flood of clients closes it."""
     chunked = {"append": {"header": {"key": inbound.BODY, "value": "%REQ(TRANSFER-ENCODING)%"}}}
     manager = envoy.connection_manager(
         "health",
-        [
-            alive,
-            envoy.forward("agent", match=inbound.asked("/drain"), timeout=drained),
-        ],
+        [{"match": inbound.asked("/proxy"), "direct_response": {"status": 200}}],
         durations={"idle_timeout": d.HEALTH_IDLE_TIMEOUT, "max_stream_duration": d.STREAM_DURATION},
         normalize_path=False,
         merge_slashes=False,

@@ -11,7 +11,7 @@ from typing import Any, Final
 from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive.edge.login import keys_of
-from garrison.derive.edge.names import AGENT, USERS, login_of
+from garrison.derive.edge.names import USERS, login_of
 from garrison.derive.mesh import envoy, outbound
 from garrison.derive.tokens import verifiers
 from garrison.model.graph import Graph
@@ -46,13 +46,6 @@ def place(authority: str) -> tuple[str, int]:
     """Host and port of an authority."""
     host, _, port = authority.partition(":")
     return host, int(port or HTTPS)
-
-
-def agent() -> Json:
-    return bounded(
-        envoy.cluster(AGENT, "127.0.0.1", d.AGENT_PORT, dns=False, durations={"idle_timeout": d.APP_IDLE_TIMEOUT}),
-        d.EDGE_REQUESTS,
-    )
 
 
 def bounded(cluster: Json, requests: int) -> Json:

@@ -11,6 +11,7 @@ from typing import Any
 
 from garrison import defaults as d
 from garrison.cluster import Cluster
+from garrison.derive import contracts
 from garrison.derive import login as logins
 from garrison.derive.edge import bootstrap, clusters, filters, keys, login, names, routes
 from garrison.manifest import Manifest, compact, manifest
@@ -18,11 +19,13 @@ from garrison.model.graph import Graph
 from garrison.words import Ref
 
 Json = dict[str, Any]
+NAMED = "contracts.sha256"
 
 
 def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     yield manifest("v1", "ConfigMap", names.PROXY, {"data": bootstrap.config(graph, cluster)}, app=graph.name)
     yield _reloaded(graph, names.DYNAMIC, dynamic(graph, cluster))
+    yield _reloaded(graph, names.CONTRACTS, contracts.data(graph))
     yield from logins.manifests(graph, cluster, login.responses(graph, cluster))
     yield _service(graph, d.EDGE, {"ports": [_port("mtls", d.MTLS_PORT, d.MTLS_PORT)]})
     public: Json = {
@@ -44,10 +47,11 @@ def dynamic(graph: Graph, cluster: Cluster) -> dict[str, str]:
         found[names.routes_file(host.name)] = {"resources": [routes.of_host(graph, cluster, host.name)]}
         if not host.login:  # else the login agent writes it, who knows the client's id
             rules = login.token_rules(graph, cluster, host.name)
-            found[names.tokens_file(host.name)] = filters.discovered(filters.TOKENS, rules)
+            found[names.tokens_file(host.name)] = filters.discovered(filters.verified(host.name), rules)
     if own := names.login_host(graph):
         found[names.routes_file(own)] = {"resources": [login.pages(graph, cluster)]}
-    return {file: compact(response) for file, response in found.items()}
+    # by the last one the agent changes routes and contracts together
+    return {file: compact(response) for file, response in found.items()} | {NAMED: contracts.digest(graph)}
 
 
 def _reloaded(graph: Graph, ref: Ref, data: dict[str, str]) -> Manifest:

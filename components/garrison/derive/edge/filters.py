@@ -6,38 +6,47 @@ from typing import Any, Final
 
 from garrison import defaults as d
 from garrison.cluster import Cluster
+from garrison.derive import contract_filter
 from garrison.derive import login as logins
 from garrison.derive.edge import answers, limits
-from garrison.derive.edge.names import AGENT, login_of, tokens_file
+from garrison.derive.edge.names import login_of, tokens_file
 from garrison.derive.mesh.envoy import typed
 from garrison.derive.tokens import url
 from garrison.model.graph import Graph
 
 Json = dict[str, Any]
 # Names by which routes speak of the filters.
-SESSION: Final = "session"
-TOKENS: Final = "tokens"
 ACCESS: Final = "envoy.filters.http.rbac"
-CONTRACT: Final = "contract"
+CONTRACT: Final = contract_filter.NAME
 BEARER: Final = "bearer"
 HTTP: Final = "extensions.filters.http"
 JWT: Final = f"{HTTP}.jwt_authn.v3.JwtAuthentication"
 OAUTH2: Final = f"{HTTP}.oauth2.v3.OAuth2"
 
 
+def session(host: str) -> str:
+    """The filter of browsers' sessions at a host; what is read from files has a name of its own in the whole proxy."""
+    return f"oauth2.{host}"
+
+
+def verified(host: str) -> str:
+    """The filter that verifies tokens at a host."""
+    return f"jwt.{host}"
+
+
 def of_host(graph: Graph, cluster: Cluster, host: str) -> tuple[Json, ...]:
     login = login_of(graph, host)
-    session, known = logins.file("oauth2", host), f"{d.RUN_DIR}/{tokens_file(host)}"
-    browsers = [_same_origin(url(graph, cluster, host)), _watched(SESSION, session, OAUTH2)]
+    known = logins.file("jwt", host) if login else f"{d.RUN_DIR}/{tokens_file(host)}"
+    browsers = [_same_origin(url(graph, cluster, host)), _watched(session(host), logins.file("oauth2", host), OAUTH2)]
     return (
         answers.answer(),
         _size(d.EDGE_BODY_BYTES),
         limits.of_addresses(),
         *(browsers if login else ()),
-        _watched(TOKENS, logins.file("jwt", host) if login else known, JWT),
+        _watched(verified(host), known, JWT),
         nobody(),
         limits.of_routes(),
-        _contract(),
+        contract_filter.http_filter(),
         _without("cookies", "cookie"),
         _without(BEARER, "authorization"),
     )
@@ -88,27 +97,6 @@ def nobody() -> Json:
     """Refuses everybody: only what a route says lets anybody in."""
     rules = {"action": "ALLOW", "policies": {}}
     return {"name": ACCESS, "typed_config": typed(f"{HTTP}.rbac.v3.RBAC", rules=rules)}
-
-
-def _contract() -> Json:
-    """The agent judges the input against the service's OpenAPI document; where it does not answer, nothing passes."""
-    service = {
-        "server_uri": {"uri": f"http://{AGENT}", "cluster": AGENT, "timeout": d.ANSWER_TIMEOUT},
-        "path_prefix": "/check",
-        "authorization_request": {"allowed_headers": {"patterns": [{"safe_regex": {"regex": ".*"}}]}},
-        "authorization_response": {"allowed_client_headers": {"patterns": [{"exact": "content-type"}]}},
-    }
-    body = typed(
-        f"{HTTP}.ext_authz.v3.ExtAuthz",
-        http_service=service,
-        with_request_body={"max_request_bytes": d.EDGE_BODY_BYTES, "allow_partial_message": False},
-        failure_mode_allow=False,
-        status_on_error={"code": "ServiceUnavailable"},
-        # what says who somebody is, is not the agent's matter
-        disallowed_headers={"patterns": [{"exact": name} for name in ("authorization", "cookie")]},
-        clear_route_cache=False,
-    )
-    return {"name": CONTRACT, "typed_config": body}
 
 
 def _without(name: str, header: str) -> Json:

@@ -156,8 +156,8 @@ def responses(graph: Graph, cluster: Cluster) -> logins.Filters:
         issuer = login_of(graph, host)
         audience = client_id if issuer is not None and issuer.embedded else ""
         return {
-            "oauth2": filters.discovered(filters.SESSION, oauth2(graph, cluster, host, client_id)),
-            "jwt": filters.discovered(filters.TOKENS, token_rules(graph, cluster, host, audience)),
+            "oauth2": filters.discovered(filters.session(host), oauth2(graph, cluster, host, client_id)),
+            "jwt": filters.discovered(filters.verified(host), token_rules(graph, cluster, host, audience)),
         }
 
     return of_host

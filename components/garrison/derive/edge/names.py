@@ -10,8 +10,7 @@ from garrison.model.graph import Graph, Issuer
 from garrison.model.names import EDGE_CONFIG_MAPS
 from garrison.words import Ref
 
-AGENT: Final = "agent"  # the cluster in the bootstrap; the others are called after their callees
-USERS: Final = "users"
+USERS: Final = "users"  # the cluster; those of services are called after them
 PUBLIC: Final = Ref(d.EDGE.namespace, d.EDGE_SERVICE)
 PROXY, DYNAMIC, CONTRACTS = (Ref(d.EDGE.namespace, name) for name in EDGE_CONFIG_MAPS[:3])
 KEYS_FILE: Final = "keys.json"

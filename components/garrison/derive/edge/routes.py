@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from garrison import defaults as d
 from garrison.cluster import Cluster
-from garrison.derive import tokens
+from garrison.derive import contract_filter, tokens
 from garrison.derive.edge import filters, limits
 from garrison.derive.edge.names import login_of
 from garrison.derive.mesh.access import VARIABLE, path_pattern, permission, rule_name
@@ -42,7 +42,7 @@ def configuration(host: str, port: int, routes: Iterable[Json], unused: Sequence
 
 def off(graph: Graph, host: str) -> list[str]:
     """The filters that do nothing where nothing is served."""
-    return [*([filters.SESSION] if login_of(graph, host) else []), filters.TOKENS, filters.CONTRACT]
+    return [*([filters.session(host)] if login_of(graph, host) else []), filters.verified(host), filters.CONTRACT]
 
 
 def route(graph: Graph, cluster: Cluster, one: Route) -> Json:
@@ -50,17 +50,19 @@ def route(graph: Graph, cluster: Cluster, one: Route) -> Json:
     service = one.service
     decision: Json = {
         filters.ACCESS: access(graph, cluster, one),
-        filters.TOKENS: typed(
+        filters.verified(one.host): typed(
             f"{filters.HTTP}.jwt_authn.v3.PerRouteConfig", requirement_name=ANYBODY if one.public else USERS
         ),
         **limits.per_route(one.rates),
+        **contract_filter.per_route(graph, one),
     }
     if one.public and login_of(graph, one.host):
-        decision |= {filters.SESSION: _OFF, filters.TOKENS: _OFF}  # nobody is sent to a login for it
+        decision |= {
+            filters.session(one.host): _OFF,
+            filters.verified(one.host): _OFF,
+        }  # nobody is sent to a login for it
     if one.issuer:
         decision |= {filters.BEARER: _OFF}  # it goes on to the sidecar, which verifies it again
-    if not graph.by_ref[service].openapi:
-        decision |= {filters.CONTRACT: typed(f"{filters.HTTP}.ext_authz.v3.ExtAuthzPerRoute", disabled=True)}
     action = {
         "cluster": str(service),
         "timeout": d.REQUEST_TIMEOUT,

@@ -7,6 +7,7 @@ from typing import Any
 
 from garrison import defaults as d
 from garrison.cluster import Cluster
+from garrison.derive import contract_filter, contracts
 from garrison.derive import login as logins
 from garrison.derive.edge import names
 from garrison.derive.edge.names import certificate_dir, certificate_secret, host_names
@@ -57,13 +58,13 @@ def _agent(graph: Graph) -> Json:
         security=d.container_security_context(d.EDGE_UID),
         restartPolicy="Always",
         args=["--admin", d.ADMIN_SOCKET],
-        ports=[{"name": "agent", "containerPort": d.AGENT_HEALTH_PORT}],
+        ports=[{"name": "agent", "containerPort": contract_filter.HEALTH_PORT}],
         startupProbe=_asked("/copied", periodSeconds=1, failureThreshold=120),
         readinessProbe=_asked("/ready", periodSeconds=5),
         livenessProbe=_asked("/live", periodSeconds=15, failureThreshold=4),
         volumeMounts=[
             {"name": "dynamic", "mountPath": DYNAMIC_DIR, "readOnly": True},
-            {"name": "contracts", "mountPath": d.CONTRACTS_DIR, "readOnly": True},
+            {"name": "contracts", "mountPath": contracts.FOLDER, "readOnly": True},
             {"name": "run", "mountPath": d.RUN_DIR},
             {"name": "admin", "mountPath": d.ADMIN_SOCKET.rpartition("/")[0]},
         ],
@@ -71,7 +72,7 @@ def _agent(graph: Graph) -> Json:
 
 
 def _asked(path: str, **when: int) -> Json:
-    return {"httpGet": {"path": path, "port": d.AGENT_HEALTH_PORT}, "timeoutSeconds": 3, **when}
+    return {"httpGet": {"path": path, "port": contract_filter.HEALTH_PORT}, "timeoutSeconds": 3, **when}
 
 
 def _proxy(graph: Graph) -> Json:
@@ -96,7 +97,7 @@ def _proxy(graph: Graph) -> Json:
         readinessProbe=healthy("/proxy", periodSeconds=5),
         livenessProbe=healthy("/proxy", periodSeconds=15, failureThreshold=4),
         # the agent tells Envoy, and Envoy its clients, on their next answers; meanwhile endpoints are withdrawn
-        lifecycle={"preStop": {"httpGet": {"path": "/drain", "port": d.HEALTH_PORT}}},
+        lifecycle={"preStop": {"httpGet": {"path": "/leave", "port": contract_filter.HEALTH_PORT}}},
         volumeMounts=[
             *({"name": name, "mountPath": path, "readOnly": True} for name, path in watched.items()),
             *logins.mounts(graph),
