@@ -37,6 +37,7 @@ MAX_CALLEES: Final = 1000  # of one service: these ports are kept free of applic
 DATABASE_PORT: Final = 5432
 STORE_PORT: Final = 8200
 LOGIN_CALLBACK: Final = "/oauth2/callback"  # where the issuer sends a browser back to, at every host with login
+LOGOUT: Final = "/logout"  # where it ends its session there
 API_SERVER_PORTS: Final = (443, 6443)  # its Service's and its own: rules see it after address translation
 API_SERVER_RANGES: Final = (  # RFC 1918, 6598 and 4193: never the internet where a stack has not named its API server
     *("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16"),

@@ -27,7 +27,7 @@ from harness.build import binary
 from servers.authority import Authority
 from servers.issuing import Signer, published
 from servers.proxies import answer_of, eventually, free_port, wait_for
-from unit.edges import API, WWW, edge_app
+from unit.edges import API, edge_app
 
 CLUSTER = Cluster(entrance=Entrance(port=8443, service="NodePort", node_port=30443))
 CLIENT_ID = "client-of-www"
@@ -37,6 +37,7 @@ class Counter(http.server.BaseHTTPRequestHandler):
     """The service behind the edge: it counts, and answers with what reached it."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # an answer in one piece: two would wait 40 ms for each other
     seen: list[str]
 
     def answer(self) -> None:
@@ -125,17 +126,18 @@ def stand(folder: Path, graph: Graph | None = None, changes: Mapping[str, str] |
     for host in names.host_names(graph):
         root.issue(folder / "hosts" / label_of(host), dns=host)
     signers = {
-        host: Signer(one.issuer, (*one.audiences, CLIENT_ID)[0])
-        for host in (API, WWW)
-        for one in tokens.at_host(graph, CLUSTER, host)
+        host.name: Signer(one.issuer, (*one.audiences, CLIENT_ID)[0])
+        for host in graph.hosts
+        for one in tokens.at_host(graph, CLUSTER, host.name)
     }
+    keys = Signer("", "")
+    keys.rotate()
     for signer in signers.values():
-        signer.rotate()
-    issuer = published(signers[API], root.issue(ids / "users", dns="users.users.svc"))
-    for signer in signers.values():
-        signer.keys = signers[API].keys
+        signer.keys = keys.keys
+    issuer = published(keys, root.issue(ids / "users", dns="users.users.svc"))
     seen: list[str] = []
-    services = {ref: _service(root, ids / ref.name, graph.spiffe_id(ref), seen) for ref in graph.routes_of}
+    services = {ref: _service(root, ids / ref.name, graph.spiffe_id(ref), seen) for ref in graph.by_ref}
+    elsewhere = f'"address":"localhost","port_value":{issuer.server_address[1]}'
     public, mesh, health, judging = free_port(), free_port(), free_port(), free_port()
     places = {
         str(d.EDGE_PORT): str(public),
@@ -148,7 +150,7 @@ def stand(folder: Path, graph: Graph | None = None, changes: Mapping[str, str] |
         "/etc/envoy": str(folder),
         d.IDENTITY_DIR: str(ids / "edge"),
         d.TRUST_DIR: str(ids / "edge"),
-        '"address":"users.users.svc","port_value":8200': f'"address":"localhost","port_value":{issuer.server_address[1]}',
+        '"address":"users.users.svc","port_value":8200': elsewhere,
         **{
             f'"address":"{ref.name}.{ref.namespace}.svc.cluster.local","port_value":8443': (
                 f'"address":"localhost","port_value":{server.server_address[1]}'

@@ -75,6 +75,7 @@ def published(signer: Signer, identity: Path) -> http.server.ThreadingHTTPServer
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length") or 0))
             asked.append(self.path)
             body = signer.jwks()
             self.send_response(200)

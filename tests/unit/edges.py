@@ -10,7 +10,8 @@ from unit.estates import DIGEST, IMAGES
 API, WWW, LOGIN = "api.estate.example", "www.estate.example", "login.estate.example"
 
 
-def edge_app() -> App:
+def edge_app(*, wider: bool = False) -> App:
+    """`wider` serves one more service, and one more route of another."""
     app = App("estate", trust_domain="estate.example", images={**IMAGES, "edge": "registry.example/edge" + DIGEST})
     shop, bank = app.namespaces("shop", "bank")
     orders = shop.service("orders", image="registry.example/orders" + DIGEST, port=8080)
@@ -23,8 +24,12 @@ def edge_app() -> App:
     orders.serves("GET /orders/{id}", at=[api, www], to=users.anyone())
     orders.serves("GET /tenants/{tenant}/orders", at=api, to=users.anyone(), where=claim("tenant") == path("tenant"))
     orders.serves("DELETE /orders/{id}", at=api, to=users.anyone(), rate=Rate.per_hour(5, per="all"))
+    orders.serves("PUT /orders/{id}", at=api, to=users.anyone(), rate=Rate.per_hour(3, per="user"))
     catalog.serves("GET /items", at=[api, www], public="the catalogue is for everybody")
     catalog.serves("GET /items/{id}", at=api, public="as above", rate=Rate.per_hour(4, per="address"))
     catalog.serves("POST /items/search", at=api, public="as above")
     orders.calls(payments, "POST /charges", token="forward")
+    if wider:
+        payments.serves("GET /balance", at=api, public="a test")
+        orders.serves("GET /states", at=api, public="a test")
     return app

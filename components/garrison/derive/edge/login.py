@@ -32,7 +32,6 @@ PAGES: Final = (
 )
 PASSWORD: Final = ("POST", "/v1/auth/userpass/login/{user}")
 TOKEN: Final = ("GET", f"{PLACE}/token/{ROLE}")  # `garrison token`: for people on a command line
-LOGOUT: Final = "/logout"
 
 
 # --- the embedded issuer's own host ----------------------------------------------------------------------------------
@@ -113,7 +112,7 @@ def oauth2(graph: Graph, cluster: Cluster, host: str, client_id: str) -> Json:
         "authorization_endpoint": authorize,
         "redirect_uri": f"{own}{d.LOGIN_CALLBACK}",
         "redirect_path_matcher": {"path": {"exact": d.LOGIN_CALLBACK}},
-        "signout_path": {"path": {"exact": LOGOUT}},
+        "signout_path": {"path": {"exact": d.LOGOUT}},
         "credentials": {
             "client_id": client_id,
             "token_secret": logins.secret("client", host),

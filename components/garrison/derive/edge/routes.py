@@ -28,8 +28,9 @@ def of_host(graph: Graph, cluster: Cluster, host: str) -> Json:
     """The RouteConfiguration of a host."""
     served = graph.routes_at.get(host, ())
     rows = [route(graph, cluster, one) for one in served]
-    others = _other_methods([one.operation for one in served], off(graph, host))
-    return configuration(host, cluster.entrance.port, [*rows, *others], off(graph, host))
+    unused = off(graph, host)
+    others = _other_methods([one.operation for one in served], unused)
+    return configuration(host, cluster.entrance.port, [*_session(graph, host), *rows, *others], unused)
 
 
 def configuration(host: str, port: int, routes: Iterable[Json], unused: Sequence[str]) -> Json:
@@ -38,6 +39,13 @@ def configuration(host: str, port: int, routes: Iterable[Json], unused: Sequence
     mine = {"name": host, "domains": names, "routes": [*routes, answer(404, unused)]}
     wrong = {"name": "another", "domains": ["*"], "routes": [answer(421, unused)]}
     return typed("config.route.v3.RouteConfiguration", name=host, virtual_hosts=[mine, wrong])
+
+
+def _session(graph: Graph, host: str) -> Iterator[Json]:
+    """Where a browser's session begins and ends: the filter of sessions answers, and nothing is behind it."""
+    for path in (d.LOGIN_CALLBACK, d.LOGOUT) if login_of(graph, host) else ():
+        unused = [filters.verified(host), filters.CONTRACT]
+        yield answer(404, unused, where=matching(path, "GET"), name=f"session {path}")
 
 
 def off(graph: Graph, host: str) -> list[str]:
