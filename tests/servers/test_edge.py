@@ -26,9 +26,16 @@ CHUNKED = POST + b"Transfer-Encoding: chunked\r\n"
 JSON = {"content-type": "application/json"}
 
 
+def addresses(requests: int) -> dict[str, str]:
+    """Another limit for an address: so many in an hour."""
+    bucket = '{{"fill_interval":"{}s","max_tokens":{},"tokens_per_fill":{}}}'
+    most, seconds = d.ADDRESS_RATE
+    return {bucket.format(seconds, most, most): bucket.format(3600, requests, requests)}
+
+
 @pytest.fixture(scope="module")
 def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
-    with stand(tmp_path_factory.mktemp("edge")) as made:
+    with stand(tmp_path_factory.mktemp("edge"), changes=addresses(1_000_000)) as made:
         yield made
 
 
@@ -361,10 +368,7 @@ def test_ten_thousand_users_are_counted_each_for_themselves(edge: Edge) -> None:
 
 
 def test_an_address_is_counted_before_its_tokens_are_read(tmp_path: Path) -> None:
-    requests, seconds = d.ADDRESS_RATE
-    bucket = '{{"fill_interval":"{}s","max_tokens":{},"tokens_per_fill":{}}}'
-    changes = {bucket.format(seconds, requests, requests): bucket.format(3600, 5, 5)}
-    with stand(tmp_path, changes=changes) as edge:
+    with stand(tmp_path, changes=addresses(5)) as edge:
         answers = [ask(edge, "GET", "/orders/1", token="wrong") for _ in range(6)]
         assert [one.status for one in answers] == [401] * 5 + [429]
         assert ask(edge, "GET", "/items", at=WWW).status == 200  # each host counts for itself
@@ -462,7 +466,7 @@ def test_keys_are_for_those_who_verify_with_them(edge: Edge) -> None:
 
 def test_changes_under_load_lose_nothing_and_what_is_wrong_changes_nothing(tmp_path: Path) -> None:
     narrow, wide = edge_app().graph(), edge_app(wider=True).graph()
-    with stand(tmp_path, wide) as edge:
+    with stand(tmp_path, wide, addresses(1_000_000)) as edge:
         stop, passed, lost = threading.Event(), list[int](), list[object]()
 
         def load() -> None:
