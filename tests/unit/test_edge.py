@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -267,3 +269,33 @@ def test_where_sessions_begin_and_end_nothing_else_is_served() -> None:
     service.serves("GET /logout", at=WWW, public="a test")
     with pytest.raises(IntentError, match="begin or end"):
         app.graph()
+
+
+def test_the_program_of_the_page_is_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "edge.md").read_text()
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    said: dict[str, Any] = {}
+    exec(program, said)
+    graph = said["app"].graph()
+    assert [host.name for host in graph.hosts] == [API, WWW]
+    assert sorted(one["name"] for one in routes(graph, API) if "route" in one) == [
+        "shop/catalog: GET /items",
+        "shop/orders: GET /tenants/{tenant}/orders",
+        "shop/orders: POST /orders",
+    ]
+
+
+def test_the_numbers_of_the_page_are_those_of_the_edge() -> None:
+    page = " ".join((Path(__file__).parents[2] / "docs" / "edge.md").read_text().split())
+    requests, _ = d.ADDRESS_RATE
+    guesses, _ = d.PASSWORD_RATE
+    for said in (
+        f"{d.EDGE_HEADERS_KIB} KiB, {d.EDGE_HEADERS} headers",
+        f"a body of at most {d.EDGE_BODY_BYTES // 2**20} MiB",
+        f"an address has {requests} requests a second",
+        f"embedded issuer, {guesses} a minute",
+        f"counts {d.PROMISED:,} users",
+        f"{d.CLOCK_SKEW_SECONDS} s of skew",
+        f"again ({d.RETRIES} times)",
+    ):
+        assert said in page
