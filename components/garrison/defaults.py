@@ -20,6 +20,7 @@ PLATFORM_NAMESPACES: Final = ("cert-manager", "openbao")
 SYSTEM_NAMESPACES: Final = ("kube-system", "kube-public", "kube-node-lease")
 EDGE: Final = Ref("edge", "edge")  # the edge by namespace and name, as every service has one
 USERS: Final = Ref("users", "users")  # the embedded issuer
+EDGE_SERVICE: Final = "public"  # of the edge's namespace: the one Service that opens a way in from outside
 EDGE_NAMESPACES: Final = (EDGE.namespace, USERS.namespace)
 RESERVED_NAMESPACES: Final = ("default", *SYSTEM_NAMESPACES, *PLATFORM_NAMESPACES)
 NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"  # set by the API server itself, so it cannot be claimed
@@ -35,6 +36,8 @@ OUTBOUND_PORT: Final = 15101  # first loopback listener; one more for each furth
 MAX_CALLEES: Final = 1000  # of one service: these ports are kept free of applications
 DATABASE_PORT: Final = 5432
 STORE_PORT: Final = 8200
+LOGIN_CALLBACK: Final = "/oauth2/callback"  # where the issuer sends a browser back to, at every host with login
+LOGOUT: Final = "/logout"  # where it ends its session there
 API_SERVER_PORTS: Final = (443, 6443)  # its Service's and its own: rules see it after address translation
 API_SERVER_RANGES: Final = (  # RFC 1918, 6598 and 4193: never the internet where a stack has not named its API server
     *("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16"),
@@ -54,6 +57,37 @@ ISSUER_NAMESPACE: Final = "cert-manager"
 ROOT: Final = "garrison-root"  # the Secret with the key that every identity is signed with, in that namespace
 DEPLOYERS: Final = ("group:kubeadm:cluster-admins", "group:system:masters")  # who a new cluster's admin.conf speaks for
 BREAK_GLASS: Final = "garrison:break-glass"  # a group nobody is in: to take it is an act, and seen in the audit log
+
+# --- the edge -------------------------------------------------------------------------------------------------------
+EDGE_PORT: Final = 10443  # of the container: what clients ask for as 443
+RUN_DIR: Final = "/run/edge"  # what the edge watches: routes, clusters, token rules; the agent alone writes there
+ADMIN_SOCKET: Final = "/run/admin/socket"  # of the edge's Envoy, for its agent alone: no port, three paths
+RELOADED: Final = "garrison.dev/reloaded"  # a ConfigMap that is read while pods run: a change of it rolls none
+EDGE_UID: Final = 10005
+EDGE_PROXY_RESOURCES: Final = Resources(cpu="100m", memory="128Mi", cpu_limit="2", memory_limit="512Mi")
+EDGE_HEAP: Final = 268_435_456  # 256 MiB, half of the memory limit, as for sidecars
+EDGE_CONNECTIONS: Final = 2_500  # of clients; 77 KiB for one with a long head, as measured for sidecars: 188 MiB
+EDGE_MAX_CONNECTIONS: Final = 2_700  # with those of sidecars that ask for keys, and the kubelet's
+EDGE_WORKERS: Final = 2  # threads, as many as it may have of CPU
+EDGE_STREAMS: Final = 100  # of one HTTP/2 connection at once (RFC 9113 section 6.5.2 advises no less)
+EDGE_STREAM_WINDOW: Final = 65_536  # bytes of one stream in flight (Envoy's edge guide)
+EDGE_CONNECTION_WINDOW: Final = 1_048_576
+EDGE_HEADERS_KIB: Final = 32  # a session is a token in three cookies, 12 KiB at most; Envoy's own default is 60
+EDGE_HEADERS: Final = 64  # browsers send about 20; Envoy's own default is 100
+EDGE_BODY_BYTES: Final = 1_048_576  # 1 MiB: the documents of an API; a service that takes files needs another way in
+EDGE_REQUESTS: Final = 1_024  # of one callee at once; above it 503 at once instead of a queue that only grows
+EDGE_DELAY: Final = "5s"  # so long a handshake may take
+EDGE_MEMORY: Final = "4Mi"  # of what the edge watches; tmpfs, counted against the pod
+KEYS_REQUESTS: Final = 64  # of sidecars for key sets at once; each asks once in five minutes
+HSTS: Final = "max-age=63072000; includeSubDomains"  # two years (RFC 6797; what browsers' preload lists ask for)
+# Of one address, before a token is looked at: an office behind one address has its users, and one address cannot keep a
+# core busy with signatures (500 x 80 us = 4 %). A wrong token costs the one who sends it as much as a right one.
+ADDRESS_RATE: Final = (500, 1)  # requests, seconds
+# Of one address at the password of the embedded issuer: a person mistypes; ten thousand guesses take two days.
+PASSWORD_RATE: Final = (5, 60)
+LOGIN_BODY_BYTES: Final = 16_384  # of what a login page sends
+PROMISED: Final = 10_000  # users, or addresses, that each have their own count at a route; Envoy's own default is 20
+SESSION: Final = "3600s"  # of a browser, where the issuer does not say: then it is sent there again
 
 # --- the secret store -----------------------------------------------------------------------------------------------
 STORE_NAMESPACE: Final = "openbao"

@@ -17,6 +17,11 @@ from garrison_edge.proxy import Proxy
 from garrison_edge.reload import Reload
 from garrison_edge.server import Answer, serve
 
+LEAVING = 15.0
+"""Seconds at most from the word that the pod is to leave until it may: what clients still have open then is cut."""
+WITHDRAWN = 5.0
+"""Seconds at least: by then nobody is sent here any more."""
+
 
 @dataclass(frozen=True)
 class Places:
@@ -48,7 +53,8 @@ class Agent:
         self.contracts: Contracts | None = None
         issuer = Issuer.read(places.introspection) if places.introspection.exists() else None
         self.tokens = Introspection(issuer) if issuer else None
-        self.reload = Reload(places.dynamic, places.run, places.contracts, Proxy(places.admin), self._adopt)
+        self.proxy = Proxy(places.admin)
+        self.reload = Reload(places.dynamic, places.run, places.contracts, self.proxy, self._adopt)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -90,10 +96,21 @@ class Agent:
 
     async def alive(self, request: Request) -> Answer:
         """`/live` while it answers; `/copied` once the proxy can start; `/ready` once it has taken everything."""
+        if (request.method, request.target) == ("GET", "/leave"):
+            return await self.leave()
         holds = {"/live": True, "/copied": self.reload.copied, "/ready": self.reload.ready}.get(request.target)
         if request.method != "GET" or holds is None:
             return Answer(404)
         return Answer(200 if holds else 503)
+
+    async def leave(self) -> Answer:
+        """The kubelet asks before it ends the proxy, and waits for the answer: then clients have gone."""
+        told, clock = await self.proxy.leave(), asyncio.get_running_loop()
+        log.line("agent", outcome="leaving" if told else "the proxy was not told that it is to leave")
+        begun = clock.time()
+        while (passed := clock.time() - begun) < LEAVING and (passed < WITHDRAWN or await self.proxy.open()):
+            await asyncio.sleep(0.2)
+        return Answer(200)
 
     def _adopt(self, contracts: Contracts) -> None:
         self.contracts = contracts

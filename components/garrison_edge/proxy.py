@@ -1,7 +1,8 @@
-"""What the proxy says of its configuration: its admin interface, on a socket that only this pod has.
+"""What the proxy says of its configuration, and that it is to leave: its admin interface, on a socket of this pod.
 
-The proxy allows there nothing but `/stats` (bootstrap, `admin.allow_paths`). The agent writes a version into each file,
-and the proxy shows which it has taken (`version_text`) and how many it refused (`update_rejected`).
+The proxy allows there nothing but `/stats` and `/healthcheck/fail` (bootstrap, `admin.allow_paths`). The agent writes a
+version into each file, and the proxy shows which it has taken (`version_text`) and how many it refused
+(`update_rejected`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ _TYPE = "type.googleapis.com/envoy.config"
 CLUSTER: Final = f"{_TYPE}.cluster.v3.Cluster"
 ROUTES: Final = f"{_TYPE}.route.v3.RouteConfiguration"
 EXTENSION: Final = f"{_TYPE}.core.v3.TypedExtensionConfig"
+LEAVE: Final = "/healthcheck/fail"
+"""From then on every answer tells its client to come back over another connection."""
+OPEN: Final = "/stats?filter=downstream_cx_active"
+_OPEN = re.compile(r"^listener\.[0-9.:_]+\.downstream_cx_active: ([0-9]+)$", re.MULTILINE)
 FILTER: Final = "/stats?filter=version_text|update_rejected|config_fail"
 _TEXT = re.compile(r'^(.*)\.version_text: "([^"]*)"$')
 _COUNT = re.compile(r"^(.*)\.(?:update_rejected|config_fail): ([0-9]+)$")
@@ -46,7 +51,7 @@ class Proxy:
     async def state(self) -> State | None:
         """What it has taken; None while it does not answer."""
         try:
-            text = await asyncio.to_thread(self._get)
+            text = await asyncio.to_thread(self._ask, "GET", FILTER)
         except (OSError, http.client.HTTPException):
             return None
         lines = text.splitlines()
@@ -55,13 +60,29 @@ class Proxy:
             {found[1]: int(found[2]) for line in lines if (found := _COUNT.match(line))},
         )
 
-    def _get(self) -> str:
+    async def leave(self) -> bool:
+        """Have clients go; whether it was told."""
+        try:
+            await asyncio.to_thread(self._ask, "POST", LEAVE)
+        except (OSError, http.client.HTTPException):
+            return False
+        return True
+
+    async def open(self) -> int:
+        """How many connections there are; none where it does not answer."""
+        try:
+            text = await asyncio.to_thread(self._ask, "GET", OPEN)
+        except (OSError, http.client.HTTPException):
+            return 0
+        return sum(int(count) for count in _OPEN.findall(text))
+
+    def _ask(self, method: str, path: str) -> str:
         line = http.client.HTTPConnection("localhost", timeout=SECONDS)
         line.sock = socket.socket(socket.AF_UNIX)
         try:
             line.sock.settimeout(SECONDS)
             line.sock.connect(str(self.path))
-            line.request("GET", FILTER)
+            line.request(method, path)
             answer = line.getresponse()
             if answer.status != http.client.OK:
                 raise http.client.HTTPException(f"the proxy answers {answer.status}")

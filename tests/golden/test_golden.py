@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from garrison import App, render
+from garrison import App, Rate, Service, render
 from garrison.declare.permissions import MayStatement
 from garrison.explain import diagram
 from garrison.words import Ref
@@ -44,6 +44,19 @@ def compare(name: str, text: str) -> None:
 
 def test_manifests() -> None:
     compare("shop.yaml", yaml.safe_dump_all(render(two_services().graph()), sort_keys=False, width=1000))
+
+
+def test_the_edge() -> None:
+    """Everything that one host, one issuer and two routes add to the same estate."""
+    app = two_services()
+    users = app.users()
+    host = app.host("api.estate.example")
+    orders = Service(Ref("shop", "orders"), app)
+    orders.serves("GET /orders/{id}", at=host, to=users.group("customers"), rate=Rate.per_minute(30, per="user"))
+    orders.serves("GET /orders", at=host, public="an example")
+    before = render(two_services().graph())
+    changed = [item for item in render(app.graph()) if item not in before]
+    compare("edge.yaml", yaml.safe_dump_all(changed, sort_keys=False, width=1000))
 
 
 def test_graph() -> None:

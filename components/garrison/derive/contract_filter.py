@@ -38,7 +38,7 @@ def http_filter() -> Json:
         transport_api_version="V3",
         stat_prefix="contract",
         http_service={
-            "server_uri": {"uri": f"http://127.0.0.1:{PORT}", "cluster": AGENT, "timeout": TIMEOUT},
+            "server_uri": {"uri": f"http://{AGENT}/", "cluster": AGENT, "timeout": TIMEOUT},
             "authorization_response": {"allowed_client_headers": {"patterns": [{"exact": "content-type"}]}},
         },
         allowed_headers={"patterns": [{"safe_regex": {"regex": ".*"}}]},

@@ -21,18 +21,19 @@ API = "cert-manager.io/v1"
 def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     for service in graph.services:
         names = {"uris": [graph.spiffe_id(service.ref)]}
-        yield _certificate(
-            graph, cluster.issuer, service.ref, names, ["digital signature", "client auth", "server auth"]
-        )
+        usages = ["digital signature", "client auth", "server auth"]
+        yield certificate(graph, cluster.issuer, service.ref, names, usages, secret_name(service.ref))
     for database in graph.databases:
         short = f"{database.ref.name}.{database.ref.namespace}.svc"
         names = {"dnsNames": [short, full_host(database.ref)]}
-        yield _certificate(graph, cluster.issuer, database.ref, names, ["digital signature", "server auth"])
+        usages = ["digital signature", "server auth"]
+        yield certificate(graph, cluster.issuer, database.ref, names, usages, secret_name(database.ref))
 
 
-def _certificate(graph: Graph, issuer: str, ref: Ref, names: dict[str, Any], usages: list[str]) -> Manifest:
+def certificate(graph: Graph, issuer: str, ref: Ref, names: dict[str, Any], usages: list[str], secret: str) -> Manifest:
+    """A short-lived leaf of a ClusterIssuer, kept by cert-manager in that Secret."""
     spec = {
-        "secretName": secret_name(ref),
+        "secretName": secret,
         **names,
         "duration": d.CERTIFICATE_LIFE,
         "renewBefore": d.CERTIFICATE_RENEW_BEFORE,

@@ -24,7 +24,7 @@ BOTH = ("Ingress", "Egress")
 
 def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     for namespace in graph.namespaces:
-        yield _policy(graph, Ref(namespace, DEFAULT_DENY), {"podSelector": {}})
+        yield policy(graph, Ref(namespace, DEFAULT_DENY), {"podSelector": {}})
     for service in graph.services:
         yield _service(graph, service, cluster)
     for database in graph.databases:
@@ -32,24 +32,27 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
 
 
 def _service(graph: Graph, service: Service, cluster: Cluster) -> Manifest:
-    egress = [to_dns(cluster.dns), *_to((call.callee for call in graph.calls_from.get(service.ref, ())), d.MTLS_PORT)]
+    egress = [
+        to_dns(cluster.dns),
+        *to_pods((call.callee for call in graph.calls_from.get(service.ref, ())), d.MTLS_PORT),
+    ]
     uses, reads = graph.uses_by.get(service.ref, ()), graph.reads_by.get(service.ref, ())
-    egress += _to(sorted({use.database for use in uses}), d.DATABASE_PORT)
+    egress += to_pods(sorted({use.database for use in uses}), d.DATABASE_PORT)
     if uses or reads:
-        egress += _to([_STORE], d.STORE_PORT)
+        egress += to_pods([_STORE], d.STORE_PORT)
     if service.ref in graph.permissions_of:
         egress.append(_to_api_server(cluster.api_server_ranges))
     if tokens.at_service(graph, cluster, service.ref):
-        egress += _to([d.EDGE], d.MTLS_PORT)  # for the keys of issuers
+        egress += to_pods([d.EDGE], d.MTLS_PORT)  # for the keys of issuers
     outside = [d.EDGE] if service.ref in graph.routes_of else []
-    ingress = _from([*(call.caller for call in graph.calls_to.get(service.ref, ())), *outside], d.MTLS_PORT)
-    return _policy(graph, service.ref, {"podSelector": selector(service.name), "ingress": ingress, "egress": egress})
+    ingress = from_pods([*(call.caller for call in graph.calls_to.get(service.ref, ())), *outside], d.MTLS_PORT)
+    return policy(graph, service.ref, {"podSelector": selector(service.name), "ingress": ingress, "egress": egress})
 
 
 def _database(graph: Graph, database: Database) -> Manifest:
     users = sorted({use.service for use in graph.uses_of.get(database.ref, ())})
-    ingress = _from([*users, *([_STORE] if users else [])], d.DATABASE_PORT)
-    return _policy(graph, database.ref, {"podSelector": selector(database.ref.name), "ingress": ingress})
+    ingress = from_pods([*users, *([_STORE] if users else [])], d.DATABASE_PORT)
+    return policy(graph, database.ref, {"podSelector": selector(database.ref.name), "ingress": ingress})
 
 
 def to_dns(dns: Dns) -> dict[str, Any]:
@@ -69,11 +72,13 @@ def _to_api_server(ranges: Sequence[str]) -> dict[str, Any]:
 _STORE = Ref(d.STORE_NAMESPACE, "openbao")
 
 
-def _from(peers: Iterable[Ref], port: int) -> list[dict[str, Any]]:
+def from_pods(peers: Iterable[Ref], port: int) -> list[dict[str, Any]]:
+    """One rule for each of these groups of pods."""
     return [{"from": [_peer(ref)], "ports": [{"port": port, "protocol": "TCP"}]} for ref in peers]
 
 
-def _to(peers: Iterable[Ref], port: int) -> list[dict[str, Any]]:
+def to_pods(peers: Iterable[Ref], port: int) -> list[dict[str, Any]]:
+    """One rule for each of these groups of pods."""
     return [{"to": [_peer(ref)], "ports": [{"port": port, "protocol": "TCP"}]} for ref in peers]
 
 
@@ -85,5 +90,6 @@ def _peer(ref: Ref) -> dict[str, Any]:
     }
 
 
-def _policy(graph: Graph, ref: Ref, spec: dict[str, Any]) -> Manifest:
+def policy(graph: Graph, ref: Ref, spec: dict[str, Any]) -> Manifest:
+    """A policy both ways: what it does not name is refused."""
     return manifest(API, "NetworkPolicy", ref, {"spec": {**spec, "policyTypes": [*BOTH]}}, app=graph.name)

@@ -22,14 +22,19 @@ Json = dict[str, Any]
 
 def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     for service in graph.services:
-        # one pod may be away at a time, also where there is only one: a budget must never block a node drain for ever,
-        # nor may a pod that is broken anyway
-        budget = {"maxUnavailable": 1, "unhealthyPodEvictionPolicy": "AlwaysAllow", "selector": selector(service.name)}
-        yield manifest("policy/v1", "PodDisruptionBudget", service.ref, {"spec": budget}, app=graph.name)
+        spec = {"spec": budget(service.ref)}
+        yield manifest("policy/v1", "PodDisruptionBudget", service.ref, spec, app=graph.name)
     for service in graph.services:
         yield manifest(
             "apps/v1", "Deployment", service.ref, {"spec": _deployment(graph, cluster, service)}, app=graph.name
         )
+
+
+def budget(ref: Ref) -> Json:
+    """One pod may be away at a time, also where there is only one: a budget must never block a node drain for ever, nor
+    may a pod that is broken anyway.
+    """
+    return {"maxUnavailable": 1, "unhealthyPodEvictionPolicy": "AlwaysAllow", "selector": selector(ref.name)}
 
 
 def _deployment(graph: Graph, cluster: Cluster, service: Service) -> Json:
@@ -53,7 +58,7 @@ def _pod(graph: Graph, cluster: Cluster, service: Service) -> Json:
         "enableServiceLinks": False,
         "securityContext": d.pod_security_context(),
         "terminationGracePeriodSeconds": d.GRACE_SECONDS,
-        "topologySpreadConstraints": [_spread(service)],
+        "topologySpreadConstraints": [spread(service.ref)],
         "initContainers": [_proxy(graph), *secrets.sidecar(graph, service.ref)],
         "containers": [_app(graph, cluster, service)],
         "volumes": [
@@ -64,12 +69,13 @@ def _pod(graph: Graph, cluster: Cluster, service: Service) -> Json:
     }
 
 
-def _spread(service: Service) -> Json:
+def spread(ref: Ref) -> Json:
+    """On as many nodes as there are."""
     return {
         "maxSkew": 1,
         "topologyKey": "kubernetes.io/hostname",
         "whenUnsatisfiable": "ScheduleAnyway",  # a cluster of one node must still run the service
-        "labelSelector": selector(service.name),
+        "labelSelector": selector(ref.name),
     }
 
 
@@ -80,17 +86,17 @@ def _app(graph: Graph, cluster: Cluster, service: Service) -> Json:
         resources=service.resources,
         security=d.container_security_context(d.APP_UID),
         env=_environment(graph, cluster, service),
-        startupProbe=_healthy(periodSeconds=1, failureThreshold=120),
-        readinessProbe=_healthy(periodSeconds=5),
-        livenessProbe=_healthy(periodSeconds=15, failureThreshold=4),
+        startupProbe=healthy("/healthz", periodSeconds=1, failureThreshold=120),
+        readinessProbe=healthy("/healthz", periodSeconds=5),
+        livenessProbe=healthy("/healthz", periodSeconds=15, failureThreshold=4),
         lifecycle={"preStop": {"sleep": {"seconds": d.DRAIN_SECONDS}}},
         volumeMounts=_app_mounts(graph, service.ref),
     )
 
 
-def _healthy(**when: int) -> Json:
-    """A probe of the application, through its sidecar."""
-    return {"httpGet": {"path": "/healthz", "port": d.HEALTH_PORT}, "timeoutSeconds": 3, **when}
+def healthy(path: str, **when: int) -> Json:
+    """A probe through the proxy: `/healthz` of the application behind it, `/proxy` of itself."""
+    return {"httpGet": {"path": path, "port": d.HEALTH_PORT}, "timeoutSeconds": 3, **when}
 
 
 def _app_mounts(graph: Graph, ref: Ref) -> list[Json]:

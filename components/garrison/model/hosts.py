@@ -11,6 +11,14 @@ from garrison.model.breach import Breach, Place
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 HOST: Final = re.compile(rf"(?=.{{1,200}}$){_LABEL}(\.{_LABEL})+")  # RFC 1123; a certificate and a browser know it
+INTERNAL: Final = re.compile(r"\.(svc|local|localhost|internal|arpa)$|\.svc\.")  # what means something within
+
+
+def unusable(name: str) -> str:
+    """Why no client from outside could use this name of a host; empty where one could."""
+    if not HOST.fullmatch(name):
+        return f"{name!r} is not a host name"
+    return f"{name!r} is a name within a cluster" if INTERNAL.search(name) else ""
 
 
 @dataclass(frozen=True, order=True)
@@ -21,7 +29,5 @@ class Host:
     login: str = ""
 
     def breaches(self, place: Place) -> Iterator[Breach]:
-        if not HOST.fullmatch(self.name):
-            yield Breach(
-                place, f"{self.name!r} is not a host name", "write it like 'api.estate.example', in lower case"
-            )
+        if wrong := unusable(self.name):
+            yield Breach(place, wrong, "write it like 'api.estate.example', in lower case")

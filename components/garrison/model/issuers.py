@@ -9,7 +9,7 @@ from typing import Final
 
 from garrison.model.breach import Breach, Place
 from garrison.model.conditions import NAME
-from garrison.model.hosts import HOST
+from garrison.model.hosts import unusable
 from garrison.model.texts import is_label
 
 HTTPS: Final = re.compile(r"https://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?(/[-A-Za-z0-9._~/]*)?")
@@ -54,8 +54,8 @@ class Issuer:
         if not NAME.fullmatch(self.groups):
             yield Breach(place, f"{self.groups!r} is not the name of a claim", "name the claim that lists the groups")
         if self.embedded:
-            if not HOST.fullmatch(self.login):
-                yield Breach(place, f"{self.login!r} is not a host name", "write it like 'login.estate.example'")
+            if wrong := unusable(self.login):
+                yield Breach(place, wrong, "write it like 'login.estate.example'")
             return
         needed = {"url": self.url, "jwks": self.jwks}
         asked = {"authorize": self.authorize, "token": self.token, "end_session": self.end_session}

@@ -26,6 +26,10 @@ def database_config(ref: Ref) -> str:
     return f"{ref.name}-config"
 
 
+# Those of the edge: its bootstrap, what it reads again while it runs, contracts, and the login agents'.
+EDGE_CONFIG_MAPS: Final = ("edge-proxy", "edge-dynamic", "edge-contracts", "edge-login")
+
+
 def derived_config_maps(namespace: str, services: Iterable[Ref], databases: Iterable[Ref]) -> frozenset[str]:
     """Those of proxies, agents and databases, and both CA bundles; a test holds this against what is rendered."""
     near = [ref for ref in services if ref.namespace == namespace]

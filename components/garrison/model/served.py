@@ -91,6 +91,9 @@ def _ends(parts: Parts) -> Iterator[Breach]:
         if route.host not in hosts:
             remedy = did_you_mean(route.host, hosts, "declare it: estate.host(...)")
             yield Breach(place, f"'{route.operation}' is served at {route.host!r}, which nobody declared", remedy)
+        elif hosts[route.host].login and route.operation.path in (d.LOGIN_CALLBACK, d.LOGOUT):
+            what = f"'{route.operation}' of '{route.service}' is where sessions at '{route.host}' begin or end"
+            yield Breach(place, what, "serve it at another path, or at a host without login")
         elif route.issuer and hosts[route.host].login not in ("", route.issuer):
             what = f"'{route.operation}' is for users of '{route.issuer}' at '{route.host}'"
             remedy = f"use users of '{hosts[route.host].login}', with which browsers log in there, or another host"

@@ -70,7 +70,8 @@ def compare(
             continue
         for path, what in _changes(wanted.body, real[key].body):
             yield finding(CHANGED, real[key], path, what)
-    yield from _beside(derived, inventory, frozenset(graph.namespaces))
+    spaces = frozenset(item.name for item in derived.values() if item.kind == "Namespace")
+    yield from _beside(derived, inventory, spaces)
 
 
 def identity(item: Object) -> Identity:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from garrison import defaults as d
 from garrison.findings import Severity
 from garrison_policies.language.expr import MISSING, get
 from garrison_policies.language.objects import Inventory, Object
@@ -13,6 +14,7 @@ from garrison_policies.language.rule import Hit, Rule
 from garrison_policies.language.selectors import Labelled, by_labels
 from garrison_policies.language.workloads import namespace, pods_by_label
 from garrison_policies.rules.manifests import deployment, manifests
+from garrison_policies.rules.services import EDGE
 
 OUTSIDE = ("NodePort", "LoadBalancer")
 ROUTES = ("Ingress", "HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute")
@@ -36,9 +38,14 @@ def selecting_nothing(inventory: Inventory) -> Iterator[Hit]:
 
 
 def exposed(inventory: Inventory) -> Iterator[Hit]:
-    """Each workload behind a service that opens a way in, or to which a route from outside leads; once."""
+    """Each workload behind a service that opens a way in, or to which a route from outside leads; once.
+
+    The edge is meant to be reached, where its own service leads to it and to nothing else.
+    """
     pods, routed, seen = pods_by_label(inventory), _routed(inventory), set[Object]()
     for service in inventory.of("Service"):
+        if _of_the_edge(service):
+            continue
         way = _way_in(service, routed)
         for item in _behind(service, pods) if way else ():
             if item not in seen:
@@ -55,6 +62,13 @@ def routes_to_nowhere(inventory: Inventory) -> Iterator[Hit]:
                 yield route, "spec", f"it routes to the service {name[1]}, which is not there"
             elif port and port not in ports[name]:
                 yield route, "spec", f"it routes to port {port} of the service {name[1]}, which has no such port"
+
+
+def _of_the_edge(service: Object) -> bool:
+    mine = (namespace(service), service.name) == (d.EDGE.namespace, d.EDGE_SERVICE)
+    return (
+        mine and get(service.body, "spec.selector") == {d.NAME: d.EDGE.name} and EDGE.holds(service.body, service.body)
+    )
 
 
 def _behind(service: Object, pods: Labelled[Object]) -> Iterator[Object]:

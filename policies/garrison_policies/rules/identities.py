@@ -34,6 +34,7 @@ FIELDS: Final = (
 )
 USAGES: Final = ("digital signature", "key encipherment", "client auth", "server auth")
 LIFE: Final = r"^([0-9]|1[0-9]|2[0-4])h(0m)?(0s)?$"  # 24 hours at most, as Garrison's own; cert-manager's is 90 days
+INTERNAL: Final = r"\.(svc|local|localhost|internal|arpa)$|\.svc\."
 SPIFFE: Final = r"^spiffe://[a-z0-9._-]+/ns/[^/]+/sa/[^/]+$"
 _REFERENCES = ("OWASP K06", "SPIFFE X.509-SVID 2", "NSA authentication and authorization")
 
@@ -42,6 +43,17 @@ OWN_ID: Final = Own(SPIFFE, ("/ns/{namespace}/sa/{name}",))
 OWN_HOST: Final = Own(r"^[a-z0-9.-]+$", (".{namespace}.svc", f".{{namespace}}.{d.CLUSTER_DOMAIN}"))
 # The secret store, as the platform makes it: its own probes reach it on loopback, databases know it by common name.
 _STORE = Is("metadata.namespace", (d.STORE_NAMESPACE,))
+
+
+# The edge's namespace alone is given names of the world outside, and never one that means something within a cluster.
+_HOSTS: Final = All(
+    Is("metadata.namespace", (d.EDGE.namespace,)), Matches("metadata.name", "-host$"), Not(Present("spec.uris"))
+)
+HOST_OF_THE_EDGE: Final = All(
+    Matches("", r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$"),
+    Not(Matches("", INTERNAL)),
+    Whole(_HOSTS),
+)
 
 
 def ours(issuer: str) -> Predicate:
@@ -76,7 +88,9 @@ def _named(issuer: str) -> Rule:
             issuer,
             {
                 "spec.uris": All(AtMost("spec.uris", 1), Every("spec.uris", OWN_ID), alone),
-                "spec.dnsNames": Every("spec.dnsNames", Either(OWN_HOST, All(Is("", ("localhost",)), Whole(_STORE)))),
+                "spec.dnsNames": Every(
+                    "spec.dnsNames", Either(OWN_HOST, HOST_OF_THE_EDGE, All(Is("", ("localhost",)), Whole(_STORE)))
+                ),
                 "spec.commonName": Either(Not(Present("spec.commonName")), store),
                 "spec.ipAddresses": Every("spec.ipAddresses", All(Is("", ("127.0.0.1",)), Whole(_STORE))),
             },

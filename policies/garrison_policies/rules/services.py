@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from garrison import defaults as d
 from garrison.findings import Severity
-from garrison_policies.language.expr import Is
+from garrison_policies.language.expr import All, Either, Every, Is
 from garrison_policies.language.rule import Check, Rule
 from garrison_policies.language.subjects import SERVICES
 from garrison_policies.rules.network import empty
+
+# The one way in that a graph derives: the edge's own, to the port where it is the edge.
+EDGE = All(
+    Is("metadata.namespace", (d.EDGE.namespace,)),
+    Is("metadata.name", (d.EDGE_SERVICE,)),
+    Every("spec.ports", All(Is("port", (443,)), Is("targetPort", (d.EDGE_PORT,)))),
+)
 
 
 def _service(spec: str) -> str:
@@ -23,14 +31,14 @@ RULES = (
         id="node-port-service",
         title="a service opens no port on the nodes",
         severity=Severity.MEDIUM,
-        remedy="use type ClusterIP and let the gateway be the only way in",
+        remedy="use type ClusterIP and let the edge be the only way in",
         controls=("svc.nodeport", "svc.exposed"),
         references=("NSA network separation", "OWASP K07"),
         checks=(
             Check(
                 subject=SERVICES,
                 at="spec.type",
-                require=Is("spec.type", ("ClusterIP", "ExternalName", "LoadBalancer"), absent=True),
+                require=Either(Is("spec.type", ("ClusterIP", "ExternalName", "LoadBalancer"), absent=True), EDGE),
             ),
         ),
         good=_service(", type: ClusterIP"),
@@ -40,18 +48,18 @@ RULES = (
         id="load-balancer-service",
         title="a service asks for no load balancer of its own",
         severity=Severity.LOW,
-        remedy="use type ClusterIP behind the gateway; the gateway's own service is an exception with an owner",
+        remedy="use type ClusterIP behind the edge; a gateway's own service is an exception with an owner",
         controls=("svc.loadbalancer", "svc.exposed"),
         references=("NSA network separation", "OWASP K07"),
         checks=(
             Check(
                 subject=SERVICES,
                 at="spec.type",
-                require=Is("spec.type", ("ClusterIP", "ExternalName", "NodePort"), absent=True),
+                require=Either(Is("spec.type", ("ClusterIP", "ExternalName", "NodePort"), absent=True), EDGE),
             ),
         ),
         admission=False,
-        why_not_admission="the edge needs one, and its controller makes and remakes it",
+        why_not_admission="a gateway needs one, and its controller makes and remakes it",
         good=_service(", type: ClusterIP"),
         bad=_service(", type: LoadBalancer"),
     ),

@@ -69,18 +69,18 @@ def rule_name(route: Route) -> str:
 
 def _policy(graph: Graph, cluster: Cluster, call: Call) -> Json:
     """The caller itself; where it forwards a token, with one that it could have been given."""
-    principal = _principal(graph.spiffe_id(call.caller))
+    peer = principal(graph.spiffe_id(call.caller))
     if call.token == "forward":  # noqa: S105 a way to call
-        principal = _both(principal, tokens.holders(tokens.at_service(graph, cluster, call.caller)))
-    return {"permissions": [_permission(operation) for operation in call.operations], "principals": [principal]}
+        peer = _both(peer, tokens.holders(tokens.at_service(graph, cluster, call.caller)))
+    return {"permissions": [permission(operation) for operation in call.operations], "principals": [peer]}
 
 
 def _served(graph: Graph, cluster: Cluster, route: Route) -> Json:
     """The edge, and what the route asks of a user: the edge's own word for it does not count."""
-    principal = _principal(graph.spiffe_id(d.EDGE))
+    peer = principal(graph.spiffe_id(d.EDGE))
     if not route.public:
-        principal = _both(principal, tokens.users_of(graph, cluster, route))
-    policy = {"permissions": [_permission(route.operation)], "principals": [principal]}
+        peer = _both(peer, tokens.users_of(graph, cluster, route))
+    policy = {"permissions": [permission(route.operation)], "principals": [peer]}
     return policy | tokens.condition(route.where, route.operation)
 
 
@@ -88,7 +88,7 @@ def _both(*principals: Json) -> Json:
     return {"and_ids": {"ids": [*principals]}}
 
 
-def _principal(identity: str) -> Json:
+def principal(identity: str) -> Json:
     """A certificate with this name and no other.
 
     Envoy takes any of a certificate's names for the match, and tells the application all of them: with two names it
@@ -99,7 +99,7 @@ def _principal(identity: str) -> Json:
     return {"and_ids": {"ids": [certificate, {"header": {"name": "x-forwarded-client-cert", "string_match": told}}]}}
 
 
-def _permission(operation: Operation) -> Json:
+def permission(operation: Operation) -> Json:
     method = {"header": {"name": ":method", "string_match": {"exact": operation.method}}}
     return {"and_rules": {"rules": [method, {"url_path": {"path": _path(operation.path)}}]}}
 

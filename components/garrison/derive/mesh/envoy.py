@@ -45,15 +45,15 @@ def tls_context(peer: Json) -> Json:
     """Both ends of mutual TLS: our certificate, TLS 1.3 alone, and a peer whose URI SAN matches `peer`."""
     return {
         "tls_params": {"tls_minimum_protocol_version": d.TLS_MINIMUM, "tls_maximum_protocol_version": "TLSv1_3"},
-        "tls_certificate_sds_secret_configs": [{"name": "identity", "sds_config": _sds("identity")}],
+        "tls_certificate_sds_secret_configs": [{"name": "identity", "sds_config": sds("identity")}],
         "combined_validation_context": {
             "default_validation_context": {"match_typed_subject_alt_names": [{"san_type": "URI", "matcher": peer}]},
-            "validation_context_sds_secret_config": {"name": "trust", "sds_config": _sds("trust")},
+            "validation_context_sds_secret_config": {"name": "trust", "sds_config": sds("trust")},
         },
     }
 
 
-def _sds(name: str) -> Json:
+def sds(name: str) -> Json:
     return {"path_config_source": {"path": f"/etc/envoy/{name}.json"}, "resource_api_version": "V3"}
 
 
@@ -78,14 +78,19 @@ def listener(name: str, where: Json, manager: Json, transport: Json | None = Non
 def connection_manager(
     name: str, routes: list[Json], *, durations: Json, filters: tuple[Json, ...] = (), **more: Any
 ) -> Json:
+    """One whose routes never change, for whatever host name."""
+    host = {"name": name, "domains": ["*"], "routes": routes}
+    # HTTP/1 is what both ends speak; the other codecs' windows and resets are not ours to bound
+    fixed = {"codec_type": "HTTP1", "route_config": {"name": name, "virtual_hosts": [host]}}
+    return manager(name, durations=durations, filters=filters, **fixed | more)
+
+
+def manager(name: str, *, durations: Json, filters: tuple[Json, ...] = (), **more: Any) -> Json:
     """An HTTP connection manager with the hardening of Envoy's own edge guide (path and header normalisation)."""
     router = typed("extensions.filters.http.router.v3.Router", suppress_envoy_headers=True)
     last = {"name": "envoy.filters.http.router", "typed_config": router}
-    host = {"name": name, "domains": ["*"], "routes": routes}
     body = {
         "stat_prefix": name,
-        "codec_type": "HTTP1",  # what both ends speak; the other codecs' windows and resets are not ours to bound
-        "route_config": {"name": name, "virtual_hosts": [host]},
         "http_filters": [*filters, last],
         "normalize_path": True,
         "merge_slashes": True,

@@ -33,7 +33,7 @@ def listener(graph: Graph, cluster: Cluster, service: Service) -> Json:
         forward_client_cert_details="SANITIZE_SET",
         set_current_client_cert_details={"uri": True},
         access_log=envoy.access_log("inbound", **_told(graph)),
-        **_undisputed(*([{"remove": d.CLAIMS_HEADER}] if graph.hosts else [])),
+        **undisputed(*([{"remove": d.CLAIMS_HEADER}] if graph.hosts else [])),
     )
     peer = {"prefix": f"spiffe://{graph.trust_domain}/"}
     tls = envoy.transport_socket(
@@ -71,7 +71,7 @@ def _to_application(ref: Ref, match: Json | None = None, **action: Any) -> Json:
     return envoy.forward(APP, match=match, host_rewrite_literal=f"{ref.name}.{ref.namespace}", **action)
 
 
-def _undisputed(*more: Json) -> Json:
+def undisputed(*more: Json) -> Json:
     """No header that a server may prefer to the request line, the peer, or the host that were authorised.
 
     They go before anything else looks at the request. The caller's request id stays, under the name of what it is, a
@@ -97,21 +97,21 @@ def health(service: Service) -> Json:
 
     No flood of callers closes it: it has a limit of its own, and its requests come before theirs.
     """
-    alive = {"match": _asked("/proxy"), "direct_response": {"status": 200}}
+    alive = {"match": asked("/proxy"), "direct_response": {"status": 200}}
     chunked = {"append": {"header": {"key": BODY, "value": "%REQ(TRANSFER-ENCODING)%"}}}
     manager = envoy.connection_manager(
         "health",
-        [alive, _to_application(service.ref, _asked("/healthz"), priority="HIGH")],
+        [alive, _to_application(service.ref, asked("/healthz"), priority="HIGH")],
         durations={"idle_timeout": d.HEALTH_IDLE_TIMEOUT, "max_stream_duration": d.STREAM_DURATION},
         normalize_path=False,  # a path in other letters is another path
         merge_slashes=False,
-        **_undisputed(chunked),
+        **undisputed(chunked),
     )
     own = {"ignore_global_conn_limit": True, "bypass_overload_manager": True}
     return envoy.listener("health", envoy.address("0.0.0.0", d.HEALTH_PORT), manager) | own
 
 
-def _asked(path: str) -> Json:
+def asked(path: str) -> Json:
     """GET of exactly this: no query, no body (of unknown length: only early mutations see that, so they note it)."""
     exactly = [
         {"name": name, "string_match": {"exact": value}} for name, value in ((":method", "GET"), (":path", path))

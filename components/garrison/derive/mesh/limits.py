@@ -21,13 +21,13 @@ def runtime() -> Json:
     return {"layers": [{"name": "limits", "static_layer": values}]}
 
 
-def overload_manager() -> Json:
+def overload_manager(most: int = d.MAX_CONNECTIONS, bytes_of_heap: int = d.PROXY_HEAP) -> Json:
     """Beyond the connections, a heap that stays below the container's memory limit."""
     connections = typed(
         "extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
-        max_active_downstream_connections=d.MAX_CONNECTIONS,
+        max_active_downstream_connections=most,
     )
-    heap = typed("extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig", max_heap_size_bytes=d.PROXY_HEAP)
+    heap = typed("extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig", max_heap_size_bytes=bytes_of_heap)
     monitors = [
         {"name": "envoy.resource_monitors.global_downstream_max_connections", "typed_config": connections},
         {"name": _HEAP, "typed_config": heap},

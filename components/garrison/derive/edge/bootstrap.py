@@ -1,0 +1,87 @@
+"""The bootstrap of the edge's Envoy: what does not change while a pod lives. A change of it rolls the pods."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from garrison import defaults as d
+from garrison.cluster import Cluster
+from garrison.derive import contract_filter
+from garrison.derive.edge import hosts, keys
+from garrison.derive.edge.names import CLUSTERS_FILE, host_names
+from garrison.derive.mesh import envoy, inbound, limits
+from garrison.derive.names import label_of
+from garrison.manifest import compact
+from garrison.model.graph import Graph
+
+Json = dict[str, Any]
+
+
+def config(graph: Graph, cluster: Cluster) -> dict[str, str]:
+    """The files beside it: the secrets that it watches."""
+    secrets = {"identity": envoy.tls_certificate(), "trust": envoy.trust_bundle()}
+    secrets |= {label_of(host): hosts.certificate(host) for host in host_names(graph)}
+    kind = "extensions.transport_sockets.tls.v3.Secret"
+    files = {f"{name}.json": compact({"resources": [envoy.typed(kind, **body)]}) for name, body in secrets.items()}
+    return {"envoy.json": compact(_bootstrap(graph, cluster)), **files}
+
+
+def _bootstrap(graph: Graph, cluster: Cluster) -> Json:
+    return {
+        "node": {"id": str(d.EDGE), "cluster": graph.name},
+        "static_resources": {
+            "listeners": [_public(graph, cluster), keys.listener(graph), health()],
+            "clusters": [contract_filter.cluster()],
+        },
+        "dynamic_resources": {"cds_config": hosts.watched(d.RUN_DIR, CLUSTERS_FILE)},
+        "overload_manager": limits.overload_manager(d.EDGE_MAX_CONNECTIONS, d.EDGE_HEAP),
+        "layered_runtime": _runtime(),
+        "admin": _admin(),
+    }
+
+
+def _public(graph: Graph, cluster: Cluster) -> Json:
+    """Everybody's: one chain for each host; a handshake for any other name, or for none, ends there."""
+    inspector = envoy.typed("extensions.filters.listener.tls_inspector.v3.TlsInspector")
+    return {
+        "name": "public",
+        "address": envoy.address("0.0.0.0", d.EDGE_PORT),
+        "per_connection_buffer_limit_bytes": d.CONNECTION_BUFFER,
+        "listener_filters": [{"name": "envoy.filters.listener.tls_inspector", "typed_config": inspector}],
+        "listener_filters_timeout": d.EDGE_DELAY,
+        "filter_chains": [hosts.chain(graph, cluster, host) for host in host_names(graph)],
+    }
+
+
+def health() -> Json:
+    """What the kubelet asks of the proxy itself; no flood of clients closes it."""
+    chunked = {"append": {"header": {"key": inbound.BODY, "value": "%REQ(TRANSFER-ENCODING)%"}}}
+    manager = envoy.connection_manager(
+        "health",
+        [{"match": inbound.asked("/proxy"), "direct_response": {"status": 200}}],
+        durations={"idle_timeout": d.HEALTH_IDLE_TIMEOUT, "max_stream_duration": d.STREAM_DURATION},
+        normalize_path=False,
+        merge_slashes=False,
+        **inbound.undisputed(chunked),
+    )
+    own = {"ignore_global_conn_limit": True, "bypass_overload_manager": True}
+    return envoy.listener("health", envoy.address("0.0.0.0", d.HEALTH_PORT), manager) | own
+
+
+def _runtime() -> Json:
+    connections = {"public": d.EDGE_CONNECTIONS, "keys": d.KEYS_REQUESTS, "health": d.HEALTH_CONNECTIONS}
+    values = {f"envoy.resource_limits.listener.{name}.connection_limit": most for name, most in connections.items()}
+    values |= {
+        "re2.max_program_size.error_level": d.PATTERN_SIZE,
+        # sessions are encrypted with AES-GCM, and with nothing else (CVE-2026-47775)
+        "envoy.reloadable_features.oauth2_use_gcm_encryption": True,
+        "envoy.reloadable_features.oauth2_legacy_cbc_decrypt_compat": False,
+    }
+    return {"layers": [{"name": "limits", "static_layer": values}]}
+
+
+def _admin() -> Json:
+    """For the agent: whether what it brought was taken, and that the pod is to leave."""
+    pipe = {"pipe": {"path": d.ADMIN_SOCKET, "mode": 0o660}}
+    paths = [{"prefix": "/stats"}, {"exact": "/healthcheck/fail"}]
+    return {"address": pipe, "allow_paths": paths, "ignore_global_conn_limit": True}

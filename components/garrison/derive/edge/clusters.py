@@ -1,0 +1,92 @@
+"""Whom the edge asks: services by their identity, the embedded issuer and others by the names in their certificates.
+
+A cluster is called after its callee, never after a route: a changed route changes no cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from garrison import defaults as d
+from garrison.cluster import Cluster
+from garrison.derive.edge.login import keys_of
+from garrison.derive.edge.names import USERS, login_of
+from garrison.derive.mesh import envoy, outbound
+from garrison.derive.tokens import verifiers
+from garrison.model.graph import Graph
+
+Json = dict[str, Any]
+SYSTEM_TRUST: Final = "/etc/ssl/certs/ca-certificates.crt"  # of the image: who vouches for issuers of the internet
+HTTPS: Final = 443
+
+
+def dynamic(graph: Graph, cluster: Cluster) -> list[Json]:
+    """All but the agent."""
+    made = [bounded(outbound.cluster(graph, callee), d.EDGE_REQUESTS) for callee in sorted(graph.routes_of)]
+    made += [bounded(_users(), d.EDGE_REQUESTS)] if graph.embedded_issuer else []
+    made += [bounded(_other(authority), d.KEYS_REQUESTS) for authority in other_issuers(graph, cluster)]
+    return [envoy.typed("config.cluster.v3.Cluster", **one) for one in made]
+
+
+def other_issuers(graph: Graph, cluster: Cluster) -> list[str]:
+    """The authorities (host, or host:port) at which the edge asks issuers that are not ours for keys and tokens."""
+    return sorted({where for where in _asked(graph, cluster) if where != USERS})
+
+
+def _asked(graph: Graph, cluster: Cluster) -> Iterator[str]:
+    yield from (keys_of(one.keys)[1] for one in verifiers(graph, cluster))
+    for host in graph.hosts:
+        issuer = login_of(graph, host.name)
+        if issuer and not issuer.embedded:
+            yield keys_of(issuer.token)[1]
+
+
+def place(authority: str) -> tuple[str, int]:
+    """Host and port of an authority."""
+    host, _, port = authority.partition(":")
+    return host, int(port or HTTPS)
+
+
+def bounded(cluster: Json, requests: int) -> Json:
+    """So many at once; the next one is told 503 instead of waiting."""
+    bounds = {"max_connections": requests, "max_pending_requests": requests, "max_requests": requests}
+    retries = {"max_retries": requests // 16}  # an ailing callee is not asked three times as often
+    return cluster | {"circuit_breakers": {"thresholds": [bounds | retries]}}
+
+
+def _users() -> Json:
+    """The embedded issuer, by the name in its certificate."""
+    host = f"{d.USERS.name}.{d.USERS.namespace}.svc"
+    context = {
+        "tls_params": _versions(d.TLS_MINIMUM),
+        "combined_validation_context": {
+            "default_validation_context": _named(host),
+            "validation_context_sds_secret_config": {"name": "trust", "sds_config": envoy.sds("trust")},
+        },
+    }
+    return _https(USERS, host, d.STORE_PORT, context)
+
+
+def _other(authority: str) -> Json:
+    """An issuer of the internet: whoever the system trusts for exactly this name, over TLS 1.2 or better."""
+    host, port = place(authority)
+    context = {
+        "tls_params": _versions("TLSv1_2"),
+        "validation_context": {"trusted_ca": {"filename": SYSTEM_TRUST}, **_named(host)},
+    }
+    return _https(authority, host, port, context)
+
+
+def _versions(least: str) -> Json:
+    return {"tls_minimum_protocol_version": least, "tls_maximum_protocol_version": "TLSv1_3"}
+
+
+def _named(host: str) -> Json:
+    return {"match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": host}}]}
+
+
+def _https(name: str, host: str, port: int, context: Json) -> Json:
+    tls = envoy.transport_socket("UpstreamTlsContext", sni=host, common_tls_context=context, max_session_keys=0)
+    durations = {"idle_timeout": d.OUTBOUND_IDLE_TIMEOUT, "max_connection_duration": d.OUTBOUND_CONNECTION_DURATION}
+    return envoy.cluster(name, host, port, dns=True, durations=durations, transport=tls)

@@ -1,0 +1,85 @@
+"""The key sets of the issuers, for the sidecars that verify tokens: over mutual TLS, each to exactly those who need it.
+
+So no service needs a way to an issuer, and none may ask it for anything else.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from garrison import defaults as d
+from garrison.cluster import Cluster
+from garrison.derive.edge import filters, routes
+from garrison.derive.edge.hosts import watched
+from garrison.derive.edge.login import keys_of
+from garrison.derive.edge.names import KEYS_FILE
+from garrison.derive.mesh import envoy
+from garrison.derive.mesh.access import principal
+from garrison.derive.mesh.inbound import undisputed
+from garrison.derive.tokens import Verifier, at_service, verifiers
+from garrison.model.graph import Graph
+from garrison.words import Ref
+
+Json = dict[str, Any]
+NAME: Final = "keys"
+
+
+def readers(graph: Graph, cluster: Cluster) -> dict[Ref, tuple[Verifier, ...]]:
+    """Every service that verifies tokens, with those whose tokens it does."""
+    found = {service.ref: at_service(graph, cluster, service.ref) for service in graph.services}
+    return {ref: accepted for ref, accepted in found.items() if accepted}
+
+
+def listener(graph: Graph) -> Json:
+    manager = envoy.manager(
+        NAME,
+        durations={
+            "idle_timeout": d.IDLE_TIMEOUT,
+            "max_connection_duration": d.CONNECTION_DURATION,
+            "max_stream_duration": d.STREAM_DURATION,
+        },
+        codec_type="HTTP1",
+        filters=(filters.nobody(),),
+        rds={"route_config_name": NAME, "config_source": watched(d.RUN_DIR, KEYS_FILE)},
+        use_remote_address=True,
+        forward_client_cert_details="SANITIZE_SET",
+        set_current_client_cert_details={"uri": True},
+        access_log=envoy.access_log("keys", peer="%DOWNSTREAM_PEER_URI_SAN%", self="%DOWNSTREAM_LOCAL_URI_SAN%"),
+        **undisputed(),
+    )
+    tls = envoy.transport_socket(
+        "DownstreamTlsContext",
+        require_client_certificate=True,
+        common_tls_context=envoy.tls_context({"prefix": f"spiffe://{graph.trust_domain}/"}),
+        disable_stateless_session_resumption=True,
+        disable_stateful_session_resumption=True,
+    )
+    return envoy.listener(NAME, envoy.address("0.0.0.0", d.MTLS_PORT), manager, tls)
+
+
+def configuration(graph: Graph, cluster: Cluster) -> Json:
+    """The RouteConfiguration of that listener."""
+    rows = [_row(graph, cluster, one) for one in verifiers(graph, cluster)]
+    host = {"name": NAME, "domains": ["*"], "routes": rows}
+    return envoy.typed("config.route.v3.RouteConfiguration", name=NAME, virtual_hosts=[host])
+
+
+def _row(graph: Graph, cluster: Cluster, verifier: Verifier) -> Json:
+    """GET of one key set, for those services alone that verify with it."""
+    uri, upstream = keys_of(verifier.keys)
+    authority, _, path = uri.removeprefix("https://").partition("/")
+    callers = [ref for ref, accepted in readers(graph, cluster).items() if verifier in accepted]
+    policy = {"permissions": [{"any": True}], "principals": [principal(graph.spiffe_id(ref)) for ref in callers]}
+    return {
+        "name": f"keys of {verifier.name}",
+        "match": routes.matching(f"/keys/{verifier.name}", "GET"),
+        "route": {
+            "cluster": upstream,
+            "prefix_rewrite": f"/{path}",
+            "host_rewrite_literal": authority,
+            "timeout": d.REQUEST_TIMEOUT,
+            "retry_policy": {"retry_on": "connect-failure,reset-before-request,reset", "num_retries": d.RETRIES},
+        },
+        "request_headers_to_remove": ["x-forwarded-client-cert", "authorization", "cookie"],
+        "typed_per_filter_config": {filters.ACCESS: routes.rule("readers", policy)},
+    }

@@ -1,0 +1,120 @@
+"""The pods of the edge: Envoy, and the agent that brings its files and judges input; hardened as every service is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from garrison import defaults as d
+from garrison.cluster import Cluster
+from garrison.derive import contract_filter, contracts
+from garrison.derive import login as logins
+from garrison.derive.edge import names
+from garrison.derive.edge.names import certificate_dir, certificate_secret, host_names
+from garrison.derive.names import secret_name
+from garrison.derive.workload import budget, healthy, spread
+from garrison.manifest import Manifest, container, labels, manifest, selector
+from garrison.model.graph import Graph
+
+Json = dict[str, Any]
+DYNAMIC_DIR = "/etc/edge"  # the ConfigMap, as the kubelet keeps it
+
+
+def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
+    yield manifest("policy/v1", "PodDisruptionBudget", d.EDGE, {"spec": budget(d.EDGE)}, app=graph.name)
+    yield manifest("apps/v1", "Deployment", d.EDGE, {"spec": _deployment(graph, cluster)}, app=graph.name)
+
+
+def _deployment(graph: Graph, cluster: Cluster) -> Json:
+    return {
+        "replicas": cluster.entrance.replicas,
+        "revisionHistoryLimit": 3,
+        "selector": selector(d.EDGE.name),
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+        "template": {"metadata": {"labels": labels(d.EDGE.name, graph.name)}, "spec": _pod(graph, cluster)},
+    }
+
+
+def _pod(graph: Graph, cluster: Cluster) -> Json:
+    return {
+        "serviceAccountName": d.EDGE.name,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": d.pod_security_context(),
+        "terminationGracePeriodSeconds": d.GRACE_SECONDS,
+        "topologySpreadConstraints": [spread(d.EDGE)],
+        "initContainers": [*logins.containers(graph, cluster), _agent(graph)],
+        "containers": [_proxy(graph)],
+        "volumes": [*_volumes(graph), *logins.volumes(graph, cluster)],
+    }
+
+
+def _agent(graph: Graph) -> Json:
+    """It has brought the files when it answers, so Envoy starts with them."""
+    return container(
+        "agent",
+        graph.image("edge"),
+        resources=d.AGENT_RESOURCES,
+        security=d.container_security_context(d.EDGE_UID),
+        restartPolicy="Always",
+        args=["--admin", d.ADMIN_SOCKET],
+        ports=[{"name": "agent", "containerPort": contract_filter.HEALTH_PORT}],
+        startupProbe=_asked("/copied", periodSeconds=1, failureThreshold=120),
+        readinessProbe=_asked("/ready", periodSeconds=5),
+        livenessProbe=_asked("/live", periodSeconds=15, failureThreshold=4),
+        volumeMounts=[
+            {"name": "dynamic", "mountPath": DYNAMIC_DIR, "readOnly": True},
+            {"name": "contracts", "mountPath": contracts.FOLDER, "readOnly": True},
+            {"name": "run", "mountPath": d.RUN_DIR},
+            {"name": "admin", "mountPath": d.ADMIN_SOCKET.rpartition("/")[0]},
+        ],
+    )
+
+
+def _asked(path: str, **when: int) -> Json:
+    return {"httpGet": {"path": path, "port": contract_filter.HEALTH_PORT}, "timeoutSeconds": 3, **when}
+
+
+def _proxy(graph: Graph) -> Json:
+    ports = {"public": d.EDGE_PORT, "mtls": d.MTLS_PORT, "health": d.HEALTH_PORT}
+    watched = {
+        "proxy": "/etc/envoy",
+        "identity": d.IDENTITY_DIR,
+        "trust": d.TRUST_DIR,
+        "run": d.RUN_DIR,
+        **{f"host-{number}": certificate_dir(host) for number, host in enumerate(host_names(graph))},
+    }
+    options = ["--reject-unknown-dynamic-fields", "--disable-hot-restart", "--log-level", "warning"]
+    return container(
+        "proxy",
+        graph.image("envoy"),
+        resources=d.EDGE_PROXY_RESOURCES,
+        security=d.container_security_context(d.PROXY_UID),
+        command=["/usr/local/bin/envoy"],
+        args=["-c", "/etc/envoy/envoy.json", "--concurrency", str(d.EDGE_WORKERS), *options],
+        ports=[{"name": name, "containerPort": port} for name, port in ports.items()],
+        startupProbe=healthy("/proxy", periodSeconds=1, failureThreshold=60),
+        readinessProbe=healthy("/proxy", periodSeconds=5),
+        livenessProbe=healthy("/proxy", periodSeconds=15, failureThreshold=4),
+        # the agent tells Envoy, and Envoy its clients, on their next answers; meanwhile endpoints are withdrawn
+        lifecycle={"preStop": {"httpGet": {"path": "/leave", "port": contract_filter.HEALTH_PORT}}},
+        volumeMounts=[
+            *({"name": name, "mountPath": path, "readOnly": True} for name, path in watched.items()),
+            *logins.mounts(graph),
+            {"name": "admin", "mountPath": d.ADMIN_SOCKET.rpartition("/")[0]},
+        ],
+    )
+
+
+def _volumes(graph: Graph) -> list[Json]:
+    maps = {"proxy": names.PROXY.name, "dynamic": names.DYNAMIC.name, "contracts": names.CONTRACTS.name}
+    secrets = {
+        "identity": secret_name(d.EDGE),
+        **{f"host-{n}": certificate_secret(host) for n, host in enumerate(host_names(graph))},
+    }
+    return [
+        *({"name": name, "configMap": {"name": ref, "defaultMode": d.SECRET_MODE}} for name, ref in maps.items()),
+        *({"name": name, "secret": {"secretName": ref, "defaultMode": d.SECRET_MODE}} for name, ref in secrets.items()),
+        {"name": "trust", "configMap": {"name": d.TRUST_BUNDLE, "defaultMode": d.SECRET_MODE}},
+        *({"name": name, "emptyDir": {"medium": "Memory", "sizeLimit": d.EDGE_MEMORY}} for name in ("run", "admin")),
+    ]

@@ -1,0 +1,223 @@
+"""Logins at the edge: the agent beside its proxy, which brings what a browser's login needs as files of the proxy.
+
+A host's client id is made by the issuer, its client secret and the key of its cookies are secrets: none of them passes
+Pulumi, a ConfigMap or a Kubernetes Secret. The agent reads them where they are kept and writes whole files for Envoy,
+which reloads each when it changes. Hosts of the embedded issuer are kept in `users`, all others in the secret store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from garrison import defaults as d
+from garrison.cluster import Cluster
+from garrison.derive.quoting import exact_path, policy_line
+from garrison.derive.secrets import StoreObject, store_name
+from garrison.manifest import Manifest, compact, container, manifest
+from garrison.model.graph import Graph, Host
+from garrison.words import Ref
+
+Json = dict[str, Any]
+Filters = Callable[[str, str], Mapping[str, Json]]
+"""(host, its client id) -> kind of file ("oauth2", "jwt") -> what Envoy reads there, a DiscoveryResponse."""
+
+DIR: Final = "/run/login"
+CONFIG: Final = Ref(d.EDGE.namespace, "edge-login")  # the ConfigMap of the agents
+STORE: Final = Ref(d.STORE_NAMESPACE, "openbao")
+ROLE: Final = store_name(d.EDGE)  # of both stores: policy and login of the edge
+_CLIENT_ID: Final = "@client-id@"
+_SDS: Final = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
+
+
+def hosts(graph: Graph) -> tuple[Host, ...]:
+    """Those at which browsers log in."""
+    return tuple(host for host in graph.hosts if host.login)
+
+
+def keepers(graph: Graph) -> Mapping[Ref, tuple[Host, ...]]:
+    """The stores that the agents of the edge read, each with the hosts whose secrets it keeps."""
+    kept: dict[Ref, list[Host]] = {}
+    for host in hosts(graph):
+        kept.setdefault(d.USERS if graph.issuer_by_name[host.login].embedded else STORE, []).append(host)
+    return {ref: tuple(there) for ref, there in sorted(kept.items())}
+
+
+def client_name(host: str) -> str:
+    """What provider and client of a login host are called in `users`."""
+    return host.replace(".", "-")
+
+
+def file(kind: str, host: str) -> str:
+    """Where the agent writes: `oauth2` and `jwt` are filters of the host, `client` and `cookie` its secrets."""
+    return f"{DIR}/{kind}-{host}.json"
+
+
+def secret(kind: str, host: str) -> Json:
+    """An SdsSecretConfig for the oauth2 filter: of its client secret (`client`), of its cookies (`cookie`)."""
+    source = {"path_config_source": {"path": file(kind, host), "watched_directory": {"path": DIR}}}
+    return {"name": f"{kind}-{host}", "sds_config": {**source, "resource_api_version": "V3"}}
+
+
+def cookie_path(host: str) -> str:
+    """Where the key of a host's cookies is kept, in the KV store of its keeper; a value that is made there."""
+    return f"login/{exact_path(host)}"
+
+
+# --- in the stores ---------------------------------------------------------------------------------------------------
+
+
+def store_objects(graph: Graph, keeper: Ref) -> Iterator[StoreObject]:
+    """The edge's policy and login there: it reads the clients and keys of its hosts, and nothing else."""
+    if keeper not in keepers(graph):
+        return
+    yield StoreObject(f"sys/policies/acl/{ROLE}", {"policy": policy(graph, keeper)})
+    body = {
+        "bound_service_account_names": [d.EDGE.name],
+        "bound_service_account_namespaces": [d.EDGE.namespace],
+        "audience": keeper.name,
+        "token_policies": [ROLE],
+        "token_no_default_policy": True,
+        "token_explicit_max_ttl": f"{d.STORE_TOKEN_MAX_SECONDS}s",
+        "token_period": f"{d.STORE_TOKEN_SECONDS}s",
+    }
+    yield StoreObject(f"auth/kubernetes/role/{ROLE}", body)
+
+
+def cookie_paths(graph: Graph, keeper: Ref) -> tuple[str, ...]:
+    """Where a value has to be made before the edge starts."""
+    return tuple(cookie_path(host.name) for host in keepers(graph).get(keeper, ()))
+
+
+def policy(graph: Graph, keeper: Ref) -> str:
+    paths = [_path(graph, host) for host in keepers(graph)[keeper]]
+    paths += [f"secret/data/{path}" for path in cookie_paths(graph, keeper)]
+    upkeep = {"auth/token/lookup-self": "read", "auth/token/renew-self": "update"}
+    granted = dict.fromkeys(sorted(paths), "read") | upkeep
+    return "\n".join(policy_line(path, may) for path, may in granted.items())
+
+
+def _path(graph: Graph, host: Host) -> str:
+    """Where a host's client secret is read."""
+    issuer = graph.issuer_by_name[host.login]
+    return (
+        f"identity/oidc/client/{client_name(host.name)}" if issuer.embedded else f"secret/data/{issuer.client_secret}"
+    )
+
+
+# --- in the pod ------------------------------------------------------------------------------------------------------
+
+
+def manifests(graph: Graph, cluster: Cluster, filters: Filters) -> Iterator[Manifest]:
+    if config := agent_config(graph, cluster, filters):
+        yield manifest("v1", "ConfigMap", CONFIG, {"data": config}, app=graph.name)
+
+
+def agent_config(graph: Graph, _cluster: Cluster, filters: Filters) -> dict[str, str]:
+    """One configuration file for each keeper; empty where nobody logs in."""
+    return {f"{keeper.name}.json": compact(_agent(graph, keeper, filters)) for keeper in keepers(graph)}
+
+
+def _agent(graph: Graph, keeper: Ref, filters: Filters) -> Json:
+    method = {
+        "type": "kubernetes",
+        "mount_path": "auth/kubernetes",
+        "config": {"role": ROLE, "token_path": f"{_token_dir(keeper)}/token"},
+    }
+    return {
+        "vault": {
+            "address": f"https://{keeper.name}.{keeper.namespace}.svc:{d.STORE_PORT}",
+            "ca_cert": f"{d.TRUST_DIR}/{d.TRUST_FILE}",
+        },
+        "auto_auth": {"method": [method]},
+        # a lost store is waited for: files that are there stay, and with them the logins
+        "template_config": {"exit_on_retry_failure": False, "static_secret_render_interval": "1m"},
+        "template": [item for host in keepers(graph)[keeper] for item in _templates(graph, host, filters)],
+    }
+
+
+def _templates(graph: Graph, host: Host, filters: Filters) -> Iterator[Json]:
+    issuer = graph.issuer_by_name[host.login]
+    here = f'{{{{ with secret "{_path(graph, host)}" }}}}'
+    client_id, value = (
+        ("{{ .Data.client_id }}", ".Data.client_secret") if issuer.embedded else (issuer.client, ".Data.data.value")
+    )
+    for kind, response in filters(host.name, _CLIENT_ID).items():
+        text = compact(response).replace("{{", '{{ "{{" }}').replace(_CLIENT_ID, client_id)
+        yield _template(file(kind, host.name), f"{here}{text}{{{{ end }}}}")
+    yield _template(file("client", host.name), f"{here}{_sds('client', host.name, value)}{{{{ end }}}}")
+    key = f'{{{{ with secret "secret/data/{cookie_path(host.name)}" }}}}'
+    yield _template(file("cookie", host.name), f"{key}{_sds('cookie', host.name, '.Data.data.value')}{{{{ end }}}}")
+
+
+def _sds(kind: str, host: str, value: str) -> str:
+    """A secret as Envoy reads it from a file; the value is put in as JSON, whatever is in it."""
+    named = {"@type": _SDS, "name": f"{kind}-{host}", "generic_secret": {"secret": {"inline_string": "@"}}}
+    return compact({"resources": [named]}).replace('"@"', f"{{{{ {value} | toJSON }}}}")
+
+
+def _template(destination: str, contents: str) -> Json:
+    return {"contents": contents, "destination": destination, "perms": "0440", "error_on_missing_key": True}
+
+
+def containers(graph: Graph, _cluster: Cluster) -> list[Json]:
+    """Sidecars to start before the proxy, one for each keeper: an Envoy that lacks a file would not start."""
+    return [_container(graph, keeper) for keeper in keepers(graph)]
+
+
+def _container(graph: Graph, keeper: Ref) -> Json:
+    return container(
+        "login" if keeper == d.USERS else "login-store",
+        graph.image("openbao"),
+        resources=d.AGENT_RESOURCES,
+        security=d.container_security_context(d.AGENT_UID),
+        restartPolicy="Always",
+        command=["/usr/bin/bao"],
+        args=["agent", f"-config=/etc/login/{keeper.name}.json"],
+        env=[{"name": "HOME", "value": DIR}],
+        startupProbe={"exec": {"command": _written(graph, keeper)}, "periodSeconds": 1, "failureThreshold": 120},
+        volumeMounts=[
+            {"name": "login-agent", "mountPath": "/etc/login", "readOnly": True},
+            {"name": "trust", "mountPath": d.TRUST_DIR, "readOnly": True},
+            {"name": _token_volume(keeper), "mountPath": _token_dir(keeper), "readOnly": True},
+            {"name": "login", "mountPath": DIR},
+        ],
+    )
+
+
+def _written(graph: Graph, keeper: Ref) -> list[str]:
+    """Succeeds when every file is there, without a shell: see `derive.secrets`."""
+    kinds = ("oauth2", "jwt", "client", "cookie")
+    paths = [file(kind, host.name) for host in keepers(graph)[keeper] for kind in kinds]
+    files = [f"v{index}=@{path}" for index, path in enumerate(paths)]
+    return ["/usr/bin/bao", "write", "-output-policy", "sys/tools/hash", *files]
+
+
+def mounts(graph: Graph) -> list[Json]:
+    """What the proxy mounts of it."""
+    return [{"name": "login", "mountPath": DIR, "readOnly": True}] if hosts(graph) else []
+
+
+def volumes(graph: Graph, _cluster: Cluster) -> list[Json]:
+    """Beside the volume `trust`, which the edge's pod has anyway."""
+    if not hosts(graph):
+        return []
+    return [
+        {"name": "login-agent", "configMap": {"name": CONFIG.name, "defaultMode": d.SECRET_MODE}},
+        {"name": "login", "emptyDir": {"medium": "Memory", "sizeLimit": d.SECRETS_MEMORY}},
+        *(_token(keeper) for keeper in keepers(graph)),
+    ]
+
+
+def _token(keeper: Ref) -> Json:
+    token = {"path": "token", "audience": keeper.name, "expirationSeconds": d.TOKEN_SECONDS}
+    projected = {"defaultMode": d.SECRET_MODE, "sources": [{"serviceAccountToken": token}]}
+    return {"name": _token_volume(keeper), "projected": projected}
+
+
+def _token_volume(keeper: Ref) -> str:
+    return f"login-token-{keeper.name}"
+
+
+def _token_dir(keeper: Ref) -> str:
+    return f"/run/login-token/{keeper.name}"
