@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from garrison.derive import contract_filter
-from unit.authority import Authority
 from servers.entry import Entry, entry, estate
 from servers.proxies import Application, eventually
+from unit.authority import Authority
 
 ORDER = b'{"customer": "ann", "items": [{"id": "nails", "quantity": 2}]}'
 HEADERS = {"content_type": "application/json", "idempotency_key": "k-1"}
