@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
+import importlib
 import os
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from garrison.cluster import Cluster
@@ -23,19 +25,29 @@ from garrison.prove.drill.journal import Journal
 from garrison.prove.drill.safe import Safe
 from garrison.prove.expect.expected import expected
 from garrison.prove.judge import report
+from garrison.prove.judge.entry import source_of, target_of
 from garrison.prove.judge.picture import as_svg
 from garrison.prove.kubectl import HOME, Kubectl
 from garrison.prove.look.alone import alone, cluster_uid
+from garrison.prove.look.entrance import Entrance, at_cluster, edge_probes, entry_of, from_outside
+from garrison.prove.look.entrance import run as run_edge
+from garrison.prove.look.entry import Entry
 from garrison.prove.look.execute import Runner
 from garrison.prove.look.lease import Holder, held
 from garrison.prove.look.phases import controls_of, prove
 from garrison.prove.look.pods import short
 from garrison.prove.look.session import Session, cleaned
+from garrison.prove.look.tickets import Both, Embedded, FromFile, Tokens
+from garrison.prove.look.trying import distrusted
 from garrison.prove.look.world import ADMIN
 from garrison.prove.model import Party, Probe, ProveError, Result
+from garrison.prove.trials import Untried
 from garrison.settings import cluster_of
 from garrison.words import Ref
 
+ANSWER_SECONDS = 5.0  # for an answer of the edge, which asks others for some of them
+# Whoever makes people at the issuer needs hvac: imported when it is asked for, so that no proof without users needs it.
+PEOPLE = "garrison.deployment.vault.probing"
 DESCRIPTION = """Probe the live cluster with each workload's own identity: what is declared must work, everything else
 must be refused, by the layer that should refuse it. Only the probes' own pods are made, and removed again."""
 
@@ -61,15 +73,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cluster", type=Path, metavar="FILE", help="the stack's file: names and addresses of a cluster"
     )
     parser.add_argument("--kubeconfig", help="kubeconfig file (default: as kubectl finds it)")
+    edge = "probe the edge at this address alone, without a cluster: https://ADDRESS[:PORT]"
+    parser.add_argument("--edge", metavar="URL", help=edge)
+    parser.add_argument("--ca", type=Path, metavar="FILE", help="the authority of the edge's certificates, PEM")
+    tokens = "tokens that were got from the issuers (docs/prove.md): for those that are not the estate's own"
+    parser.add_argument("--tokens", type=Path, metavar="FILE", help=tokens)
     admin = "the secret store's administrator, a service account (default: %(default)s)"
     parser.add_argument("--store-admin", type=Ref.parse, default=ADMIN, metavar="NAMESPACE/NAME", help=admin)
 
 
 def run(graph: Graph, options: argparse.Namespace) -> int:
     """Probe and report; 0 as declared, 1 a deviation, 2 a probe could not be run."""
+    if options.edge:
+        return _from_outside(graph, options)
     everything = expected(graph, layers=options.layers)
-    probes = select(everything, options.source, options.target)
-    controls = controls_of(everything, probes)
+    select([*everything, *edge_probes(graph)], options.source, options.target)
     image: str = options.image or dict(graph.images).get("prober", "")
     _check(graph, image, options.picture)
     started = time.monotonic()
@@ -78,8 +96,16 @@ def run(graph: Graph, options: argparse.Namespace) -> int:
     uid, session = cluster_uid(kubectl), Session(kubectl, graph, image, _say, cluster)
     known = short(session.run)
     _consent(kubectl, graph, options)
-    with alone(uid, known) as before, held(Holder(kubectl, known, _say, before)), cleaned(session):
-        runner = Runner(session, options.timeout)
+    with (
+        alone(uid, known) as before,
+        held(Holder(kubectl, known, _say, before)),
+        cleaned(session),
+        _entrance(session, options) as entrance,
+    ):
+        everything = (*everything, *(entrance.probes if entrance else ()))
+        probes = select(everything, options.source, options.target)
+        controls = controls_of(everything, probes)
+        runner = Runner(session, options.timeout, entrance)
         change = Change(session, runner, options.store_admin, Safe(kubectl, graph, Journal(uid), _say, cluster))
         left, also = change.mend(), change.administrator
         session.start([*probes, *controls], [also] if also and (left or options.drill is not None) else [])
@@ -88,8 +114,64 @@ def run(graph: Graph, options: argparse.Namespace) -> int:
             findings = Drill(change).run(probes, options.drill or ["*"])
             return _drilled(findings, options.format, known, time.monotonic() - started)
         results = prove(session, runner, probes, controls, options.store_admin)
-    _show(graph, options, results, known, time.monotonic() - started)
+        results, untried = _judged(entrance, results, options)
+    _show(graph, options, results, known, time.monotonic() - started, untried)
     return report.exit_code(results)
+
+
+# --- the edge --------------------------------------------------------------------------------------------------------
+
+
+def _from_outside(graph: Graph, options: argparse.Namespace) -> int:
+    """The edge alone, as anybody reaches it: no cluster is asked for anything."""
+    if not graph.hosts:
+        raise ProveError("the program declares no host: there is no edge to prove")
+    if options.drill is not None:
+        raise ProveError("--drill changes a cluster: leave --edge out")
+    started, there = time.monotonic(), cluster_of(options.cluster) if options.cluster else Cluster()
+    entry = Entry.parse(options.edge, options.ca, max(options.timeout, ANSWER_SECONDS))
+    if options.cluster:  # the port that clients write may be another than that of this address
+        entry = replace(entry, port_in_urls=there.entrance.port)
+    there = replace(there, entrance=replace(there.entrance, port=entry.port_in_urls))
+    tokens = FromFile.read(graph, there, options.tokens) if options.tokens else FromFile(graph, there)
+    found = from_outside(graph, entry, tokens, there.entrance.replicas)
+    found.probes = select(found.probes, options.source, options.target)
+    _say(f"{len(found.probes)} probes at {entry.address}:{entry.port}")
+    results, untried = _judged(found, run_edge(found), options)
+    _show(graph, options, results, "edge", time.monotonic() - started, untried)
+    return report.exit_code(results)
+
+
+@contextmanager
+def _entrance(session: Session, options: argparse.Namespace) -> Iterator[Entrance | None]:
+    """What is tried at the edge of a cluster, with people who are removed at the end."""
+    graph, there = session.graph, session.there
+    if not graph.hosts:
+        yield None
+        return
+    timeout = max(options.timeout, ANSWER_SECONDS)
+    with entry_of(session.kubectl, there, options.ca, timeout) as entry, ExitStack() as stack:
+        tokens: Tokens = FromFile.read(graph, there, options.tokens) if options.tokens else FromFile(graph, there)
+        if graph.embedded_issuer:
+            _say("people for the probes, at the embedded issuer")
+            people = importlib.import_module(PEOPLE).probing(short(session.run))
+            tokens = Both(Embedded(graph, there, stack.enter_context(people), entry), tokens)
+        yield at_cluster(session, entry, tokens, options.timeout)
+
+
+def _judged(
+    entrance: Entrance | None, results: list[Result], options: argparse.Namespace
+) -> tuple[list[Result], list[Untried]]:
+    """With what the logs say, without what shows nothing, and what was asked for and not tried."""
+    if entrance is None:
+        return results, []
+    kept, hollow = distrusted(entrance.checked(results))
+    asked = [
+        one
+        for one in entrance.untried
+        if _matches(source_of(one.trial), options.source) and _matches(target_of(one.trial), options.target)
+    ]
+    return kept, [*asked, *hollow]
 
 
 def _consent(kubectl: Kubectl, graph: Graph, options: argparse.Namespace) -> None:
@@ -129,13 +211,23 @@ def _drilled(findings: list[Finding], form: str, run_id: str, seconds: float) ->
     return 0 if all(finding.ok for finding in findings) else 1
 
 
-def _show(graph: Graph, options: argparse.Namespace, results: list[Result], run_id: str, seconds: float) -> None:
+def _show(
+    graph: Graph,
+    options: argparse.Namespace,
+    results: list[Result],
+    run_id: str,
+    seconds: float,
+    untried: Sequence[Untried] = (),
+) -> None:
     if options.picture:
         options.picture.write_text(as_svg(results, f"{graph.name}: who may call whom, as seen by the probes"))
     if options.format == "json":
-        print(report.as_json(results, run=run_id, seconds=seconds), end="")
+        print(report.as_json(results, run=run_id, seconds=seconds, untried=untried), end="")
     else:
-        print(report.as_table(results, seconds=seconds, colour=report.coloured(sys.stdout, os.environ)), end="")
+        told = report.as_table(
+            results, seconds=seconds, colour=report.coloured(sys.stdout, os.environ), untried=untried
+        )
+        print(told, end="")
 
 
 def _say(message: str) -> None:

@@ -9,16 +9,22 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from garrison import defaults as d
 from garrison.errors import GarrisonError
 from garrison.model.graph import Operation, Use
+from garrison.prove.trials import EdgeLayer, Trial, Try
 from garrison.words import Ref
 
 Verdict = Literal["allowed", "refused", "error"]  # error: the probe could not be run, which proves nothing
-Layer = Literal["network", "workload", "identity", "authorization", "store", "database", "rbac", "admission"]
+Layer = (
+    Literal["network", "workload", "identity", "authorization", "store", "database", "rbac", "admission"] | EdgeLayer
+)
 Phase = Literal["closed", "identity open", "network open"]
 Credential = Literal["none", "own", "foreign domain", "foreign authority", "undeclared identity"]
 Name = Literal["uris", "dnsNames", "commonName"]  # the field of a Certificate that holds it
-Role = Literal["service", "database", "store", "stray", "free", "outside", "api", "deployer", "editor", "namespace"]
+Role = Literal[
+    "service", "database", "store", "stray", "free", "outside", "api", "deployer", "editor", "namespace", "host"
+]
 
 FREE_PORT = 8080  # where the probe's own listeners wait
 
@@ -94,12 +100,14 @@ class Party:
             "deployer": "deployer",
             "editor": "editor of an undeclared namespace",
             "namespace": f"namespace {self.namespace}",
+            "host": self.name,
         }
         return names.get(self.role) or str(self.ref)
 
 
 FREE, OUTSIDE, API = Party("free"), Party("outside"), Party("api")
 DEPLOYER, EDITOR = Party("deployer"), Party("editor")
+EDGE = Party("service", d.EDGE.namespace, d.EDGE.name)
 
 
 @dataclass(frozen=True)
@@ -188,7 +196,7 @@ class Certify:
     name: str = ""
 
 
-Attempt = Connect | Request | StoreRequest | Lease | LogIn | Review | Admit | Certify
+Attempt = Connect | Request | StoreRequest | Lease | LogIn | Review | Admit | Certify | Trial
 
 
 @dataclass(frozen=True)
@@ -198,7 +206,7 @@ class Probe:
     source: Party
     target: Party
     port: int
-    kind: Kind
+    kind: Kind | Try
     attempt: Attempt
     layers: frozenset[Layer] = frozenset()
     phase: Phase = "closed"
@@ -212,7 +220,8 @@ class Probe:
     def label(self) -> str:
         """The kind, with the layer that stands alone where the others are opened."""
         alone = {"closed": "", "identity open": "network alone: ", "network open": "identity alone: "}
-        return alone[self.phase] + self.kind
+        detail = f": {self.attempt.detail}" if isinstance(self.attempt, Trial) and self.attempt.detail else ""
+        return f"{alone[self.phase]}{self.kind}{detail}"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
+from garrison.prove.drill import edge
 from garrison.prove.drill.change import NOTICE_SECONDS, Change
 from garrison.prove.drill.cuts import Cut, cuts
 from garrison.prove.drill.findings import Finding
@@ -32,7 +33,9 @@ class Drill:
 
     def run(self, probes: Sequence[Probe], patterns: Sequence[str]) -> list[Finding]:
         """Every cut whose name matches one of the patterns, each of which must match something."""
-        known = [cut for cut in cuts(self.session.graph, self.session.kubectl) if self._can_be_noticed(cut)]
+        graph, kubectl = self.session.graph, self.session.kubectl
+        every = (*cuts(graph, kubectl), *edge.cuts(graph, kubectl))
+        known = [cut for cut in every if self._can_be_noticed(cut)]
         for pattern in patterns:
             if not any(fnmatch.fnmatchcase(cut.what, pattern) for cut in known):
                 raise ProveError(f"no protection matches {pattern!r}; there is, for example, 'NetworkPolicy *'")

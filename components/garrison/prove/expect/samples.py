@@ -32,6 +32,7 @@ def declared(graph: Graph, caller: Ref, callee: Ref) -> tuple[Operation, ...]:
 def served(graph: Graph, callee: Ref) -> tuple[Operation, ...]:
     """Every operation somebody may perform at the callee, as concrete requests; `GET /` where there is none."""
     found = {sample(o) for call in graph.calls_to.get(callee, ()) for o in call.operations}
+    found |= {sample(route.operation) for route in graph.routes_of.get(callee, ())}  # for the edge, and nobody else
     return tuple(sorted(found)) or (Operation("GET", "/"),)
 
 

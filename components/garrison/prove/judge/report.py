@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from garrison.prove.model import Layer, Party, Result
+from garrison.prove.trials import Untried
 from garrison.report import as_json as as_report
 
 LETTERS: dict[Layer, str] = {
@@ -17,6 +18,11 @@ LETTERS: dict[Layer, str] = {
     "workload": "W",
     "store": "S",
     "database": "D",
+    "entry": "E",
+    "token": "T",
+    "claims": "C",
+    "contract": "V",
+    "limit": "L",
 }
 MEANING: dict[Layer, str] = {
     "network": "network policy: no way there",
@@ -25,14 +31,20 @@ MEANING: dict[Layer, str] = {
     "workload": "nothing listens there: the application is on loopback",
     "store": "secret store: no role or policy for it",
     "database": "database: no valid credentials",
+    "entry": "the edge: no such host, path or method, not over TLS 1.3, or too large",
+    "token": "token rule: none, or none of the right issuer, key, audience and time",
+    "claims": "claim rule: not in the group, or the route's condition does not hold",
+    "contract": "contract: not what the service's document asks for",
+    "limit": "limit: too often",
 }
 COLOURS = {"pass": "\033[32m", "stop": "\033[2m", "wrong": "\033[1;31m", "lost": "\033[33m"}
 PLAIN = "\033[0m"
 
 
-def as_json(results: Sequence[Result], *, run: str, seconds: float) -> str:
-    """One object, the same shape whatever was found."""
-    return as_report("prove", probes=[_row(r) for r in results], summary=summary(results, run, seconds))
+def as_json(results: Sequence[Result], *, run: str, seconds: float, untried: Sequence[Untried] = ()) -> str:
+    """One object, the same shape whatever was found; what was not tried is said, and no part of any count."""
+    told = summary(results, run, seconds) | ({"not_tried": [str(one) for one in untried]} if untried else {})
+    return as_report("prove", probes=[_row(r) for r in results], summary=told)
 
 
 def _row(result: Result) -> dict[str, object]:
@@ -142,7 +154,7 @@ def coloured(stream: TextIO, environ: Mapping[str, str]) -> bool:
     return stream.isatty() and not environ.get("NO_COLOR")
 
 
-def as_table(results: Sequence[Result], *, seconds: float, colour: bool) -> str:
+def as_table(results: Sequence[Result], *, seconds: float, colour: bool, untried: Sequence[Untried] = ()) -> str:
     """Who may call whom as seen by the probes, the legend, and every deviation."""
     cells = matrix(results)
     rows, columns = axes(cells)
@@ -153,7 +165,18 @@ def as_table(results: Sequence[Result], *, seconds: float, colour: bool) -> str:
     for row in rows:
         texts = [_painted(cells, row, c, w, colour) for c, w in zip(columns, widths, strict=True)]
         lines.append("  ".join([str(row).ljust(first), *texts]).rstrip())
-    return "\n".join([*lines, "", *_legend(cells), "", *_verdict(results, seconds, colour)]) + "\n"
+    return "\n".join([*lines, "", *_legend(cells), "", *_verdict(results, seconds, colour), *_untried(untried)]) + "\n"
+
+
+def _untried(untried: Sequence[Untried]) -> list[str]:
+    """By place and reason, one line each."""
+    if not untried:
+        return []
+    rows: dict[tuple[str, str], list[str]] = {}
+    for one in untried:
+        rows.setdefault((f"{one.trial.host} {one.trial.route.operation}", one.why), []).append(one.trial.label)
+    lines = [f"  {place}: {why}: {', '.join(labels)}" for (place, why), labels in rows.items()]
+    return [f"{len(untried)} not tried, of which nothing is known:", *lines]
 
 
 def _text(cells: Matrix, row: Party, column: Party) -> str:

@@ -16,6 +16,11 @@ DEPTH: tuple[Layer, ...] = (  # how far a refused probe got
     "database",
     "rbac",
     "admission",
+    "entry",
+    "token",
+    "claims",
+    "limit",
+    "contract",
 )
 
 

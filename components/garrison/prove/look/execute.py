@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from garrison import defaults as d
 from garrison.derive.names import APP, PROXY
@@ -24,7 +24,7 @@ from garrison.prove.look import api, certify, proxylog
 from garrison.prove.look.pods import Variant
 from garrison.prove.look.session import Session, misled
 from garrison.prove.look.world import REQUEST_ID, Place, Spec, World, administration, specs
-from garrison.prove.model import OUTSIDE, Admit, Certify, Party, Probe, ProveError, Result, Review, Seen
+from garrison.prove.model import EDGE, OUTSIDE, Admit, Certify, Party, Probe, ProveError, Result, Review, Seen
 from garrison.words import Ref
 
 PARALLEL = 6  # kubectl processes at once
@@ -33,12 +33,21 @@ LOG_SECONDS = 5.0
 NO_POD = "the probe could not be run: "
 
 
+class Entrance(Protocol):
+    """What is tried at the edge (`look.entrance`)."""
+
+    def carrier(self, probe: Probe) -> Any:
+        """Who carries a probe out."""
+
+
 @dataclass(frozen=True)
 class Runner:
     """Runs probes of one session."""
 
     session: Session
     timeout: float
+    entrance: Entrance | None = None
+    """Who carries out what is tried at the edge and from its place."""
 
     def run(self, probes: Sequence[Probe], world: World) -> list[Result]:
         """The results, in the order of the probes."""
@@ -77,6 +86,8 @@ class Runner:
                 return [self._certificates]
             case Probe(source=source) if source == OUTSIDE:
                 return [self._outside]
+            case Probe(source=source) if self.entrance and (source == EDGE or source.role == "host"):
+                return [self.entrance.carrier(probe)]
         variant: Variant = "-misled" if misled(probe) else ""
         count = self.session.replicas_of(probe.source, variant)
         return [_Pod(self.session, probe.source, variant, replica, world, self.timeout) for replica in range(count)]

@@ -18,12 +18,12 @@ from garrison.model.graph import Graph
 from garrison.prove.expect.calls import impostor
 from garrison.prove.expect.expected import namespaces, services, sources
 from garrison.prove.kubectl import Kubectl
-from garrison.prove.look import certify, forge, opening, pods, replicas
+from garrison.prove.look import behind, certify, forge, opening, pods, replicas
 from garrison.prove.look.alone import undisturbed
 from garrison.prove.look.finding import Finder
 from garrison.prove.look.pods import LABEL, Variant
 from garrison.prove.look.world import World, impersonated
-from garrison.prove.model import EDITOR, Party, Probe, ProveError, Request
+from garrison.prove.model import EDGE, EDITOR, Party, Probe, ProveError, Request
 from garrison.words import Ref
 
 READY_SECONDS, LOOK_SECONDS = 300, 15
@@ -104,6 +104,9 @@ class Session:
         for party in sources(self.graph):
             if party in used:
                 yield from self._speakers(party, live.get(party, ()))
+        if EDGE in used:
+            ref = self.pod_of(EDGE)
+            yield behind.pod(self.finder.find("deployments", d.EDGE), ref, run=self.run, image=self.image)
         for party in services(self.graph):
             if party in opened:
                 config = self.pod_of(party, "-open")

@@ -1,0 +1,124 @@
+"""From an answer of the edge to a verdict. Pure: what is not clearly a refusal by the edge is none."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from garrison.model.conditions import in_proxy
+from garrison.prove.expect.contract import WITH_BODY
+from garrison.prove.judge.classify import RBAC_BODY
+from garrison.prove.model import EDGE, Party, Probe, Seen
+from garrison.prove.trials import CLOSED, LAYER, Answer, Trial, Try
+
+CLOSED_WORD: Final = "closed"  # what an Answer's error begins with where the other side ended it
+BY_THE_EDGE: Final = frozenset({401, 403, 405, 413, 415, 421, 429, 431})  # what a well-formed request must not get
+BY_THE_APPLICATION: Final = frozenset({400, 415, 422})  # where no contract says what is well-formed
+LOGIN: Final = 302
+CONTRACT: Final = "urn:garrison:problem:"  # of the agent that judges inputs
+BY_SIDECAR: Final = (RBAC_BODY, "Jwt ", "Jwks ", "Audiences in Jwt ")  # how Envoy's filters begin what they say
+THROTTLED: Final = 429
+SLACK: Final = 2
+
+
+def read(trial: Trial, answer: Answer) -> Seen:
+    """The verdict on one answer."""
+    if answer.status == CLOSED:
+        closed = answer.error.startswith(CLOSED_WORD)
+        if not closed:
+            return Seen("error", None, answer.error)
+        return _refused(trial, answer) if CLOSED in trial.statuses else Seen("refused", None, answer.error)
+    said = f"answered {answer.status}"
+    if answer.status == THROTTLED and answer.status not in trial.statuses:
+        return Seen("error", None, "throttled for longer than was waited for: run it again later")
+    if trial.statuses == {CLOSED}:
+        return Seen("allowed", None, f"{said}, where nothing answers")
+    if trial.statuses and answer.status >= 400 and not _by_proxy(trial, answer):
+        behind = "behind the edge" if trial.place == "edge" else "by the application"
+        return Seen("allowed", None, f"{said}, {behind}") if answer.status < 500 else Seen("error", None, said)
+    if answer.status in trial.statuses:
+        return _refused(trial, answer)
+    if trial.statuses and 400 <= answer.status < 500:
+        wanted = " or ".join(str(status) for status in sorted(trial.statuses))
+        return Seen("refused", None, f"{said} instead of {wanted}")
+    if answer.status >= 500:
+        return Seen("error", None, f"{said}: {answer.body[:200]}")
+    if not trial.statuses and _by_the_edge(trial, answer):
+        return Seen("refused", None, said)
+    return Seen("allowed", None, said)
+
+
+def over_limit(trial: Trial, answer: Answer, replicas: int, seconds: float) -> Seen:
+    """The limit holds where as many passed as it says, in every replica, and then none."""
+    if not trial.rate or answer.status != 429:
+        return read(trial, answer)
+    most = replicas * (trial.rate.requests + seconds * trial.rate.requests / trial.rate.seconds) + SLACK
+    if answer.passed > most:
+        return Seen("allowed", None, f"{answer.passed} passed before the first 429, more than {most:.0f}")
+    if not answer.header("retry-after"):
+        return Seen("refused", None, "429 without Retry-After")
+    return Seen("refused", "limit", f"429 after {answer.passed}")
+
+
+def source_of(trial: Trial) -> Party:
+    """A host stands for everybody who comes in there."""
+    return Party("host", "", trial.host) if trial.place == "edge" else EDGE
+
+
+def target_of(trial: Trial) -> Party:
+    return Party("service", trial.service.namespace, trial.service.name)
+
+
+def probe_of(trial: Trial, port: int) -> Probe:
+    """The trial as the reports have every probe."""
+    layer = trial.layer
+    return Probe(
+        source_of(trial),
+        target_of(trial),
+        port,
+        trial.kind,
+        trial,
+        frozenset({layer}) if layer else frozenset(),
+        operation=str(trial.route.operation),
+    )
+
+
+def _refused(trial: Trial, answer: Answer) -> Seen:
+    layer = LAYER.get(trial.kind, "token")
+    if trial.kind == Try.UNDECLARED_METHOD and not answer.header("allow"):
+        return Seen("refused", None, "405 without Allow")
+    return Seen("refused", layer, f"answered {answer.status}" if answer.status else answer.error)
+
+
+def _by_the_edge(trial: Trial, answer: Answer) -> bool:
+    """Whether a well-formed request was answered by the edge and not by the service."""
+    if answer.status in BY_THE_APPLICATION and not _has_contract(trial):
+        return False
+    if answer.status == 404 or (answer.status == 403 and not in_proxy(trial.where)):  # the service's own, maybe
+        return _of_the_edge(answer) or RBAC_BODY in answer.body
+    return answer.status in BY_THE_EDGE or answer.status in BY_THE_APPLICATION or answer.status == LOGIN
+
+
+def _has_contract(trial: Trial) -> bool:
+    """Without one, a body is none that the application takes."""
+    types = dict(trial.shape.headers).get("content-type", "")
+    return trial.shape.method not in WITH_BODY or types != "text/plain"
+
+
+def _by_proxy(trial: Trial, answer: Answer) -> bool:
+    """Whether who answered is who has to refuse: the edge, or the sidecar itself."""
+    if trial.place == "edge":
+        return _of_the_edge(answer)
+    return answer.body.startswith(BY_SIDECAR)
+
+
+def _of_the_edge(answer: Answer) -> bool:
+    """Whether a problem document is the edge's own: it names the request and not why, or what the contract asks for."""
+    try:
+        found = json.loads(answer.body)
+    except ValueError:
+        return False
+    if not isinstance(found, dict):
+        return False
+    kind = str(found.get("type"))
+    return (kind == "about:blank" and "request" in found) or kind.startswith(CONTRACT)

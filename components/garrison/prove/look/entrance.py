@@ -1,0 +1,121 @@
+"""The edge's part of a run: what can be tried, with whose tokens, and where the edge is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any, Final
+
+from garrison import defaults as d
+from garrison.cluster import Cluster
+from garrison.manifest import Manifest
+from garrison.model.graph import Graph
+from garrison.prove.expect.edge import around, behind, trials
+from garrison.prove.judge.entry import probe_of
+from garrison.prove.kubectl import Kubectl
+from garrison.prove.look.behind import Behind
+from garrison.prove.look.entry import Entry
+from garrison.prove.look.execute import node_addresses, tool
+from garrison.prove.look.session import Session
+from garrison.prove.look.tickets import Forging, Tokens
+from garrison.prove.look.trail import checked, logs_of
+from garrison.prove.look.trying import Trying, possible
+from garrison.prove.look.world import Place
+from garrison.prove.model import EDGE, Party, Probe, ProveError, Result, Seen
+from garrison.prove.trials import Trial, Untried
+from garrison.words import Ref
+
+PUBLIC: Final = Ref(d.EDGE.namespace, "public")
+HTTPS: Final = 443
+
+
+@dataclass(eq=False)
+class Entrance:
+    """What is tried at one edge in one run."""
+
+    trying: Trying
+    probes: list[Probe]
+    untried: list[Untried]
+    behind: Behind | None = None
+    graph: Graph | None = None
+    kubectl: Kubectl | None = None
+    started: float = field(default_factory=time.monotonic)
+
+    def carrier(self, probe: Probe) -> Any:
+        """Who carries a probe out."""
+        return self.trying if isinstance(probe.attempt, Trial) and probe.attempt.place == "edge" else self.behind
+
+    def checked(self, results: Sequence[Result]) -> list[Result]:
+        """With what the logs behind the edge say of what was refused; without a cluster nobody reads them."""
+        if self.kubectl is None or self.graph is None or not self.trying.sent:
+            return list(results)
+        return checked(results, self.trying.sent, logs_of(self.kubectl, self.graph, self.started))
+
+
+def edge_probes(graph: Graph) -> list[Probe]:
+    """All that there would be to try, could every token be had."""
+    return [*(probe_of(trial, HTTPS) for trial in (*trials(graph), *behind(graph))), *around(graph)]
+
+
+def from_outside(graph: Graph, entry: Entry, tokens: Tokens, replicas: int) -> Entrance:
+    """All that needs no cluster."""
+    forging = Forging(tokens)
+    can, cannot = possible(trials(graph), forging)
+    return Entrance(Trying(entry, forging, replicas), [probe_of(trial, entry.port) for trial in can], cannot)
+
+
+def at_cluster(session: Session, entry: Entry, tokens: Tokens, timeout: float) -> Entrance:
+    """That, and the same tokens at the sidecars, and what the edge's place in the network opens."""
+    graph, kubectl = session.graph, session.kubectl
+    found = from_outside(graph, entry, tokens, session.there.entrance.replicas)
+    can, cannot = possible(behind(graph), found.trying.tokens)
+    where = session.pod_of(EDGE)
+
+    def places(ref: Ref) -> Sequence[Place]:
+        pods = session.finder.targets().get(Party("service", ref.namespace, ref.name), [])
+        return [Place(str(pod["status"]["podIP"]), pod["metadata"]["name"]) for pod in pods]
+
+    found.behind = Behind(found.trying.tokens, places, lambda specs: tool(kubectl, where, specs, timeout))
+    found.probes += [*(probe_of(trial, d.MTLS_PORT) for trial in can), *around(graph)]
+    found.untried += cannot
+    found.graph, found.kubectl = graph, kubectl
+    return found
+
+
+@contextmanager
+def entry_of(kubectl: Kubectl, there: Cluster, ca_file: Path | None, timeout: float) -> Iterator[Entry]:
+    """Where this cluster's edge is reached; its certificates are the estate's own where nobody said whose else."""
+    address, port = _address(kubectl.get("service", PUBLIC.name, PUBLIC.namespace), kubectl)
+    with NamedTemporaryFile("w", suffix=".pem") as file:
+        if ca_file is None and there.entrance.issuer in (None, there.issuer):
+            bundle = kubectl.get("configmap", d.TRUST_BUNDLE, d.EDGE.namespace)
+            file.write(bundle["data"][d.TRUST_FILE])
+            file.flush()
+            ca_file = Path(file.name)
+        yield Entry(address, port, ca_file, timeout, there.entrance.port)
+
+
+def _address(service: Manifest, kubectl: Kubectl) -> tuple[str, int]:
+    given = service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
+    if given:
+        return str(given[0].get("ip") or given[0]["hostname"]), HTTPS
+    (port,) = service["spec"]["ports"]
+    nodes = node_addresses(kubectl.items("nodes"))
+    if "nodePort" not in port or not nodes:
+        raise ProveError(f"Service {PUBLIC} has no address yet: look at `kubectl get service --namespace=edge public`")
+    return nodes[0], int(port["nodePort"])
+
+
+def run(entrance: Entrance) -> list[Result]:
+    """Every probe once, in order: for a run without a cluster."""
+    groups: dict[int, list[Probe]] = {}
+    for probe in entrance.probes:
+        groups.setdefault(id(entrance.carrier(probe)), []).append(probe)
+    seen: dict[Probe, Seen] = {}
+    for group in groups.values():
+        seen |= dict(zip(group, entrance.carrier(group[0])(group), strict=True))
+    return [Result(probe, seen[probe]) for probe in entrance.probes]

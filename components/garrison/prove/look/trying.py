@@ -1,0 +1,109 @@
+"""Trials at the edge, one after the other: what is counted there is counted in their order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from garrison.prove.expect.messages import CannotFitError, Message, compose
+from garrison.prove.judge import entry as judge
+from garrison.prove.look.entry import Entry, unthrottled
+from garrison.prove.look.tickets import NotHadError, Tokens
+from garrison.prove.model import Probe, Result, Seen
+from garrison.prove.trials import CLOSED, Answer, Trial, Try, Untried
+
+LIMIT_MOST: Final = 300  # requests of one trial of a limit, in each replica
+MORE: Final = 1.5  # times a limit, so that what is filled up meanwhile does not hide that there is none
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One request as the edge called it, and whether its answer was a refusal."""
+
+    request_id: str
+    trial: Trial
+    refused: bool
+
+
+@dataclass(eq=False)
+class Trying:
+    """Tries at one edge."""
+
+    entry: Entry
+    tokens: Tokens
+    replicas: int = 1
+    sent: list[Sent] = field(default_factory=list)
+
+    def __call__(self, probes: Sequence[Probe]) -> list[Seen]:
+        """What came of each."""
+        return [self.one(_trial(probe)) for probe in probes]
+
+    def one(self, trial: Trial) -> Seen:
+        message = written(trial, self.tokens, self.entry.port_in_urls)
+        if trial.kind == Try.LIMIT:
+            started = time.monotonic()
+            answer = self._until_limited(trial, message)
+            return judge.over_limit(trial, answer, self.replicas, time.monotonic() - started)
+        return judge.read(trial, unthrottled(lambda: self._send(trial, message)))
+
+    def _send(self, trial: Trial, message: Message) -> Answer:
+        answer = self.entry.send(message, trusting=CLOSED in trial.statuses)
+        if answer.request_id:
+            self.sent.append(Sent(answer.request_id, trial, answer.status in trial.statuses))
+        return answer
+
+    def _until_limited(self, trial: Trial, message: Message) -> Answer:
+        assert trial.rate
+        answer = Answer(CLOSED, error="nothing was sent")
+        for passed in range(int(trial.rate.requests * self.replicas * MORE) + 2):
+            answer = replace(self._send(trial, message), passed=passed)
+            if answer.status in (429, CLOSED):
+                break
+        return answer
+
+
+def written(trial: Trial, tokens: Tokens, port: int = 443) -> Message:
+    """The request of a trial with a token of whom it takes; raises NotHadError or CannotFitError."""
+    return compose(trial, tokens.give(trial.want) if trial.want else None, port)
+
+
+def possible(trials: Iterable[Trial], tokens: Tokens) -> tuple[list[Trial], list[Untried]]:
+    """What can be tried, and why the rest cannot. Every token is had now, so that none is missing later."""
+    can: list[Trial] = []
+    cannot: list[Untried] = []
+    for trial in trials:
+        if trial.rate and trial.rate.requests > LIMIT_MOST:
+            cannot.append(Untried(trial, f"it would take more than {LIMIT_MOST} requests"))
+            continue
+        try:
+            written(trial, tokens)
+        except (NotHadError, CannotFitError) as error:
+            cannot.append(Untried(trial, str(error)))
+        else:
+            can.append(trial)
+    return can, cannot
+
+
+def distrusted(results: Iterable[Result]) -> tuple[list[Result], list[Untried]]:
+    """A refusal at a route whose well-formed request was not seen to pass shows nothing: it is as good as not tried."""
+    found = list(results)
+    good = {_place(_trial(r.probe)) for r in found if r.ok and _is_trial(r) and not r.probe.layers}
+    hollow = [r for r in found if _is_trial(r) and r.ok and r.probe.layers and _place(_trial(r.probe)) not in good]
+    why = "its well-formed request was not seen to pass"
+    kept = [result for result in found if result not in hollow]
+    return kept, [Untried(_trial(result.probe), why) for result in hollow]
+
+
+def _is_trial(result: Result) -> bool:
+    return isinstance(result.probe.attempt, Trial)
+
+
+def _trial(probe: Probe) -> Trial:
+    assert isinstance(probe.attempt, Trial)
+    return probe.attempt
+
+
+def _place(trial: Trial) -> tuple[str, str, str]:
+    return trial.host, str(trial.route.operation), trial.place

@@ -1,0 +1,419 @@
+"""What is expected at the edge: for any route everything is tried, each refusal has its answer, and requests fit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from garrison import App, Graph, Rate, claim, data, path, query
+from garrison.cluster import Cluster
+from garrison.declare.conditions import Condition
+from garrison.derive import render
+from garrison.prove.drill.edge import BEHIND, WEAKNESSES, cuts
+from garrison.prove.expect.edge import TOKENS, WAYS, around, behind, trials
+from garrison.prove.expect.fits import Bound, against, claims_for, holds, nested, proxied, solve
+from garrison.prove.expect.messages import CannotFitError, compose
+from garrison.prove.judge import entry as judge
+from garrison.prove.judge.report import as_json, as_table
+from garrison.prove.judge.verdict import leaked
+from garrison.prove.kubectl import Kubectl
+from garrison.prove.look.behind import pod
+from garrison.prove.look.forge_tokens import Key
+from garrison.prove.look.tickets import NEEDS_KEY, Forging, FromFile, NotHadError
+from garrison.prove.look.trying import distrusted, possible
+from garrison.prove.model import EDGE, ProveError, Result, Seen
+from garrison.prove.trials import CLOSED, LAYER, Answer, Ticket, Trial, Try, Untried
+from garrison.words import Ref
+from unit.edges import edge_app
+from unit.estates import DIGEST, IMAGES, shop_app
+from unit.prove.test_cuts import Rendered
+
+ISSUER = "https://people.example"
+API, WWW = "api.estate.example", "www.estate.example"
+
+
+def example() -> Graph:
+    """The example of the edge: a group, a condition, a public route, two hosts."""
+    app = App("estate", trust_domain="estate.example", images=IMAGES | {"edge": f"registry.example/edge{DIGEST}"})
+    shop, bank = app.namespaces("shop", "bank")
+    orders = shop.service("orders", image="registry.example/orders" + DIGEST, port=8080)
+    payments = bank.service("payments", image="registry.example/payments" + DIGEST, port=8080)
+    users = app.users()
+    api, www = app.host(API), app.host(WWW, login=users)
+    orders.serves("POST /orders", at=[api, www], to=users.group("customers"), rate=Rate.per_minute(30, per="user"))
+    own = (claim("customer") == path("id")) & (claim("n") > 3) | claim("groups").contains("x")
+    orders.serves("GET /orders/{id}", at=[api, www], to=users.anyone(), where=own)
+    orders.serves("GET /items", at=api, public="it is for all", rate=Rate.per_second(20, per="address"))
+    orders.calls(payments, "POST /charges", token="forward")
+    return app.graph()
+
+
+GRAPH = example()
+TRIALS = trials(GRAPH)
+
+
+def at(host: str, operation: str) -> list[Trial]:
+    return [trial for trial in TRIALS if trial.host == host and str(trial.route.operation) == operation]
+
+
+def golden(host: str, operation: str) -> list[str]:
+    return [f"{trial.label} {'/'.join(map(str, sorted(trial.statuses)))}".strip() for trial in at(host, operation)]
+
+
+# --- expectations ----------------------------------------------------------------------------------------------------
+
+
+def test_a_route_for_a_group_is_tried_in_every_way() -> None:
+    assert golden(API, "POST /orders") == [
+        "well-formed request",
+        "no token 401",
+        "malformed token 401",
+        "expired token 401",
+        "token not yet valid 401",
+        "token of the key, wrong issuer 401",
+        "token of another issuer 401",
+        "token for another audience 401/403",
+        "token signed with another key 401",
+        "token with alg none 401",
+        "token with HS256 and the public key 401",
+        "token with an unknown kid 401",
+        "token with its own key in it 401",
+        "token that says where its key is 401",
+        "token of a removed key 401",
+        "token without an end 401",
+        "two Authorization headers 401",
+        "Authorization: Basic x, Bearer 401/403",
+        "token in the query 401",
+        "token in a cookie 401",
+        "another host's token or session: www.estate.example 401",
+        "token without the group 403",
+        "undeclared scope instead of the group 403",
+        "oversize body 413",
+        "oversize header 431",
+        "undeclared method: DELETE 405",
+        "over the limit: 30 a minute for each user 429",
+    ]
+
+
+def test_where_browsers_log_in_it_is_sessions() -> None:
+    assert golden(WWW, "GET /orders/{id}") == [
+        "well-formed request",
+        "no session 302/401",
+        "session that nobody gave 302/401",
+        "another host's token or session: api.estate.example 302/401",
+        "condition that does not hold: without the claim 403",
+        "condition that does not hold: another's 403",
+        "oversize header 431",
+        "undeclared path 404",
+        "undeclared method: DELETE 405",
+        "Host of another name 404/421",
+        "server name of no host 0",
+        "plain HTTP 0",
+        "TLS 1.2 0",
+    ]
+
+
+def test_a_public_route_needs_no_token_and_has_no_trial_of_one() -> None:
+    found = at(API, "GET /items")
+    assert not [trial for trial in found if trial.want]
+    assert {trial.layer for trial in found} == {None, "entry", "limit"}
+
+
+def test_well_formed_requests_come_first_and_limits_last() -> None:
+    kinds = [trial.kind for trial in TRIALS]
+    assert set(kinds[:5]) == {Try.WELL_FORMED}
+    assert Try.WELL_FORMED not in kinds[5:]
+    assert set(kinds[-3:]) == {Try.LIMIT}
+    assert Try.LIMIT not in kinds[:-3]
+    assert len({trial.want.person for trial in TRIALS if trial.kind == Try.LIMIT and trial.want}) == 2
+
+
+def test_each_kind_has_a_layer_and_a_cut_that_its_trials_have_to_notice() -> None:
+    tried = {trial.kind for graph in (GRAPH, edge_app().graph()) for trial in trials(graph)} - {Try.WELL_FORMED}
+    noticed = {kind for weakness in WEAKNESSES.values() for kind in weakness.noticed}
+    assert tried == noticed == set(Try) - {Try.WELL_FORMED, Try.AROUND}
+    assert set(LAYER) <= set(Try)
+    assert {*TOKENS, *WAYS} <= WEAKNESSES["token rule"].noticed
+    assert all(set(WEAKNESSES[name].noticed) & set(LAYER) or name for name in BEHIND)
+
+
+def test_behind_the_edge_the_same_tokens_are_tried_at_the_sidecar_and_nothing_that_it_does_not_know() -> None:
+    found = behind(GRAPH)
+    assert {trial.host for trial in found} == {API}
+    assert {*TOKENS, *WAYS, Try.NO_TOKEN, Try.NO_GROUP, Try.WRONG_CLAIM, Try.WELL_FORMED} <= {t.kind for t in found}
+    assert not {t.kind for t in found} & {Try.LIMIT, Try.OVERSIZE, Try.NO_SESSION, Try.UNDECLARED_PATH}
+
+
+def test_from_the_edges_place_only_what_is_served_is_reached_and_only_with_its_identity() -> None:
+    found = {(probe.target.name, probe.kind.value, *probe.layers) for probe in around(GRAPH)}
+    assert ("payments", "undeclared destination", "network") in found
+    assert ("orders", "no certificate", "identity") in found
+    assert ("orders", "undeclared operation", "authorization") in found
+    assert all(probe.source == EDGE and probe.layers for probe in around(GRAPH))
+
+
+def test_a_graph_without_hosts_has_none_of_it() -> None:
+    graph = shop_app().graph()
+    assert (trials(graph), behind(graph)) == ((), ())
+    assert not [*cuts(graph, cast("Kubectl", None))]
+
+
+# --- conditions ------------------------------------------------------------------------------------------------------
+
+CONDITIONS = [
+    claim("customer") == path("id"),
+    path("id") == claim("customer"),
+    claim("level") > 3,
+    claim("level") <= 3,
+    (claim("level") >= 2) & (claim("level") != 2),
+    claim("groups").contains("helpers"),
+    claim("region.country") == "NL",
+    (claim("tenant") == query("tenant")) & (claim("n") < 5),
+    (claim("customer") == path("id")) | (claim("groups").contains("x")),
+]
+
+
+@pytest.mark.parametrize("condition", CONDITIONS, ids=lambda c: str(c.alternatives)[:60])
+def test_a_condition_is_solved_and_broken(condition: Condition) -> None:
+    where = condition.alternatives
+    claims = nested(claims_for(where, {}))
+    good = solve(where, claims)
+    assert good
+    assert holds(where, claims, good)
+    assert not holds(where, {}, Bound()), "nothing is there"
+    assert against(where, {}) is not None
+    if (bad := against(where, claims)) is not None:
+        assert not holds(where, claims, bad)
+
+
+def test_a_bearers_own_request_is_found_from_what_the_token_says() -> None:
+    where = (claim("customer") == path("id")).alternatives
+    bound = solve(where, {"customer": "42"})
+    assert bound
+    assert bound.path == {"id": "42"}
+    assert solve(where, {}) is None
+
+
+def test_what_needs_data_is_the_services_to_decide() -> None:
+    both = (claim("a") == path("id")) & (data("owner") == claim("sub"))
+    assert [len(part) for part in proxied(both.alternatives)] == [1]
+    assert proxied(((data("owner") == claim("sub")) | (claim("a") == path("id"))).alternatives) == ()
+
+
+def test_what_a_contract_says_of_a_path_stays_where_a_claim_may_be_chosen() -> None:
+    assert claims_for((claim("customer") == path("id")).alternatives, {"id": "7"}) == (("customer", "7"),)
+
+
+# --- requests --------------------------------------------------------------------------------------------------------
+
+
+def of(kind: Try, operation: str = "GET /orders/{id}", host: str = API) -> Trial:
+    return next(trial for trial in at(host, operation) if trial.kind == kind)
+
+
+TICKET = Ticket("h.p.s", {"customer": "42", "n": 4})
+
+
+def test_a_request_is_its_bearers_own() -> None:
+    message = compose(of(Try.WELL_FORMED), TICKET)
+    assert (message.method, message.target, message.host) == ("GET", "/orders/42", API)
+    assert message.headers == (("authorization", "Bearer h.p.s"),)
+    other = compose(of(Try.WRONG_CLAIM), TICKET)
+    assert other.target != message.target
+    with pytest.raises(CannotFitError):
+        compose(of(Try.WELL_FORMED), Ticket("h.p.s", {}))
+
+
+def test_credentials_are_brought_as_the_trial_says() -> None:
+    twice = compose(of(Try.TWO_AUTHORIZATIONS), TICKET).headers
+    assert [name for name, _ in twice] == ["authorization", "authorization"]
+    assert compose(of(Try.IN_QUERY), TICKET).target.endswith("?access_token=h.p.s")
+    assert compose(of(Try.BASIC_THEN_BEARER), TICKET).headers[0][1].startswith("Basic ")
+    assert "h.p.s" in dict(compose(of(Try.IN_COOKIE), TICKET).headers)["cookie"]
+    assert compose(of(Try.NO_TOKEN), None).headers == ()
+
+
+def test_names_ports_and_tls_are_those_of_the_trial() -> None:
+    other = compose(_listener(Try.OTHER_NAME), TICKET, 8443)
+    assert other.host == "garrison-probe.estate.example:8443"
+    assert other.server_name == WWW
+    assert compose(_listener(Try.NO_SUCH_NAME), TICKET).server_name == "garrison-probe.estate.example"
+    assert compose(_listener(Try.OLD_TLS), TICKET).tls == "1.2"
+    origin = dict(compose(of(Try.NO_SESSION, "POST /orders", WWW), None, 8443).headers)["origin"]
+    assert origin == "https://www.estate.example:8443"
+
+
+def _listener(kind: Try) -> Trial:
+    return next(trial for trial in TRIALS if trial.kind == kind and trial.host == WWW)
+
+
+# --- judging ---------------------------------------------------------------------------------------------------------
+
+
+def edge_says(status: int, **headers: str) -> Answer:
+    body = json.dumps({"type": "about:blank", "title": "x", "status": status, "request": "1"})
+    return Answer(status, "1", body, headers=tuple((k.replace("_", "-"), v) for k, v in headers.items()))
+
+
+def verdict(trial: Trial, answer: Answer) -> tuple[str, str | None]:
+    seen = judge.read(trial, answer)
+    return seen.verdict, seen.layer
+
+
+def test_only_the_right_answer_of_the_edge_itself_is_a_refusal() -> None:
+    token, group = of(Try.NO_TOKEN), of(Try.NO_GROUP, "POST /orders")
+    assert verdict(token, edge_says(401)) == ("refused", "token")
+    assert verdict(group, edge_says(403)) == ("refused", "claims")
+    assert verdict(token, edge_says(403)) == ("refused", None), "a wrong status is a deviation"
+    assert verdict(token, Answer(200, "1", "{}")) == ("allowed", None)
+    assert verdict(token, Answer(401, "1", "Jwt is missing")) == ("allowed", None), "the sidecar said it"
+    assert verdict(token, Answer(503, "1", "")) == ("error", None)
+    assert verdict(token, edge_says(429)) == ("error", None), "throttled is neither"
+    assert verdict(token, Answer(0, error="no connection to x")) == ("error", None)
+    assert verdict(token, Answer(0, error="closed: reset")) == ("refused", None)
+    contract = Answer(422, "1", '{"type":"urn:garrison:problem:unfit"}')
+    schema = Trial(token.route, Try.BODY_SCHEMA, token.shape, statuses=frozenset({422}))
+    assert verdict(schema, contract) == ("refused", "contract")
+    method = of(Try.UNDECLARED_METHOD)
+    assert verdict(method, edge_says(405, allow="GET")) == ("refused", "entry")
+    assert verdict(method, edge_says(405)) == ("refused", None), "RFC 9110 wants Allow"
+
+
+def test_where_nothing_should_answer_every_answer_is_a_leak() -> None:
+    old = _listener(Try.OLD_TLS)
+    assert verdict(old, Answer(CLOSED, error="closed: alert")) == ("refused", "entry")
+    assert verdict(old, Answer(CLOSED, error="no answer in 5 s")) == ("error", None)
+    for status in (200, 401, 421):
+        assert leaked(Result(judge.probe_of(old, 443), judge.read(old, edge_says(status))))
+
+
+def test_a_well_formed_request_passes_with_an_answer_of_the_service() -> None:
+    good = of(Try.WELL_FORMED)
+    assert verdict(good, Answer(200, "1", "{}")) == ("allowed", None)
+    assert verdict(good, Answer(404, "1", '{"detail": "no such order"}')) == ("allowed", None)
+    assert verdict(good, edge_says(404)) == ("refused", None)
+    for status in (401, 403, 405, 413, 421, 431):
+        assert verdict(good, Answer(status, "1", "")) == ("refused", None), status
+    bodied = of(Try.WELL_FORMED, "POST /orders")
+    assert verdict(bodied, Answer(422, "1", '{"detail": "no such body"}')) == ("allowed", None), "no document says it"
+
+
+def test_a_limit_holds_at_what_it_says_and_tells_when_to_come_back() -> None:
+    trial = of(Try.LIMIT, "POST /orders")
+
+    def over(passed: int, seconds: float = 1, replicas: int = 1, **headers: str) -> tuple[str, str | None]:
+        answer = edge_says(429, **headers)
+        seen = judge.over_limit(trial, Answer(429, "1", answer.body, "", answer.headers, passed), replicas, seconds)
+        return seen.verdict, seen.layer
+
+    assert over(30, retry_after="2") == ("refused", "limit")
+    assert over(30) == ("refused", None)
+    assert over(45, retry_after="2") == ("allowed", None)
+    assert over(45, 30, retry_after="2") == ("refused", "limit"), "what was filled up meanwhile"
+    assert over(60, replicas=2, retry_after="2") == ("refused", "limit")
+    assert judge.over_limit(trial, Answer(200), 1, 1).verdict == "allowed"
+
+
+def test_a_refusal_without_its_control_is_as_good_as_not_tried() -> None:
+    good, bad = of(Try.WELL_FORMED), of(Try.NO_TOKEN)
+    refused = Result(judge.probe_of(bad, 443), Seen("refused", "token"))
+    passed = Result(judge.probe_of(good, 443), Seen("allowed"))
+    assert distrusted([passed, refused]) == ([passed, refused], [])
+    kept, hollow = distrusted([refused])
+    assert (kept, [one.trial for one in hollow]) == ([], [bad])
+    open_door = Result(judge.probe_of(bad, 443), Seen("allowed"))
+    assert distrusted([open_door])[0] == [open_door], "a leak needs no control"
+
+
+def test_both_reports_tell_what_was_not_tried_and_nothing_else_changes() -> None:
+    passed = Result(judge.probe_of(of(Try.WELL_FORMED), 443), Seen("allowed"))
+    left = [Untried(of(Try.NO_EXPIRY), NEEDS_KEY)]
+    told = json.loads(as_json([passed], run="r", seconds=1, untried=left))
+    assert told["summary"]["not_tried"] == [str(left[0])]
+    assert told["probes"][0]["source"] == API
+    assert "not_tried" not in json.loads(as_json([passed], run="r", seconds=1))["summary"]
+    assert "1 not tried" in as_table([passed], seconds=1, colour=False, untried=left)
+
+
+# --- tokens ----------------------------------------------------------------------------------------------------------
+
+KEY = Key.fresh()
+
+
+def foreign() -> Graph:
+    app = App("estate", trust_domain="estate.example", images=IMAGES | {"edge": f"registry.example/edge{DIGEST}"})
+    orders = app.namespace("shop").service("orders", image="registry.example/orders" + DIGEST, port=8080)
+    people = app.issuer(ISSUER, audience="estate", jwks=f"{ISSUER}/keys")
+    orders.serves("GET /orders/{id}", at=app.host(API), to=people.group("customers"), where=claim("id") == path("id"))
+    return app.graph()
+
+
+def signed(**claims: object) -> str:
+    return KEY.sign({"alg": "RS256", "kid": "k"}, {"iss": ISSUER, "aud": "estate", "exp": 2_000_000_000, **claims})
+
+
+def given(folder: Path, **lists: object) -> FromFile:
+    (folder / "tokens.json").write_text(json.dumps(lists))
+    return FromFile.read(foreign(), Cluster(), folder / "tokens.json")
+
+
+def test_a_token_of_the_file_is_one_that_fits_and_never_one_that_is_only_there(tmp_path: Path) -> None:
+    good, other = signed(groups=["customers"], id="7"), signed(groups=["others"], id="7")
+    nameless, stranger = signed(groups=["customers"]), signed(iss="https://else.example", groups=["customers"], id="7")
+    jwks = {"people": {"keys": [{**KEY.jwk, "kid": "k"}]}}
+    tokens = Forging(given(tmp_path, good=[stranger, nameless, other, good], keys=jwks))
+    can, cannot = possible(trials(foreign()), tokens)
+    by_kind = {trial.kind: tokens.give(trial.want).text for trial in can if trial.want}
+    assert by_kind[Try.WELL_FORMED] == good
+    assert by_kind[Try.NO_GROUP] == other
+    assert {left.trial.kind for left in cannot if left.why == NEEDS_KEY} == {
+        *(Try.EXPIRED, Try.NOT_YET, Try.WRONG_ISSUER, Try.WRONG_AUDIENCE, Try.REMOVED_KEY, Try.NO_EXPIRY)
+    }
+    assert by_kind[Try.PUBLIC_KEY_AS_SECRET] != good
+
+
+def test_without_the_issuers_key_the_public_one_cannot_be_tried_as_a_secret(tmp_path: Path) -> None:
+    tokens = Forging(given(tmp_path, good=[signed(groups=["customers"], id="7")]))
+    trial = next(t for t in trials(foreign()) if t.kind == Try.PUBLIC_KEY_AS_SECRET)
+    assert trial.want
+    with pytest.raises(NotHadError, match="public key"):
+        tokens.give(trial.want)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"god": []}', '{"good": "a.b.c"}', '{"good": ["a.b"]}', '{"good": [1]}'])
+def test_a_file_that_is_none_is_said_so(tmp_path: Path, text: str) -> None:
+    (tmp_path / "t.json").write_text(text)
+    with pytest.raises(ProveError, match="--tokens"):
+        FromFile.read(foreign(), Cluster(), tmp_path / "t.json")
+
+
+# --- on a cluster ----------------------------------------------------------------------------------------------------
+
+
+def test_every_cut_changes_what_is_derived_and_concerns_a_trial() -> None:
+    graph = edge_app().graph()
+    found = [*cuts(graph, cast("Kubectl", Rendered(graph)))]
+    probes = [judge.probe_of(trial, 443) for trial in (*trials(graph), *behind(graph))]
+    assert len({cut.what for cut in found}) == len(found) == len(WEAKNESSES) + len(BEHIND)
+    for cut in found:
+        assert [probe for probe in probes if cut.affected(probe)], cut.what
+        assert cut.weaker != cut.originals, cut.what
+        assert [one["metadata"] for one in cut.weaker] == [one["metadata"] for one in cut.originals]
+
+
+def test_the_pod_in_the_edges_place_has_its_identity_and_nothing_else_of_it() -> None:
+    graph = edge_app().graph()
+    (edge,) = (m for m in render(graph) if m["kind"] == "Deployment" and m["metadata"]["name"] == "edge")
+    made = pod(edge, Ref("edge", "garrison-probe-edge"), run="r", image="registry.example/prober" + DIGEST)
+    assert made["spec"]["serviceAccountName"] == "edge"
+    assert made["spec"]["automountServiceAccountToken"] is False
+    assert made["spec"]["readinessGates"]
+    assert {mount["mountPath"] for mount in made["spec"]["containers"][0]["volumeMounts"]} == {
+        "/run/identity",
+        "/run/trust",
+    }
+    assert {volume["name"] for volume in made["spec"]["volumes"]} == {"identity", "trust"}
+    assert "initContainers" not in made["spec"]
