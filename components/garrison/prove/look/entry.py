@@ -32,6 +32,8 @@ class Entry:
     """The authority of its certificates; None is whomever this machine trusts."""
     timeout: float = 5.0
     port_in_urls: int = 443
+    source: str | None = None
+    """The address of this machine from which it is reached; None is what the routes say."""
 
     @classmethod
     def parse(cls, url: str, ca_file: Path | None, timeout: float) -> Entry:
@@ -47,7 +49,8 @@ class Entry:
     def send(self, message: Message, *, trusting: bool = False) -> Answer:
         """One request and its answer. `trusting` looks at no certificate: where what has to fail is something else."""
         try:
-            line = socket.create_connection((self.address, self.port), timeout=self.timeout)
+            own = (self.source, 0) if self.source else None
+            line = socket.create_connection((self.address, self.port), self.timeout, own)
         except OSError as error:
             return Answer(0, error=f"no connection to {self.address}:{self.port}: {error}")
         try:
