@@ -32,8 +32,8 @@ from garrison.prove.look.tickets import Keys, NotHadError
 from garrison.prove.trials import Ticket, Try, Want
 from garrison.words import Ref
 from harness.build import binary
-from servers.authority import Authority
 from servers.proxies import Application, free_port, wait_for
+from unit.authority import Authority
 from unit.estates import DIGEST, IMAGES
 
 ISSUER, AUDIENCE = "https://issuer.example", "shop-api"

@@ -77,7 +77,7 @@ def test_without_policies_the_editor_gets_every_identity(ask: Ask) -> None:
 def test_each_identity_of_another_is_refused_by_a_policy_and_the_own_one_is_given(
     ask: Ask, guarded: dict[str, dict[str, Any]]
 ) -> None:
-    policies = {
+    policies: dict[object, str] = {
         Kind.ANOTHERS_IDENTITY: admission_policy(CERTIFICATES),
         Kind.REQUEST_BY_HAND: admission_policy(CERTIFICATE_REQUESTS),
     }

@@ -23,6 +23,12 @@ from garrison.model.routes import Route
 Json = dict[str, Any]
 API: Final = "api"  # the key and the role of tokens for hosts without login
 USER: Final = "user"  # the policy of people
+# Roles whose tokens nobody may accept: everybody may have them, and the proof tries them (docs/prove.md).
+EXPIRED: Final = "probe-expired"
+NOT_YET: Final = "probe-not-yet"
+ELSEWHERE: Final = "probe-elsewhere"
+PROBES: Final = (EXPIRED, NOT_YET, ELSEWHERE)
+YEAR_2100: Final = 4_102_444_800
 SCOPE: Final = "groups"
 PERSON: Final = re.compile(r"[a-z0-9]([-a-z0-9._@]{0,61}[a-z0-9])?")  # OpenBao takes A for a: one spelling, one person
 # Registered claims of a token and of an ID token (RFC 7519, OpenID Connect Core 2), which OpenBao makes itself.
@@ -86,7 +92,10 @@ def policy(hosts: list[Host]) -> str:
     """What a person may do there: log in at hosts, get a token, change their own password, leave."""
     authorize = [f"identity/oidc/provider/{label_of(host.name)}/authorize" for host in hosts]
     lines = [policy_line(path, "read", "update") for path in authorize]
-    lines += [policy_line(path, may) for path, may in ((f"identity/oidc/token/{API}", "read"), *_PAGES)]
+    lines += [
+        policy_line(path, may)
+        for path, may in (*((f"identity/oidc/token/{role}", "read") for role in (API, *PROBES)), *_PAGES)
+    ]
     # who is called like this is who `garrison users add` made: the name is the entity's own
     return "\n".join(
         [*lines, 'path "auth/userpass/users/{{identity.entity.name}}/password" { capabilities = ["update"] }']
@@ -95,7 +104,7 @@ def policy(hosts: list[Host]) -> str:
 
 def _bearer(graph: Graph, issuer: Issuer) -> Iterator[StoreObject]:
     """Tokens for hosts without login: asked for by a logged-in person, for this estate."""
-    yield StoreObject(f"identity/oidc/key/{API}", _key([graph.name]))
+    yield StoreObject(f"identity/oidc/key/{API}", _key([graph.name, ELSEWHERE]))
     body = {
         "key": API,
         "client_id": graph.name,  # the `aud`
@@ -103,6 +112,10 @@ def _bearer(graph: Graph, issuer: Issuer) -> Iterator[StoreObject]:
         "template": template(graph, issuer),
     }
     yield StoreObject(f"identity/oidc/role/{API}", body)
+    early = body["template"].replace("{", f'{{"nbf": {YEAR_2100}, ', 1)
+    wrong: dict[str, Json] = {EXPIRED: {"ttl": "1s"}, NOT_YET: {"template": early}, ELSEWHERE: {"client_id": ELSEWHERE}}
+    for role, change in wrong.items():
+        yield StoreObject(f"identity/oidc/role/{role}", body | change)
 
 
 def _browser(graph: Graph, cluster: Cluster, host: Host, home: str) -> Iterator[StoreObject]:

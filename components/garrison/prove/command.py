@@ -145,7 +145,7 @@ def _from_outside(graph: Graph, options: argparse.Namespace) -> int:
 @contextmanager
 def _entrance(session: Session, options: argparse.Namespace) -> Iterator[Entrance | None]:
     """What is tried at the edge of a cluster, with people who are removed at the end."""
-    graph, there = session.graph, session.there
+    graph, there = session.graph, session.cluster
     if not graph.hosts:
         yield None
         return

@@ -141,7 +141,7 @@ def _satisfy(comparison: Comparison, bound: Bound, payload: Mapping[str, Any] | 
     _bind(left, _beside(_value(right, payload, bound), comparator), bound, payload)
 
 
-def _beside(value: Value, comparator: Comparator) -> Value:
+def _beside(value: Value, comparator: str) -> Value:
     """Something that stands to a value as asked."""
     if comparator in ("==", "<=", ">="):
         return value

@@ -71,7 +71,7 @@ def from_outside(graph: Graph, entry: Entry, tokens: Tokens, replicas: int) -> E
 def at_cluster(session: Session, entry: Entry, tokens: Tokens, timeout: float) -> Entrance:
     """That, and the same tokens at the sidecars, and what the edge's place in the network opens."""
     graph, kubectl = session.graph, session.kubectl
-    found = from_outside(graph, entry, tokens, session.there.entrance.replicas)
+    found = from_outside(graph, entry, tokens, session.cluster.entrance.replicas)
     can, cannot = possible(behind(graph), found.trying.tokens)
     where = session.pod_of(EDGE)
 
