@@ -24,9 +24,9 @@ from garrison.derive.names import label_of
 from garrison.manifest import compact
 from garrison.model.graph import Graph
 from harness.build import binary
-from servers.authority import Authority
 from servers.issuing import Signer, published
 from servers.proxies import answer_of, eventually, free_port, wait_for
+from unit.authority import Authority
 from unit.edges import API, edge_app
 
 CLUSTER = Cluster(entrance=Entrance(port=8443, service="NodePort", node_port=30443))
