@@ -67,7 +67,9 @@ def _rule(rule: dict[str, Any], side: str, own: Pod, peer: Pod, port: int, proto
 
 def _peer(entry: dict[str, Any], own: Pod, peer: Pod) -> bool:
     if "ipBlock" in entry:
-        return ip_address(peer.address) in ip_network(entry["ipBlock"]["cidr"])
+        block, where = entry["ipBlock"], ip_address(peer.address)
+        left_out = any(where in ip_network(cidr) for cidr in block.get("except", ()))
+        return where in ip_network(block["cidr"]) and not left_out
     if "namespaceSelector" in entry:
         if not _selects(entry["namespaceSelector"], peer.namespace_labels):
             return False

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from garrison import App, Graph, derive, render
+from garrison import App, Graph, Service, derive, render
 from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive import LAYERS, mesh
@@ -184,7 +184,10 @@ def test_an_identity_is_one_spiffe_id_for_a_day_at_most(graph: Graph) -> None:
 
 def test_the_composition_cannot_lose_a_layer_unseen() -> None:
     """What every module of `derive` makes is in what `render` gives, and nothing else is."""
-    graph, cluster = shop_app().graph(), Cluster()
+    app = shop_app()
+    orders = Service(Ref("shop", "orders"), app)
+    orders.serves("GET /orders", at=app.host("www.estate.example", login=app.users()), public="a test")
+    graph, cluster = app.graph(), Cluster()
     names = [module.name for module in pkgutil.iter_modules(derive.__path__)]
     modules = [importlib.import_module(f"garrison.derive.{name}") for name in names]
     layers = [module.manifests for module in modules if hasattr(module, "manifests")]

@@ -8,8 +8,11 @@ from dataclasses import replace
 from hypothesis import given
 
 from garrison import App, Graph, render
+from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.declare.calls import CallStatement
+from garrison.derive.edge import clusters
+from garrison.derive.edge.keys import readers
 from garrison.manifest import identity
 from garrison.words import Ref
 from unit.estates import apps
@@ -27,6 +30,9 @@ def test_reachable_pairs_are_the_declared_calls(app: App) -> None:
     manifests = render(graph)
     found = pods(manifests)
     calls = {((c.caller.namespace, c.caller.name), (c.callee.namespace, c.callee.name)) for c in graph.calls}
+    edge, verifying = (d.EDGE.namespace, d.EDGE.name), readers(graph, Cluster())
+    calls |= {(edge, (r.service.namespace, r.service.name)) for r in graph.routes}
+    calls |= {((ref.namespace, ref.name), edge) for ref in verifying} if graph.hosts else set()
     uses = {((u.service.namespace, u.service.name), (u.database.namespace, u.database.name)) for u in graph.uses}
     pairs = list(itertools.permutations(found, 2))
     assert {p for p in pairs if allowed(manifests, found[p[0]], found[p[1]], 8443)} == calls
@@ -41,7 +47,9 @@ def test_nobody_undeclared_comes_in_or_gets_out(app: App) -> None:
     for namespace in [*app.graph().namespaces, "elsewhere"]:
         stranger = Pod.named(namespace, app="stranger")
         for pod in pods(manifests).values():
-            assert not any(allowed(manifests, stranger, pod, port) for port in (8443, 5432, 15021))
+            assert not any(allowed(manifests, stranger, pod, port) for port in (8443, 5432, 15021, 9003))
+            reached = allowed(manifests, stranger, pod, d.EDGE_PORT)
+            assert reached == (pod.namespace == d.EDGE.namespace and namespace == "elsewhere")
             assert not any(allowed(manifests, pod, stranger, port) for port in (8443, 443, 6443, 53))
 
 
@@ -50,10 +58,11 @@ def test_the_api_server_is_reached_by_those_with_permissions_only(app: App) -> N
     graph = app.graph()
     manifests = render(graph)
     permitted = {(p.service.namespace, p.service.name) for p in graph.permissions}
+    others = {clusters.place(one)[1] for one in clusters.other_issuers(graph, Cluster())}
     for who, pod in pods(manifests).items():
         for port in (443, 6443):
             assert allowed(manifests, pod, API_SERVER, port) == (who in permitted)
-            assert not allowed(manifests, pod, INTERNET, port)
+            assert allowed(manifests, pod, INTERNET, port) == (pod.namespace == d.EDGE.namespace and port in others)
         assert not any(allowed(manifests, pod, API_SERVER, port) for port in (22, 2379, 10250))
 
 

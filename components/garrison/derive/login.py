@@ -102,7 +102,7 @@ def _path(graph: Graph, host: Host) -> str:
 # --- in the pod ------------------------------------------------------------------------------------------------------
 
 
-def manifests(graph: Graph, cluster: Cluster, filters: Filters) -> Iterator[Manifest]:
+def config_maps(graph: Graph, cluster: Cluster, filters: Filters) -> Iterator[Manifest]:
     if config := agent_config(graph, cluster, filters):
         yield manifest("v1", "ConfigMap", CONFIG, {"data": config}, app=graph.name)
 

@@ -26,7 +26,7 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     yield manifest("v1", "ConfigMap", names.PROXY, {"data": bootstrap.config(graph, cluster)}, app=graph.name)
     yield _reloaded(graph, names.DYNAMIC, dynamic(graph, cluster))
     yield _reloaded(graph, names.CONTRACTS, contracts.data(graph))
-    yield from logins.manifests(graph, cluster, login.responses(graph, cluster))
+    yield from logins.config_maps(graph, cluster, login.responses(graph, cluster))
     yield _service(graph, d.EDGE, {"ports": [_port("mtls", d.MTLS_PORT, d.MTLS_PORT)]})
     public: Json = {
         "type": cluster.entrance.service,
