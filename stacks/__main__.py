@@ -30,23 +30,24 @@ def main() -> None:
     if not pulumi.runtime.is_dry_run():  # a preview works without the cluster, and says so
         check_reachable()
         check_deployer(settings.cluster.deployers)
+    users = graph.embedded_issuer is not None
     guard = Admission(
         manifests(
             graph,
             settings.cluster,
             also=signed.load(settings.signed_images),
             exceptions=load_exceptions(EXCEPTIONS),
-            platform=platform_namespaces(settings),
+            platform=platform_namespaces(settings, users=users),
         )
     )
     guarded = pulumi.ResourceOptions(depends_on=[guard])
-    platform = Platform(settings, image=app.images["openbao"], opts=guarded)
+    platform = Platform(settings, image=app.images["openbao"], users=users, opts=guarded)
     ready = pulumi.ResourceOptions(depends_on=[platform])
     for path in settings.generated_secrets:
         GeneratedSecret(path, connection=platform.store, opts=ready)
     # as an output, so that a preview shows a declared change as a line of its own
     pulumi.export("allowed", {str(item): True for item in allowed(app.graph())})
-    deploy(app, cluster=settings.cluster, store=platform.store, opts=ready)
+    deploy(app, cluster=settings.cluster, store=platform.store, users=platform.users, opts=ready)
 
 
 try:

@@ -51,6 +51,10 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "vulnerabilities, secrets, misconfiguration, licences, signatures",
     ),
     "outdated": ("garrison_supply.outdated.command", "what is behind: dependencies, base packages, charts and tools"),
+    "users": ("garrison.people.users", "the people of the embedded issuer and their groups"),
+    "token": ("garrison.people.token", "log in at the embedded issuer and print a token for the hosts of the edge"),
+    "password": ("garrison.people.password", "change your own password at the embedded issuer"),
+    "issuer": ("garrison.people.issuer", "what another issuer says of itself, as a line of a program"),
     "ci": ("garrison_supply.pipelines.command", "lint workflows; make reports of checks, and judge them at a gate"),
 }
 EPILOG = f"""examples:
@@ -59,13 +63,15 @@ EPILOG = f"""examples:
   garrison check deploy/ --format sarif             files against the rules, for a code-scanning service
   garrison check --live --app estate.py             is the cluster what the program derives?
   garrison prove --app estate.py                    probe it
+  garrison users add alice --group customers        a person, with a password that is shown once
   garrison ci lint                                  the workflows of this repository
   source <(garrison completion bash)                completion in this shell
 
 exit codes:
 {exits.table()}
 
-docs/verbs.md says what a program can declare, docs/check.md, docs/prove.md, docs/scanning.md and docs/ci.md the rest.
+docs/verbs.md says what a program can declare, docs/check.md, docs/prove.md, docs/users.md, docs/scanning.md and
+docs/ci.md the rest.
 """
 
 

@@ -30,6 +30,8 @@ class GarrisonError(Exception):
         ├── KubectlError         kubectl is missing (ToolMissingError), or said no
         ├── ChartError           a chart of the platform cannot be rendered
         ├── StoreError           the secret store cannot be reached, or refused
+        ├── PeopleError          the people of the estate cannot be kept from here
+        ├── DoorError            an issuer cannot be reached, or refused
         ├── ProveError           the proof cannot be carried out; LostError: the run is no longer alone
         ├── CheckError           the check cannot be done, or not in whole
         ├── ExceptionsError      the exceptions cannot be honoured as written

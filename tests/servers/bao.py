@@ -12,10 +12,11 @@ import secrets
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import hvac
 import requests
@@ -32,6 +33,7 @@ from garrison.deployment.vault import StoreConnection
 from harness import build
 from unit.authority import Authority
 
+Json = dict[str, Any]
 PASSWORD = secrets.token_urlsafe()
 
 
@@ -85,14 +87,24 @@ class Bao:
         return answer.status_code == 200
 
 
+Config = Callable[..., dict[str, Any]]
+
+
 @contextmanager
-def serving(folder: Path) -> Iterator[Bao]:
-    """A server that has initialised itself; killed at the end."""
+def serving(
+    folder: Path,
+    config: Config = server_config,
+    requests: Callable[[Json], tuple[Request, ...]] | None = None,
+    names: tuple[str, ...] = (ADMIN, BREAK_GLASS),
+    reviewer: Json | None = None,
+) -> Iterator[Bao]:
+    """A server that has initialised itself; killed at the end. `names` log in by password, with the policy so named."""
     bao = Bao(folder, free_port(), Authority.fresh())
     bao.root.issue(folder / "tls", dns="localhost")
     (folder / "data").mkdir()
     (folder / "key").write_bytes(os.urandom(32))
-    (folder / "server.json").write_text(json.dumps(_config(bao)))
+    first = (requests or secrets_requests)(reviewer or _nobody(bao))
+    (folder / "server.json").write_text(json.dumps(config(**_places(bao), requests=(*first, *_users(names)))))
     try:
         bao.start()
         yield bao
@@ -100,22 +112,31 @@ def serving(folder: Path) -> Iterator[Bao]:
         bao.stop()
 
 
-def _config(bao: Bao) -> dict[str, object]:
-    folder = bao.folder
-    reviewer = {"kubernetes_host": "https://localhost:1", "disable_local_ca_jwt": True}
-    reviewer["kubernetes_ca_cert"] = (folder / "tls" / "ca.pem").read_text()
-    users = [Request("users", "sys/auth/userpass", {"type": "userpass"})]
-    for name in (ADMIN, BREAK_GLASS):
+def secrets_requests(reviewer: Json) -> tuple[Request, ...]:
+    return Request("users", "sys/auth/userpass", {"type": "userpass"}), *initial_requests("1h", reviewer)
+
+
+def _nobody(bao: Bao) -> Json:
+    """No API server vouches for anybody."""
+    ca = (bao.folder / "tls" / "ca.pem").read_text()
+    return {"kubernetes_host": "https://localhost:1", "disable_local_ca_jwt": True, "kubernetes_ca_cert": ca}
+
+
+def _users(names: tuple[str, ...]) -> Iterator[Request]:
+    for name in names:
         body = {"password": PASSWORD, "token_policies": [name]}
-        users.append(Request(f"user-{name}", f"auth/userpass/users/{name}", body))
-    return server_config(
-        files=Files(str(folder / "data"), str(folder / "tls"), str(folder / "key")),
-        address=f"127.0.0.1:{bao.port}",
-        cluster_address=f"127.0.0.1:{free_port()}",
-        public_host="localhost",
-        reload_every="5s",
-        requests=(*initial_requests("1h", reviewer), *users),
-    )
+        yield Request(f"user-{name}", f"auth/userpass/users/{name}", body)
+
+
+def _places(bao: Bao) -> Json:
+    folder = bao.folder
+    return {
+        "files": Files(str(folder / "data"), str(folder / "tls"), str(folder / "key")),
+        "address": f"127.0.0.1:{bao.port}",
+        "cluster_address": f"127.0.0.1:{free_port()}",
+        "public_host": "localhost",
+        "reload_every": "5s",
+    }
 
 
 def free_port() -> int:

@@ -11,12 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pulumi
 
+from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.declare.app import App
-from garrison.deployment.vault import StoreConnection, StoreResource
-from garrison.derive import render
+from garrison.deployment.vault import GeneratedSecret, StoreConnection, StoreResource
+from garrison.derive import login, render
 from garrison.derive.adjustment import Adjust, adjust_all
-from garrison.derive.secrets import store_objects
+from garrison.derive.secrets import StoreObject, store_objects
+from garrison.derive.users import users_objects
 from garrison.errors import IntentError, Problem
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
@@ -40,6 +42,7 @@ class Estate(pulumi.ComponentResource):
         *,
         adjusted: Sequence[Manifest] = (),
         store: StoreConnection | None = None,
+        users: StoreConnection | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("garrison:index:Estate", graph.name, None, opts)
@@ -48,7 +51,8 @@ class Estate(pulumi.ComponentResource):
         # a Service is ready when pods stand behind it, so nothing that makes pods may wait for one
         self._emit((m for m in manifests if m["kind"] in ENTRANCES), after=guards)
         databases = self._emit((m for m in manifests if m["kind"] in DATABASES), after=guards)
-        stored = self._store(graph, store, after=[*guards, *databases])
+        stored = self._store(_secrets(graph), login.cookie_paths(graph, login.STORE), store, [*guards, *databases])
+        stored += self._store(users_objects(graph, cluster), login.cookie_paths(graph, d.USERS), users, guards)
         self._emit((m for m in manifests if m["kind"] in WORKLOADS), after=[*guards, *stored])
         truth = {"graph": json.loads(graph.to_json()), "cluster": json.loads(cluster.to_json())}
         self.register_outputs({**truth, "adjusted": list(adjusted)})
@@ -66,15 +70,22 @@ class Estate(pulumi.ComponentResource):
         return resource
 
     def _store(
-        self, graph: Graph, store: StoreConnection | None, *, after: Sequence[pulumi.Resource]
+        self,
+        objects: Iterable[StoreObject],
+        generated: Iterable[str],
+        where: StoreConnection | None,
+        after: Sequence[pulumi.Resource],
     ) -> list[pulumi.Resource]:
         made: list[pulumi.Resource] = []
-        for wanted in store_objects(graph):
-            if store is None:  # `deploy` has refused this; an Estate made by hand is refused here
+        for wanted in objects:
+            if where is None:  # `deploy` has refused this; an Estate made by hand is refused here
                 raise IntentError([_storeless(wanted.path)])
             # a database role needs its connection, a login role its policy: in the order they are derived
             opts = pulumi.ResourceOptions(parent=self, depends_on=[*after, *made])
-            made.append(StoreResource(wanted.path, wanted.body, connection=store, opts=opts))
+            made.append(StoreResource(wanted.path, wanted.body, connection=where, opts=opts))
+        if where:
+            opts = pulumi.ResourceOptions(parent=self, depends_on=[*after])
+            made += [GeneratedSecret(path, connection=where, opts=opts) for path in generated]
         return made
 
 
@@ -92,6 +103,7 @@ def deploy(
     cluster: Cluster | None = None,
     adjust: Adjust | None = None,
     store: StoreConnection | None = None,
+    users: StoreConnection | None = None,
     opts: pulumi.ResourceOptions | None = None,
 ) -> Estate:
     """Deploy an App: check and freeze it, derive every object for this cluster, hand them to Pulumi.
@@ -100,21 +112,31 @@ def deploy(
     a protection it would change is refused. Raises IntentError with every problem before anything is registered.
     """
     graph, there = app.graph(), cluster or Cluster()
-    if found := list(_unready(graph, there, store)):
+    if found := list(_unready(graph, there, store, users)):
         raise IntentError(found)
     derived = render(graph, there)
     manifests, adjusted = adjust_all(derived, adjust) if adjust else (derived, [])
-    return Estate(graph, there, manifests, adjusted=adjusted, store=store, opts=opts)
+    return Estate(graph, there, manifests, adjusted=adjusted, store=store, users=users, opts=opts)
 
 
-def _unready(graph: Graph, cluster: Cluster, store: StoreConnection | None) -> Iterator[Problem]:
+def _unready(
+    graph: Graph, cluster: Cluster, store: StoreConnection | None, users: StoreConnection | None
+) -> Iterator[Problem]:
     """What the graph needs of this cluster and is not given."""
     if graph.permissions and not cluster.api_server:
         who = ", ".join(map(str, graph.permissions_of))
         remedy = "name its address ranges, such as those of `kubectl get endpointslices kubernetes -n default`"
         yield Problem("apiServer", f"missing: {who} may use the Kubernetes API, whose addresses are not known", remedy)
-    if store is None and (wanted := [item.path for item in store_objects(graph)]):
+    if store is None and (wanted := [item.path for item in _secrets(graph)]):
         yield _storeless(f"{wanted[0]} and {len(wanted) - 1} more")
+    if users is None and graph.embedded_issuer:
+        remedy = "give deploy(users=...), such as Platform(..., users=True).users"
+        yield Problem("deploy", "the estate has users of its own, and nobody who keeps them is given", remedy)
+
+
+def _secrets(graph: Graph) -> list[StoreObject]:
+    """What has to be in the secret store: for services, and for logins with another issuer than the embedded one."""
+    return [*store_objects(graph), *login.store_objects(graph, login.STORE)]
 
 
 def _storeless(path: str) -> Problem:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from garrison import defaults as d
 from garrison.cluster import Cluster
+from garrison.derive.names import label_of
 from garrison.derive.quoting import exact_path, policy_line
 from garrison.derive.secrets import StoreObject, store_name
 from garrison.manifest import Manifest, compact, container, manifest
@@ -41,11 +42,6 @@ def keepers(graph: Graph) -> Mapping[Ref, tuple[Host, ...]]:
     for host in hosts(graph):
         kept.setdefault(d.USERS if graph.issuer_by_name[host.login].embedded else STORE, []).append(host)
     return {ref: tuple(there) for ref, there in sorted(kept.items())}
-
-
-def client_name(host: str) -> str:
-    """What provider and client of a login host are called in `users`."""
-    return host.replace(".", "-")
 
 
 def file(kind: str, host: str) -> str:
@@ -100,9 +96,7 @@ def policy(graph: Graph, keeper: Ref) -> str:
 def _path(graph: Graph, host: Host) -> str:
     """Where a host's client secret is read."""
     issuer = graph.issuer_by_name[host.login]
-    return (
-        f"identity/oidc/client/{client_name(host.name)}" if issuer.embedded else f"secret/data/{issuer.client_secret}"
-    )
+    return f"identity/oidc/client/{label_of(host.name)}" if issuer.embedded else f"secret/data/{issuer.client_secret}"
 
 
 # --- in the pod ------------------------------------------------------------------------------------------------------

@@ -48,9 +48,9 @@ def exact_path(text: str) -> str:
     return text
 
 
-def policy_line(path: str, capability: str) -> str:
+def policy_line(path: str, *capabilities: str) -> str:
     """One rule of a policy in OpenBao's HCL."""
-    return f"path {json.dumps(exact_path(path))} {{ capabilities = [{json.dumps(capability)}] }}"
+    return f"path {json.dumps(exact_path(path))} {{ capabilities = {json.dumps(capabilities)} }}"
 
 
 def _refuse(text: str, what: str, where: str) -> None:

@@ -14,7 +14,7 @@ from garrison.model.conditions import Alternatives
 from garrison.model.rates import Rate
 from garrison.words import Ref
 
-GROUP: Final = re.compile(r"[A-Za-z0-9][-A-Za-z0-9._:/@ ]{0,99}")
+GROUP: Final = re.compile(r"(?!.*(\.\.|//))[A-Za-z0-9][-A-Za-z0-9._:/@ ]{0,99}")
 REASON: Final = 300
 
 

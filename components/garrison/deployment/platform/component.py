@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import pulumi
 
@@ -16,28 +16,40 @@ from garrison.manifest import Manifest
 from garrison.settings import Settings
 
 
-def platform_namespaces(settings: Settings) -> list[str]:
+def platform_namespaces(settings: Settings, *, users: bool = False) -> list[str]:
     """The namespaces of what the settings ask for; what stands already is somebody else's."""
-    wanted = {certificates.NAMESPACE: settings.install_cert_manager, openbao.NAMESPACE: settings.install_openbao}
+    wanted = {
+        certificates.NAMESPACE: settings.install_cert_manager,
+        openbao.SECRETS.namespace: settings.install_openbao,
+        openbao.USERS.namespace: users,
+    }
     return [name for name, installed in wanted.items() if installed]
 
 
 class Platform(pulumi.ComponentResource):
     """cert-manager, trust-manager, the root of trust and the secret store, as far as the settings ask for them.
 
-    `store` is how to reach the secret store. Whatever depends on the component starts when all of it is ready.
+    With `users`, the embedded issuer as well: an OpenBao of its own (`Graph.embedded_issuer` says whether one is
+    wanted). `store` and `users` are how to reach the two. Whatever depends on the component starts when all of it is
+    ready.
     """
 
     store: StoreConnection
+    users: StoreConnection | None
 
-    def __init__(self, settings: Settings, *, image: str, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, image: str, users: bool = False, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         super().__init__("garrison:index:Platform", "platform", None, opts)
         self.store = _connection(settings)
+        self.users = StoreConnection.to(d.USERS) if users else None
         self._homes: dict[str, pulumi.Resource] = {}
         issuing = self._certificates(settings)
         self._trust(settings, after=issuing)
         if settings.install_openbao:
-            self._store(settings, image, after=issuing)
+            self._server(openbao.SECRETS, network.openbao, settings, image, after=issuing)
+        if users:
+            self._server(openbao.USERS, network.users, settings, image, after=issuing)
         self.register_outputs({})
 
     def _certificates(self, settings: Settings) -> list[pulumi.Resource]:
@@ -59,14 +71,22 @@ class Platform(pulumi.ComponentResource):
         if settings.issuer is None:
             self._emit([certificates.bundle()], after=ready)
 
-    def _store(self, settings: Settings, image: str, *, after: Sequence[pulumi.Resource]) -> None:
-        guards = self._guarded(openbao.NAMESPACE, network.openbao(settings.cluster.api_server_ranges))
+    def _server(
+        self,
+        server: openbao.Server,
+        policies: Callable[[Sequence[str]], Iterable[Manifest]],
+        settings: Settings,
+        image: str,
+        *,
+        after: Sequence[pulumi.Resource],
+    ) -> None:
+        guards = self._guarded(server.namespace, policies(settings.cluster.api_server_ranges))
         opts = pulumi.ResourceOptions(parent=self, depends_on=guards)
-        key = SealKey(openbao.NAMESPACE, openbao.SEAL_KEY, opts)
-        parts = self._emit(openbao.before(settings.cluster.issuer), after=[*after, *guards])
-        server = openbao.server(image, settings.openbao_storage, settings.storage_class)
+        key = SealKey(server.namespace, server.seal_key, opts)
+        parts = self._emit(openbao.before(server, settings.cluster.issuer), after=[*after, *guards])
+        pods = openbao.stateful_set(server, image, settings.openbao_storage, settings.storage_class)
         # together: the Service is ready when the server stands behind it
-        self._emit([openbao.service(), server], after=[key, *parts])
+        self._emit([openbao.service(server), pods], after=[key, *parts])
 
     def _guarded(self, name: str, policies: Iterable[Manifest]) -> list[pulumi.Resource]:
         """A namespace that is closed before the first pod is in it."""

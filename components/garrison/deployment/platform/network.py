@@ -49,6 +49,17 @@ def openbao(ranges: Sequence[str]) -> Iterator[Manifest]:
     yield _policy(d.STORE_NAMESPACE, "openbao", ingress=[users], egress=[DNS, databases, _to_api(ranges)])
 
 
+def users(ranges: Sequence[str]) -> Iterator[Manifest]:
+    """The embedded issuer: entered by the edge's pods and by nobody else, reaches the API server to check tokens."""
+    yield default_deny(d.USERS.namespace)
+    edge = {
+        "namespaceSelector": {"matchLabels": {d.NAMESPACE_LABEL: d.EDGE.namespace}},
+        "podSelector": {"matchLabels": {d.NAME: d.EDGE.name}},
+    }
+    entered = {"from": [edge], "ports": _tcp(d.STORE_PORT)}
+    yield _policy(d.USERS.namespace, d.USERS.name, ingress=[entered], egress=[DNS, _to_api(ranges)])
+
+
 def default_deny(namespace: str) -> Manifest:
     spec = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     return platform_object("networking.k8s.io/v1", "NetworkPolicy", namespace, "default-deny", {"spec": spec})

@@ -1,101 +1,140 @@
-"""The secret store: one OpenBao server, its certificate, its volume, and the little it may do in the cluster.
+"""The platform's OpenBao servers, each with its certificate, its volume, and the little it may do in the cluster.
 
-It needs no hand: it initialises itself (store_config.py) and unseals itself with a key from a Secret that is made
-outside Pulumi's state (seal.py). Killing the pod or the node costs seconds, not an operator.
+The secret store is one; the embedded issuer of an estate with users is another, in a namespace of its own. A server
+needs no hand: it initialises itself (store_config.py, users_config.py) and unseals itself with a key from a Secret that
+is made outside Pulumi's state (seal.py). Killing the pod or the node costs seconds, not an operator.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from garrison import defaults as d
 from garrison.deployment.platform.certificates import leaf
 from garrison.deployment.platform.objects import labels, platform_object
-from garrison.deployment.platform.store_config import ADMIN, server_config
+from garrison.deployment.platform.store_config import ADMIN, STORE, server_config
+from garrison.deployment.platform.users_config import PEOPLE, users_config
 from garrison.manifest import Manifest, compact, container, digest, selector
 
-NAMESPACE = d.STORE_NAMESPACE
-NAME = "openbao"
-TLS = "openbao-tls"
-DATABASE_CLIENT = "openbao-database-client"
-SEAL_KEY = "openbao-seal-key"
+
+@dataclass(frozen=True)
+class Server:
+    """One OpenBao, and what is particular about it."""
+
+    namespace: str
+    name: str
+    config: Callable[[], dict[str, Any]]
+    admins: tuple[str, ...]
+    """Service accounts of its namespace as which Garrison enters; no pod has one."""
+    enters_databases: bool = False
+    """Whether it has a client certificate, with which it makes leases."""
+
+    @property
+    def tls(self) -> str:
+        return f"{self.name}-tls"
+
+    @property
+    def database_client(self) -> str:
+        return f"{self.name}-database-client"
+
+    @property
+    def seal_key(self) -> str:
+        return f"{self.name}-seal-key"
+
+    @property
+    def files(self) -> dict[str, str]:
+        """What its ConfigMap has."""
+        return {"server.json": compact(self.config())}
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """The volumes of its Secrets, each mounted at `/run/VOLUME`."""
+        found = {"tls": self.tls, "seal": self.seal_key}
+        return found | ({"database-client": self.database_client} if self.enters_databases else {})
 
 
-def before(issuer: str) -> Iterator[Manifest]:
+SECRETS = Server(STORE.namespace, STORE.name, server_config, (ADMIN,), enters_databases=True)
+USERS = Server(d.USERS.namespace, d.USERS.name, users_config, (ADMIN, PEOPLE))
+
+
+def before(server: Server, issuer: str) -> Iterator[Manifest]:
     """What the server mounts or uses, so what has to exist before it."""
-    yield platform_object("v1", "ServiceAccount", NAMESPACE, NAME, {"automountServiceAccountToken": False})
-    yield platform_object("v1", "ServiceAccount", NAMESPACE, ADMIN, {"automountServiceAccountToken": False})
-    yield from _token_review()
-    host = f"{NAME}.{NAMESPACE}"
-    served = {"dnsNames": [f"{host}.svc", f"{host}.{d.CLUSTER_DOMAIN}", "localhost"], "ipAddresses": ["127.0.0.1"]}
-    yield leaf(NAMESPACE, TLS, issuer, served | {"usages": ["digital signature", "server auth"]})
-    # PostgreSQL lets the user in whose name is the certificate's common name
-    client = {"commonName": NAME, "usages": ["digital signature", "client auth"]}
-    yield leaf(NAMESPACE, DATABASE_CLIENT, issuer, client)
-    yield platform_object("v1", "ConfigMap", NAMESPACE, f"{NAME}-config", {"data": _config()})
+    home, name = server.namespace, server.name
+    for account in (name, *server.admins):
+        yield platform_object("v1", "ServiceAccount", home, account, {"automountServiceAccountToken": False})
+    yield from _token_review(server)
+    host = f"{name}.{home}"
+    served: dict[str, Any] = {"dnsNames": [f"{host}.svc", f"{host}.{d.CLUSTER_DOMAIN}"]}
+    if server.enters_databases:  # and is asked on loopback, too
+        served = {"dnsNames": [*served["dnsNames"], "localhost"], "ipAddresses": ["127.0.0.1"]}
+    yield leaf(home, server.tls, issuer, served | {"usages": ["digital signature", "server auth"]})
+    if server.enters_databases:
+        # PostgreSQL lets the user in whose name is the certificate's common name
+        client = {"commonName": name, "usages": ["digital signature", "client auth"]}
+        yield leaf(home, server.database_client, issuer, client)
+    yield platform_object("v1", "ConfigMap", home, f"{name}-config", {"data": server.files})
 
 
-def _config() -> dict[str, str]:
-    return {"server.json": compact(server_config())}
-
-
-def _token_review() -> Iterator[Manifest]:
+def _token_review(server: Server) -> Iterator[Manifest]:
     """To check the token of a service account; not `system:auth-delegator`, which may do more."""
-    name, group = "openbao-token-review", "rbac.authorization.k8s.io"
+    name, group = f"{server.name}-token-review", "rbac.authorization.k8s.io"
     rules = [{"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]}]
     yield platform_object(f"{group}/v1", "ClusterRole", None, name, {"rules": rules})
     binding = {
         "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name},
-        "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}],
+        "subjects": [{"kind": "ServiceAccount", "name": server.name, "namespace": server.namespace}],
     }
     yield platform_object(f"{group}/v1", "ClusterRoleBinding", None, name, binding)
 
 
-def service() -> Manifest:
+def service(server: Server) -> Manifest:
     port = {"name": "https", "port": d.STORE_PORT, "targetPort": d.STORE_PORT, "protocol": "TCP"}
-    return platform_object("v1", "Service", NAMESPACE, NAME, {"spec": {"selector": {d.NAME: NAME}, "ports": [port]}})
+    spec = {"selector": {d.NAME: server.name}, "ports": [port]}
+    return platform_object("v1", "Service", server.namespace, server.name, {"spec": spec})
 
 
-def server(image: str, storage: str = d.STORE_STORAGE, storage_class: str | None = None) -> Manifest:
+def stateful_set(
+    server: Server, image: str, storage: str = d.STORE_STORAGE, storage_class: str | None = None
+) -> Manifest:
     claim: dict[str, Any] = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": storage}}}
     if storage_class:
         claim["storageClassName"] = storage_class
+    annotations = {d.CONFIG_HASH: digest(list(server.files.values()))}
     spec = {
         "replicas": 1,
-        "serviceName": NAME,
-        "selector": selector(NAME),
+        "serviceName": server.name,
+        "selector": selector(server.name),
         "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": claim}],
         "template": {
-            "metadata": {"labels": labels(NAME), "annotations": {d.CONFIG_HASH: digest(list(_config().values()))}},
-            "spec": _pod(image),
+            "metadata": {"labels": labels(server.name), "annotations": annotations},
+            "spec": _pod(server, image),
         },
     }
-    return platform_object("apps/v1", "StatefulSet", NAMESPACE, NAME, {"spec": spec})
+    return platform_object("apps/v1", "StatefulSet", server.namespace, server.name, {"spec": spec})
 
 
-def _pod(image: str) -> dict[str, Any]:
+def _pod(server: Server, image: str) -> dict[str, Any]:
     return {
-        "serviceAccountName": NAME,
+        "serviceAccountName": server.name,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": d.pod_security_context(),
         "terminationGracePeriodSeconds": d.GRACE_SECONDS,
-        "containers": [_container(image)],
+        "containers": [_container(server, image)],
         "volumes": [
-            {"name": "config", "configMap": {"name": f"{NAME}-config", "defaultMode": d.SECRET_MODE}},
-            _secret("tls", TLS),
-            _secret("database-client", DATABASE_CLIENT),
-            _secret("seal", SEAL_KEY),
+            {"name": "config", "configMap": {"name": f"{server.name}-config", "defaultMode": d.SECRET_MODE}},
+            *(_secret(volume, name) for volume, name in server.secrets.items()),
             {"name": "token", "projected": {"defaultMode": d.SECRET_MODE, "sources": _reviewer_token()}},
             {"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
         ],
     }
 
 
-def _container(image: str) -> dict[str, Any]:
+def _container(server: Server, image: str) -> dict[str, Any]:
     return container(
-        NAME,
+        server.name,
         image,
         resources=d.STORE_RESOURCES,
         security=d.container_security_context(d.STORE_UID),
@@ -108,10 +147,8 @@ def _container(image: str) -> dict[str, Any]:
         volumeMounts=[
             {"name": "data", "mountPath": "/openbao/data"},
             {"name": "config", "mountPath": "/etc/openbao", "readOnly": True},
-            {"name": "tls", "mountPath": "/run/tls", "readOnly": True},
-            {"name": "database-client", "mountPath": "/run/database-client", "readOnly": True},
-            {"name": "seal", "mountPath": "/run/seal", "readOnly": True},
-            {"name": "token", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": True},
+            *({"name": volume, "mountPath": f"/run/{volume}", "readOnly": True} for volume in server.secrets),
+            {"name": "token", "mountPath": d.API_TOKEN_DIR, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 a volume of its own
         ],
     )

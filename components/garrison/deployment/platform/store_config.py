@@ -1,8 +1,8 @@
-"""The configuration of the OpenBao server: what it is told once, in a file, so that no hand is needed afterwards.
+"""The configuration of an OpenBao server: what it is told once, in a file, so that no hand is needed afterwards.
 
 OpenBao initialises itself from the `initialize` stanza at its first start (it needs an auto-unseal seal for that):
-mounts, the Kubernetes login and two policies are made with a root token that nobody ever sees and that is revoked at
-the end.
+mounts, logins and policies are made with a root token that nobody ever sees and that is revoked at the end. What they
+are for the secret store is here, for the embedded issuer in users_config.py.
 Audit devices can only be declared here; the API refuses them.
 """
 
@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from garrison import defaults as d
+from garrison.words import Ref
 
 ADMIN = "garrison-admin"
 BREAK_GLASS = "break-glass"
+STORE = Ref(d.STORE_NAMESPACE, d.STORE_AUDIENCE)
 # TokenReview at the cluster the server runs in, with the token and CA of its own pod.
 IN_CLUSTER_REVIEWER = {"kubernetes_host": "https://kubernetes.default.svc"}
 
@@ -68,10 +70,12 @@ def server_config(
     max_lease: str = f"{d.LEASE_SECONDS}s",
     reload_every: str = d.STORE_RELOAD,
     requests: tuple[Request, ...] | None = None,
+    **more: Any,
 ) -> dict[str, Any]:
-    """The whole configuration file, as the JSON form of OpenBao's HCL."""
+    """The whole configuration file, as the JSON form of OpenBao's HCL; `more` is said beside, or instead."""
     port = address.rpartition(":")[2]
     cluster_port = cluster_address.rpartition(":")[2]
+    node = f"{public_host.partition('.')[0]}-0"
     return {
         "ui": False,
         "log_format": "json",
@@ -79,11 +83,12 @@ def server_config(
         "cluster_addr": f"https://{public_host}:{cluster_port}",
         "default_lease_ttl": max_lease,
         "max_lease_ttl": d.STORE_MAX_LEASE,
-        "storage": {"raft": {"path": files.data, "node_id": "openbao-0", "performance_multiplier": 1}},
+        "storage": {"raft": {"path": files.data, "node_id": node, "performance_multiplier": 1}},
         "listener": [{"tcp": _listener(files, address, cluster_address, reload_every)}],
         "seal": [{"static": {"current_key_id": "1", "current_key": f"file://{files.seal_key}"}}],
         "audit": [{"type": "file", "path": "stdout", "options": {"file_path": "stdout"}}],
         "initialize": [{"garrison": {"request": [_stanza(r) for r in requests or initial_requests(max_lease)]}}],
+        **more,
     }
 
 
@@ -103,31 +108,33 @@ def _listener(files: Files, address: str, cluster_address: str, reload_every: st
 
 def initial_requests(max_lease: str, reviewer: Mapping[str, Any] = IN_CLUSTER_REVIEWER) -> tuple[Request, ...]:
     """What has to be there before Garrison can log in: everything else it writes itself, as `garrison-admin`."""
+    leases = {"default_lease_ttl": max_lease, "max_lease_ttl": max_lease}
     return (
-        Request("kv", "sys/mounts/secret", {"type": "kv", "options": {"version": "2"}}),
-        Request(
-            "database",
-            "sys/mounts/database",
-            {"type": "database", "config": {"default_lease_ttl": max_lease, "max_lease_ttl": max_lease}},
-        ),
-        Request("kubernetes", "sys/auth/kubernetes", {"type": "kubernetes"}),
-        Request("kubernetes-config", "auth/kubernetes/config", reviewer),
-        Request("admin-policy", f"sys/policies/acl/{ADMIN}", {"policy": ADMIN_POLICY}),
-        Request("break-glass-policy", f"sys/policies/acl/{BREAK_GLASS}", {"policy": BREAK_GLASS_POLICY}),
-        _role(ADMIN),
-        _role(BREAK_GLASS),
+        Request("database", "sys/mounts/database", {"type": "database", "config": leases}),
+        *entrances({ADMIN: ADMIN_POLICY, BREAK_GLASS: BREAK_GLASS_POLICY}, STORE, reviewer),
     )
 
 
-def _role(name: str) -> Request:
-    """A login for one service account of the store's own namespace, good for a quarter of an hour."""
+def entrances(policies: Mapping[str, str], server: Ref, reviewer: Mapping[str, Any]) -> tuple[Request, ...]:
+    """The KV store, the Kubernetes login, and in it one role for each policy: what every server has."""
+    return (
+        Request("kv", "sys/mounts/secret", {"type": "kv", "options": {"version": "2"}}),
+        Request("kubernetes", "sys/auth/kubernetes", {"type": "kubernetes"}),
+        Request("kubernetes-config", "auth/kubernetes/config", reviewer),
+        *(Request(f"{name}-policy", f"sys/policies/acl/{name}", {"policy": text}) for name, text in policies.items()),
+        *(_role(name, server) for name in policies),
+    )
+
+
+def _role(name: str, server: Ref) -> Request:
+    """A login for one service account of the server's own namespace, good for a quarter of an hour."""
     return Request(
         f"{name}-role",
         f"auth/kubernetes/role/{name}",
         {
             "bound_service_account_names": [name],
-            "bound_service_account_namespaces": [d.STORE_NAMESPACE],
-            "audience": d.STORE_AUDIENCE,
+            "bound_service_account_namespaces": [server.namespace],
+            "audience": server.name,  # a token for anyone else is refused (RFC 7519 section 4.1.3)
             "token_policies": [name],
             "token_ttl": d.STORE_LOGIN,
             "token_max_ttl": d.STORE_LOGIN,

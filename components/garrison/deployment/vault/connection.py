@@ -24,6 +24,7 @@ from requests.adapters import HTTPAdapter
 from garrison.defaults import TRUST_BUNDLE, TRUST_FILE
 from garrison.errors import GarrisonError
 from garrison.kube import KubectlError, ToolMissingError, kubectl
+from garrison.words import Ref
 
 T = TypeVar("T")
 PATIENCE = 180.0  # seconds in which a store that starts, or a database behind it, may become ready
@@ -47,6 +48,11 @@ class StoreConnection:
     """`https://HOST:PORT` of a store reached directly; None for a port-forward to the service."""
     ca_file: str | None = None
     """The CA of `address`; with None, the trust bundle in the store's namespace."""
+
+    @classmethod
+    def to(cls, server: Ref, role: str = "garrison-admin") -> Self:
+        """A server of the platform, reached by port-forward; its audience is its name."""
+        return cls(server.namespace, server.name, role, server.name)
 
     @property
     def server_name(self) -> str:

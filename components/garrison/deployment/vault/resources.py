@@ -55,7 +55,7 @@ class StoreResource(Resource, name="StoreObject"):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         props = {"path": path, "body": dict(body), "connection": connection.to_props()}
-        super().__init__(StoreProvider(), path, props, opts)
+        super().__init__(StoreProvider(), _name(path, connection), props, opts)
 
 
 class GeneratedProvider(ResourceProvider):
@@ -89,9 +89,13 @@ class GeneratedSecret(Resource, name="GeneratedSecret"):
     """A random value at a path of the KV store, field `value`, for stacks that have no real secrets."""
 
     def __init__(self, path: str, *, connection: StoreConnection, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(
-            GeneratedProvider(), f"secret/{path}", {"path": path, "connection": connection.to_props()}, opts
-        )
+        props = {"path": path, "connection": connection.to_props()}
+        super().__init__(GeneratedProvider(), _name(f"secret/{path}", connection), props, opts)
+
+
+def _name(path: str, connection: StoreConnection) -> str:
+    """What a resource is called: by its path in the secret store; elsewhere its store says so first."""
+    return path if connection.service == StoreConnection.service else f"{connection.service}/{path}"
 
 
 def _parts(props: Mapping[str, Any]) -> tuple[StoreConnection, str, dict[str, Any]]:

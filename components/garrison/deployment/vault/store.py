@@ -13,11 +13,29 @@ from hvac.exceptions import InvalidPath, InvalidRequest
 from garrison.deployment.vault.connection import StoreError
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_PROVIDER = re.compile(r"identity/oidc/provider/[^/]+")
+_LASTING = ("identity/oidc/config",)  # a part of the server that can be written and not be taken away
 _LEASED = re.compile(r"database/roles/(?P<role>[^/]+)")
 
 
 def write(store: hvac.Client, path: str, body: Mapping[str, Any]) -> None:
-    store.write_data(path, data=dict(body))
+    store.write_data(path, data=_known(store, dict(body)))
+
+
+def _known(store: hvac.Client, value: Any) -> Any:
+    """The value with what the store itself made up in place of `{"path": ..., "field": ...}`: an id, never a secret."""
+    if isinstance(value, Mapping):
+        if set(value) == {"path", "field"}:
+            return _made_up(store, value["path"], value["field"])
+        return {key: _known(store, item) for key, item in value.items()}
+    return [_known(store, item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _made_up(store: hvac.Client, path: str, field: str) -> Any:
+    data = _data(store, path)
+    if data is None or field not in data:
+        raise StoreError(f"{path} has no {field} yet, and other objects of the store name it; run the same again")
+    return data[field]
 
 
 def read(store: hvac.Client, path: str, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -29,14 +47,19 @@ def read(store: hvac.Client, path: str, wanted: Mapping[str, Any]) -> dict[str, 
     if data is None:
         return None
     flat = {**data, **(data.get("connection_details") or {})}
-    return {key: value if _same(value, flat.get(key)) else flat.get(key) for key, value in wanted.items()}
+    if _PROVIDER.fullmatch(path):  # it answers with the name of its tokens' issuer, which ends in its own path
+        flat["issuer"] = str(data["issuer"]).removesuffix(f"/v1/{path}")
+    return {
+        key: value if _same(_known(store, value), flat.get(key)) else flat.get(key) for key, value in wanted.items()
+    }
 
 
 def delete(store: hvac.Client, path: str) -> None:
     """Take an object away; of a database role first every lease, so that no login outlives it."""
     if leased := _LEASED.fullmatch(path):
         store.write_data(f"sys/leases/revoke-prefix/database/creds/{leased['role']}", data={"sync": True})
-    store.delete(path)
+    if path not in _LASTING:
+        store.delete(path)
 
 
 def generate(store: hvac.Client, path: str) -> bool:
