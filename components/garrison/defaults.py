@@ -15,6 +15,7 @@ NAME: Final = "app.kubernetes.io/name"
 PART_OF: Final = "app.kubernetes.io/part-of"
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 MANAGER: Final = "garrison"
+PLATFORM: Final = "garrison-platform"  # what the namespaces of the platform, and all in them, are part of
 PLATFORM_NAMESPACES: Final = ("cert-manager", "openbao")
 # What the control plane itself runs in; kubeadm, kind and the managed clouds all use these.
 SYSTEM_NAMESPACES: Final = ("kube-system", "kube-public", "kube-node-lease")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ from garrison.deployment.platform import certificates, charts, network, openbao
 from garrison.deployment.platform.component import Platform
 from garrison.manifest import Manifest
 from garrison.settings import Settings, SettingsError
+from garrison_policies.language.evaluate import evaluate
+from garrison_policies.language.objects import Inventory, Object
+from garrison_policies.rules import catalogue
 from harness import build
 
-IMAGE = "quay.io/openbao/openbao:2.7.2"
+IMAGE = "quay.io/openbao/openbao:2.7.2@sha256:" + "0" * 64
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +35,13 @@ def folder() -> Iterator[Path]:
         yield build.obtain("charts")
 
 
-def registered(settings: Settings) -> Recorder:
-    return run(lambda: Platform(settings, image=IMAGE))
+def registered(settings: Settings, *, users: bool = False) -> Recorder:
+    return run(lambda: Platform(settings, image=IMAGE, users=users))
 
 
 @pytest.fixture(scope="module")
 def whole(folder: Path) -> Recorder:
-    return registered(Settings(charts=folder))
+    return registered(Settings(charts=folder), users=True)
 
 
 @pytest.fixture(scope="module")
@@ -50,18 +54,19 @@ def names(items: list[Manifest], kind: str) -> list[str]:
 
 
 def test_the_whole_platform(whole: Recorder, items: list[Manifest]) -> None:
-    assert names(items, "Namespace") == ["cert-manager", "openbao"]
+    assert names(items, "Namespace") == ["cert-manager", "openbao", "users"]
     assert names(items, "Deployment") == [
         "cert-manager",
         "cert-manager-cainjector",
         "cert-manager-webhook",
         "trust-manager",
     ]
-    assert names(items, "StatefulSet") == ["openbao"]
+    assert names(items, "StatefulSet") == ["openbao", "users"]
     assert names(items, "ClusterIssuer") == ["garrison"]
     assert names(items, "Bundle") == ["trust-bundle"]
     assert "certificates.cert-manager.io" in names(items, "CustomResourceDefinition")
-    assert [args.name for args in whole.seen if args.typ.endswith(":SealKey")] == ["openbao/openbao-seal-key"]
+    keys = sorted(args.name for args in whole.seen if args.typ.endswith(":SealKey"))
+    assert keys == ["openbao/openbao-seal-key", "users/users-seal-key"]
 
 
 def test_charts_are_rendered_unmodified(folder: Path) -> None:
@@ -111,11 +116,8 @@ def test_an_existing_issuer_signs_for_the_store(folder: Path) -> None:
 
 
 def test_the_seal_key_has_no_value_in_what_pulumi_sees(whole: Recorder) -> None:
-    (key,) = [args.inputs for args in whole.seen if args.typ.endswith(":SealKey")]
-    assert {name: value for name, value in key.items() if name != "__provider"} == {
-        "namespace": "openbao",
-        "name": "openbao-seal-key",
-    }
+    for key in (args.inputs for args in whole.seen if args.typ.endswith(":SealKey")):
+        assert {name for name in key if name != "__provider"} == {"namespace", "name"}
 
 
 def test_no_secret_is_registered(items: list[Manifest]) -> None:
@@ -145,7 +147,7 @@ def test_every_platform_pod_is_restricted(items: list[Manifest]) -> None:
 
 def test_every_platform_pod_has_a_policy_of_its_own(items: list[Manifest]) -> None:
     policies = [item for item in items if item["kind"] == "NetworkPolicy"]
-    assert names(policies, "NetworkPolicy").count("default-deny") == 2
+    assert names(policies, "NetworkPolicy").count("default-deny") == 3
     chosen = [item["spec"]["podSelector"].get("matchLabels") for item in policies]
     for name, template in pods(items).items():
         found = template["metadata"]["labels"]
@@ -169,10 +171,53 @@ def test_no_way_of_the_platform_is_a_way_to_anywhere(items: list[Manifest]) -> N
                 assert "0.0.0.0/0" not in str(rule[key])
 
 
-def test_the_store_rolls_when_its_configuration_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = openbao.server(IMAGE)["spec"]["template"]["metadata"]["annotations"]
-    monkeypatch.setattr(openbao, "server_config", lambda: {"ui": True})
-    assert openbao.server(IMAGE)["spec"]["template"]["metadata"]["annotations"] != before
+@pytest.mark.parametrize("server", [openbao.SECRETS, openbao.USERS])
+def test_a_store_rolls_when_its_configuration_changes(server: openbao.Server) -> None:
+    changed = replace(server, config=lambda: {**server.config(), "log_format": "standard"})
+    before, after = (openbao.stateful_set(one, IMAGE)["spec"]["template"]["metadata"] for one in (server, changed))
+    assert before["annotations"] != after["annotations"]
+
+
+# --- the embedded issuer ---------------------------------------------------------------------------------------------
+
+
+def test_without_users_there_is_no_second_server(folder: Path) -> None:
+    items = kubernetes(registered(Settings(charts=folder)))
+    assert names(items, "StatefulSet") == ["openbao"]
+    assert "users" not in str([item["metadata"] for item in items])
+
+
+def test_the_two_servers_share_nothing_but_their_code(items: list[Manifest]) -> None:
+    homes = {
+        space: [item for item in items if item["metadata"].get("namespace") == space] for space in ("openbao", "users")
+    }
+    assert sorted({i["kind"] for i in homes["openbao"]}) == sorted({i["kind"] for i in homes["users"]})
+    assert "openbao" not in str([item["metadata"] for item in homes["users"]])
+    told = json.dumps([item for item in homes["users"] if item["kind"] == "ConfigMap"])
+    assert "database" not in told, "it knows nothing of the estate's databases"
+
+
+def test_users_are_entered_by_the_edge_and_by_nobody_else(items: list[Manifest]) -> None:
+    rules = [i["spec"] for i in items if i["kind"] == "NetworkPolicy" and i["metadata"]["namespace"] == "users"]
+    (deny,) = [spec for spec in rules if not spec["podSelector"]]
+    (own,) = [spec for spec in rules if spec["podSelector"]]
+    assert not deny.get("ingress")
+    ((peer,),) = [rule["from"] for rule in own["ingress"]]
+    assert peer == {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "edge"}},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "edge"}},
+    }
+    assert [port["port"] for rule in own["egress"] for port in rule["ports"]] == [53, 53, 443, 6443]
+
+
+def test_the_second_server_keeps_every_rule(items: list[Manifest]) -> None:
+    """What `garrison check` says of it is what it says of the first: advice, and no more."""
+    said: dict[str, set[str]] = {"openbao": set(), "users": set()}
+    for found in evaluate(catalogue("garrison"), Inventory(tuple(Object(item) for item in items))):
+        assert found.object
+        said.get(found.object.namespace, set()).add(f"{found.rule} {found.severity.name}")
+    assert said["users"] == said["openbao"]
+    assert {text.split()[1] for text in said["users"]} == {"LOW"}
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from garrison.defaults import MANAGED_BY, MANAGER, PLATFORM_NAMESPACES
+from garrison.defaults import MANAGED_BY, MANAGER, PART_OF, PLATFORM, PLATFORM_NAMESPACES, USERS
 from garrison.findings import count
 from garrison_policies.language.objects import Inventory, Object
 from garrison_policies.language.own import ESTATE
@@ -32,9 +32,10 @@ class Scope:
     others: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        spaces = (item for item in self.inventory.objects if item.kind == "Namespace")
+        spaces = [item for item in self.inventory.objects if item.kind == "Namespace"]
         estate = {item.name for item in spaces if item.labels.get(MANAGED_BY) == MANAGER}
-        self.managed = frozenset(estate.union(PLATFORM_NAMESPACES) if estate else ())
+        users = {item.name for item in spaces if item.name == USERS.namespace and item.labels.get(PART_OF) == PLATFORM}
+        self.managed = frozenset(estate.union(PLATFORM_NAMESPACES, users) if estate else ())
 
     def counted(self, findings: Iterable[Finding]) -> list[Finding]:
         """The findings that this check answers for."""

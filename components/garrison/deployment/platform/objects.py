@@ -8,11 +8,9 @@ from typing import Any
 from garrison import defaults as d
 from garrison.manifest import Manifest
 
-PART = "garrison-platform"
-
 
 def labels(name: str) -> dict[str, str]:
-    return {d.NAME: name, d.PART_OF: PART, d.MANAGED_BY: d.MANAGER}
+    return {d.NAME: name, d.PART_OF: d.PLATFORM, d.MANAGED_BY: d.MANAGER}
 
 
 def platform_object(api: str, kind: str, namespace: str | None, name: str, body: Mapping[str, Any]) -> Manifest:

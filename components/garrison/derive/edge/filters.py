@@ -8,7 +8,7 @@ from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive import contract_filter
 from garrison.derive import login as logins
-from garrison.derive.edge import answers, limits
+from garrison.derive.edge import answers, guesses, limits
 from garrison.derive.edge.names import login_of, tokens_file
 from garrison.derive.mesh.envoy import typed
 from garrison.derive.tokens import url
@@ -60,6 +60,7 @@ def of_login_pages() -> tuple[Json, ...]:
         limits.of_addresses(),
         nobody(),
         limits.of_routes(),
+        guesses.alike(),
         _without("cookies", "cookie"),
         _without(BEARER, "authorization"),
     )

@@ -11,7 +11,7 @@ from typing import Any, Final
 from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive import login as logins
-from garrison.derive.edge import filters, limits, routes
+from garrison.derive.edge import filters, guesses, limits, routes
 from garrison.derive.edge.names import USERS, login_host, login_of
 from garrison.derive.mesh.envoy import typed
 from garrison.derive.names import label_of
@@ -29,8 +29,10 @@ PAGES: Final = (
     ("GET", "/v1/sys/internal/ui/mounts"),
     ("GET", "/v1/sys/internal/ui/namespaces"),
     ("GET", "/v1/sys/internal/ui/resultant-acl"),
+    ("POST", "/v1/auth/token/revoke-self"),
 )
 PASSWORD: Final = ("POST", "/v1/auth/userpass/login/{user}")
+CHANGE: Final = ("POST", "/v1/auth/userpass/users/{user}/password")  # `garrison password`
 TOKEN: Final = ("GET", f"{PLACE}/token/{ROLE}")  # `garrison token`: for people on a command line
 
 
@@ -43,7 +45,8 @@ def pages(graph: Graph, cluster: Cluster) -> Json:
     asked = [*PAGES, TOKEN, *(("GET", f"{PLACE}/provider/{name}/authorize") for name in providers(graph))]
     guess = limits.per_route([Rate(*d.PASSWORD_RATE, "address")])
     rows = [
-        _page("password", routes.matching(PASSWORD[1], PASSWORD[0]), guess),
+        _page("password", routes.matching(PASSWORD[1], PASSWORD[0]), guess | guesses.at_password()),
+        _page("new password", routes.matching(CHANGE[1], CHANGE[0]), guess),
         *(_page(path, routes.matching(path, method)) for method, path in asked),
         *(_page("pages", {"prefix": "/ui/", "headers": [_method(method)]}) for method in ("GET", "HEAD")),
     ]
