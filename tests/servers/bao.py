@@ -97,10 +97,11 @@ def serving(
     requests: Callable[[Json], tuple[Request, ...]] | None = None,
     names: tuple[str, ...] = (ADMIN, BREAK_GLASS),
     reviewer: Json | None = None,
+    root: Authority | None = None,
 ) -> Iterator[Bao]:
     """A server that has initialised itself; killed at the end. `names` log in by password, with the policy so named."""
-    bao = Bao(folder, free_port(), Authority.fresh())
-    bao.root.issue(folder / "tls", dns="localhost")
+    bao = Bao(folder, free_port(), root or Authority.fresh())
+    bao.root.issue(folder / "tls", dns=("localhost", "users.users.svc"))
     (folder / "data").mkdir()
     (folder / "key").write_bytes(os.urandom(32))
     first = (requests or secrets_requests)(reviewer or _nobody(bao))

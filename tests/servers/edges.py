@@ -117,10 +117,15 @@ class Edge:
 
 
 @contextmanager
-def stand(folder: Path, graph: Graph | None = None, changes: Mapping[str, str] | None = None) -> Iterator[Edge]:
+def stand(
+    folder: Path,
+    graph: Graph | None = None,
+    changes: Mapping[str, str] | None = None,
+    root: Authority | None = None,
+) -> Iterator[Edge]:
     """One edge; `changes` replace text of its files."""
     graph = graph or edge_app().graph()
-    root = Authority.fresh()
+    root = root or Authority.fresh()
     ids = folder / "id"
     root.issue(ids / "edge", uri=graph.spiffe_id(d.EDGE))
     for host in names.host_names(graph):

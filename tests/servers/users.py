@@ -25,6 +25,7 @@ from garrison.deployment.vault import people, store
 from garrison.derive.tokens import url
 from garrison.derive.users import users_objects
 from garrison.model.graph import Graph
+from servers.authority import Authority
 from servers.bao import Bao, Json, serving
 from unit.served import LOGIN
 
@@ -153,13 +154,19 @@ def _decoded(text: str) -> bytes:
 
 
 @contextmanager
-def issuing(folder: Path, graph: Graph, cluster: Cluster = CLUSTER, reviewer: Json | None = None) -> Iterator[Users]:
+def issuing(
+    folder: Path,
+    graph: Graph,
+    cluster: Cluster = CLUSTER,
+    reviewer: Json | None = None,
+    root: Authority | None = None,
+) -> Iterator[Users]:
     """The issuer of a graph, with everything that the deployment writes."""
 
     def config(**places: Any) -> Json:
         return users_config.users_config(lockout=f"{LOCKOUT}s", **places)
 
-    with serving(folder, config, users_config.initial_requests, (ADMIN, PEOPLE, BREAK_GLASS), reviewer) as bao:
+    with serving(folder, config, users_config.initial_requests, (ADMIN, PEOPLE, BREAK_GLASS), reviewer, root) as bao:
         made = Users(bao, graph)
         admin = made.admin
         for wanted in users_objects(graph, cluster):

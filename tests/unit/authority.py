@@ -35,7 +35,7 @@ class Authority:
         folder: Path,
         *,
         uri: str | tuple[str, ...] = (),
-        dns: str = "",
+        dns: str | tuple[str, ...] = (),
         common_name: str = "",
         usages: tuple[x509.ObjectIdentifier, ...] = (Usage.CLIENT_AUTH, Usage.SERVER_AUTH),
         seconds: int = 3600,
@@ -44,7 +44,7 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         uris = (uri,) if isinstance(uri, str) else uri
         names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(name) for name in uris]
-        names += [x509.DNSName(dns)] if dns else []
+        names += [x509.DNSName(name) for name in ((dns,) if isinstance(dns, str) else dns)]
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name else [])
         builder = _builder(subject, self.certificate.subject, key, seconds)
         if names:
