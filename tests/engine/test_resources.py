@@ -11,10 +11,14 @@ from pulumi.runtime import Mocks
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
 
 from garrison import IntentError, deploy, render
+from garrison import defaults as d
+from garrison.cluster import Cluster
 from garrison.deployment.vault import StoreConnection
 from garrison.derive.secrets import store_objects
+from garrison.derive.users import users_objects
 from garrison.manifest import Manifest, identity
 from unit.estates import shop_app
+from unit.served import served_app
 
 STORE = StoreConnection(namespace="openbao", audience="openbao", address=None, ca_file=None)
 
@@ -94,3 +98,38 @@ def test_what_adjust_weakens_is_refused_before_anything_is_registered() -> None:
     with pytest.raises(IntentError, match="spec.ingress; leave it as it was derived"):
         run(lambda: deploy(shop_app(), store=STORE, adjust=adjust), recorder)
     assert recorder.seen == []
+
+
+# --- users -----------------------------------------------------------------------------------------------------------
+
+USERS = StoreConnection.to(d.USERS)
+
+
+def test_the_embedded_issuer_gets_what_is_derived_before_the_edge_starts() -> None:
+    recorder = run(lambda: deploy(served_app(), store=STORE, users=USERS))
+    objects = {
+        args.name: args.inputs for args in recorder.seen if args.typ.endswith((":StoreObject", ":GeneratedSecret"))
+    }
+    derived = [item.path for item in users_objects(served_app().graph(), Cluster())]
+    cookies = ["users/secret/login/desk.estate.example", "users/secret/login/www.estate.example"]
+    assert sorted(objects) == sorted([*(f"users/{path}" for path in derived), *cookies])
+    assert {item["connection"]["service"] for item in objects.values()} == {"users"}
+
+
+def test_no_secret_of_a_login_passes_the_engine() -> None:
+    recorder = run(lambda: deploy(served_app(), store=STORE, users=USERS))
+    for args in recorder.seen:
+        assert "client_secret" not in str({k: v for k, v in args.inputs.items() if k in ("body", "path")}), args.name
+        assert args.typ != "kubernetes:core/v1:Secret"
+
+
+def test_logins_with_another_issuer_are_kept_in_the_secret_store() -> None:
+    recorder = run(lambda: deploy(served_app(foreign=True), store=STORE, users=USERS))
+    names = {args.name for args in recorder.seen}
+    assert {"sys/policies/acl/edge.edge", "users/sys/policies/acl/edge.edge"} <= names
+    assert {"secret/login/www.estate.example", "users/secret/login/desk.estate.example"} <= names
+
+
+def test_users_whom_nobody_keeps_are_refused() -> None:
+    with pytest.raises(IntentError, match="users of its own, and nobody who keeps them is given"):
+        run(lambda: deploy(served_app(), store=STORE))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import astuple
 
 from harness import build, machine, prerequisites, progress
-from harness.parts import PARTS, UP, Go, Part
+from harness.parts import PARTS, UP, Go, Npm, Part
 
 # What runs the harness and, as root on Debian, is installed when it is first needed: command, package, role.
 _TOOLS = (
@@ -46,6 +46,8 @@ def _row(part: Part) -> tuple[str, ...]:
     source = part.source
     if isinstance(source, Go):
         name, check = source.module, "go.sum"
+    elif isinstance(source, Npm):
+        name, check = part.name, "integrity"
     else:
         name, check = f"{source.distribution} (wheel)", "sha256"
     state = build.state_of(part)

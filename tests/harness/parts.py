@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from harness.paths import GO_FOLDER, parts_folder
+from harness.paths import GO_FOLDER, NPM_FOLDER, parts_folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,13 +39,21 @@ class Wheel:
 
 
 @dataclass(frozen=True, eq=False)
+class Npm:
+    """A package with what it needs, by the committed lock of tests/harness/npm/NAME: each pinned by its integrity."""
+
+    files: Mapping[str, str]  # output -> path beside the lock, once it is installed
+    origin: str = "npm"
+
+
+@dataclass(frozen=True, eq=False)
 class Part:
     """One row: `seconds` is the cold build measured on two cores, for estimates only."""
 
     name: str
     version: str
     role: str
-    source: Go | Wheel
+    source: Go | Wheel | Npm
     seconds: int
     installed: tuple[str, ...] = ()  # a command whose output names the version if it is installed
     at_first_use: bool = False  # `make up` does without: made by `make test`, or by whoever asks for it
@@ -63,7 +71,7 @@ class Part:
             "version": self.version,
             # What is not said does not count, so that a new field leaves the other parts' keys alone.
             "source": {name: value for name, value in asdict(self.source).items() if value or name != "experiment"},
-            "inputs": {str(p.relative_to(GO_FOLDER / self.name)): _sha256(p) for p in go_inputs(self)},
+            "inputs": {str(p.relative_to(committed(self))): _sha256(p) for p in inputs(self)},
         }
         return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -73,10 +81,14 @@ class Part:
         return parts_folder() / f"{self.name}-{self.version}-{self.key}"
 
 
-def go_inputs(part: Part) -> list[Path]:
-    """The committed files a Go part is built from."""
-    folder = GO_FOLDER / part.name
-    return sorted(p for p in folder.rglob("*") if p.is_file()) if isinstance(part.source, Go) else []
+def committed(part: Part) -> Path:
+    """Where the committed files of a part are, if its kind has any."""
+    return (NPM_FOLDER if isinstance(part.source, Npm) else GO_FOLDER) / part.name
+
+
+def inputs(part: Part) -> list[Path]:
+    """The committed files a part is made from."""
+    return [] if isinstance(part.source, Wheel) else sorted(p for p in committed(part).rglob("*") if p.is_file())
 
 
 def _sha256(path: Path) -> str:
@@ -283,6 +295,12 @@ PARTS: tuple[Part, ...] = (
             ldflags="-X sigs.k8s.io/release-utils/version.gitVersion=v3.1.3",
         ),
         seconds=200,
+    ),
+    Part(
+        # OpenID-certified, and written by nobody here: the issuer that is not ours. Node.js is the machine's own.
+        "oidc-provider", "9.13.3", "another issuer, for the tests of the edge",
+        Npm({"node_modules": "node_modules"}),
+        seconds=5, at_first_use=True,
     ),
 )  # fmt: skip
 

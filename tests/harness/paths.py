@@ -11,6 +11,7 @@ from pathlib import Path
 HARNESS = Path(__file__).resolve().parent
 REPO = HARNESS.parent.parent
 GO_FOLDER = HARNESS / "go"
+NPM_FOLDER = HARNESS / "npm"
 
 
 def _base(variable: str, xdg: str, default: str) -> Path:

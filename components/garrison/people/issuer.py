@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -79,8 +80,8 @@ def line(url: str, found: dict[str, str], audience: str, client: str | None) -> 
 
 
 def _text(value: str) -> str:
-    """As Python writes it, with the quotes of this project."""
-    return '"' + repr("'" + value)[2:-1].replace('"', '\\"') + '"'
+    """A text of JSON is one of Python."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _divided(url: str) -> tuple[str, str]:

@@ -108,7 +108,7 @@ def _line(error: Exception) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, requests.exceptions.SSLError):
         return f"its certificate is not accepted ({text})"
-    if "permission denied" in text:
+    if "permission denied" in text and "auth/kubernetes/login" in text:
         return f"{text}; if its first start was interrupted, it is half initialised: delete its volume and pod"
     return text
 

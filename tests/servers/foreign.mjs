@@ -1,0 +1,45 @@
+// An issuer that nobody here wrote (npm oidc-provider, OpenID-certified), with people, clients and keys for one test.
+// node foreign.mjs CONFIG: {library, port, tls, keys, audience, callback, groups}
+import fs from 'node:fs'
+import https from 'node:https'
+
+const config = JSON.parse(fs.readFileSync(process.argv[2], 'utf8'))
+const { Provider } = await import(config.library)
+const pem = (name) => fs.readFileSync(`${config.tls}/${name}`)
+const issuer = `https://localhost:${config.port}`
+
+const provider = new Provider(issuer, {
+  jwks: { keys: config.keys },
+  clients: [
+    { client_id: 'machine', client_secret: 'machine-secret', grant_types: ['client_credentials'], redirect_uris: [], response_types: [] },
+    {
+      client_id: 'estate-www', client_secret: 'www-secret', redirect_uris: [config.callback],
+      grant_types: ['authorization_code', 'refresh_token'], post_logout_redirect_uris: [],
+    },
+  ],
+  claims: { openid: ['sub', 'groups'] },
+  conformIdTokenClaims: false,
+  findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, groups: config.groups }) }),
+  extraTokenClaims: () => ({ groups: config.groups }),
+  issueRefreshToken: () => true,
+  cookies: { keys: ['only a test'] },
+  features: {
+    clientCredentials: { enabled: true },
+    introspection: { enabled: true },
+    revocation: { enabled: true },
+    devInteractions: { enabled: true },
+    resourceIndicators: {
+      enabled: true,
+      getResourceServerInfo: (_, resource) => ({
+        scope: '', audience: resource.replace('urn:', ''), accessTokenFormat: 'jwt', accessTokenTTL: 300,
+        jwt: { sign: { alg: 'RS256' } },
+      }),
+    },
+  },
+})
+provider.use(async (asked, next) => {
+  if (asked.path === '/jwks') console.log('keys')
+  await next()
+})
+https.createServer({ cert: pem('tls.crt'), key: pem('tls.key') }, provider.callback())
+  .listen(config.port, '127.0.0.1', () => console.log('ready'))
