@@ -1,5 +1,5 @@
 // An issuer that nobody here wrote (npm oidc-provider, OpenID-certified), with people, clients and keys for one test.
-// node foreign.mjs CONFIG: {library, port, tls, keys, audience, callback, groups}
+// node foreign.mjs CONFIG: {library, port, tls, keys, client: {id, secret}, callback, groups}
 import fs from 'node:fs'
 import https from 'node:https'
 
@@ -13,7 +13,7 @@ const provider = new Provider(issuer, {
   clients: [
     { client_id: 'machine', client_secret: 'machine-secret', grant_types: ['client_credentials'], redirect_uris: [], response_types: [] },
     {
-      client_id: 'estate-www', client_secret: 'www-secret', redirect_uris: [config.callback],
+      client_id: config.client.id, client_secret: config.client.secret, redirect_uris: [config.callback],
       grant_types: ['authorization_code', 'refresh_token'], post_logout_redirect_uris: [],
     },
   ],

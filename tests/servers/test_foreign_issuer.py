@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 import requests
@@ -20,10 +21,11 @@ from garrison.people import issuer
 from garrison.people.door import Door, DoorError
 from harness import build
 from servers.authority import Authority
-from servers.edges import Edge, ask, stand
+from servers.edges import CLIENT_ID, Edge, ask, stand
 from servers.issuing import text
 from servers.proxies import eventually, free_port
 from servers.users import claims, header
+from servers.visits import Visit
 from unit.estates import DIGEST, IMAGES
 from unit.served import API, WWW
 
@@ -76,6 +78,7 @@ class Foreign:
             "tls": str(self.folder / "tls"),
             "keys": keys,
             "groups": groups,
+            "client": {"id": CLIENT_ID, "secret": "x" * 32},
             "callback": f"https://{WWW}:8443/oauth2/callback",
         }
         (self.folder / "config.json").write_text(json.dumps(config))
@@ -126,12 +129,13 @@ def garrison(foreign: Foreign, *arguments: str) -> subprocess.CompletedProcess[s
 @pytest.fixture(scope="module")
 def graph(foreign: Foreign) -> Graph:
     """A program with the very line that `garrison issuer` prints."""
-    done = garrison(foreign, "--audience", "estate")
+    done = garrison(foreign, "--audience", "estate", "--client", CLIENT_ID)
     assert (done.returncode, done.stderr) == (0, "")
     estate = App("estate", trust_domain="estate.example", images={**IMAGES, "edge": "registry.example/edge" + DIGEST})
     people = eval(done.stdout, {"estate": estate})
     orders = estate.namespace("shop").service("orders", image="registry.example/orders" + DIGEST, port=8080)
-    orders.serves("GET /orders", at=estate.host(API), to=people.group("customers"))
+    at = [estate.host(API), estate.host(WWW, login=people)]
+    orders.serves("GET /orders", at=at, to=people.group("customers"))
     orders.serves("GET /all", at=API, to=people.anyone())
     return estate.graph()
 
@@ -280,3 +284,33 @@ def test_what_the_embedded_issuer_lacks_this_one_has(foreign: Foreign) -> None:
     assert foreign.ask("/token/introspection", token=token).json()["active"] is True
     assert foreign.ask("/token/revocation", token=token).status_code == 200
     assert foreign.ask("/token/introspection", token=token).json() == {"active": False}
+
+
+# --- browsers --------------------------------------------------------------------------------------------------------
+
+
+def through_its_pages(foreign: Foreign, location: str) -> str:
+    """What a person does there: a name, a password, yes. Where it sends the browser then."""
+    browser = requests.Session()
+    browser.trust_env, browser.verify = False, str(foreign.ca)
+    forms = iter(({"prompt": "login", "login": "ada", "password": "any"}, {"prompt": "consent"}))
+    while not location.startswith(f"https://{WWW}"):
+        answer = browser.get(location, timeout=20, allow_redirects=False)
+        if answer.status_code == 200:  # a page with a form
+            answer = browser.post(location, data=next(forms), timeout=20, allow_redirects=False)
+        location = urljoin(foreign.url, answer.headers["location"])
+    return location
+
+
+def test_a_browser_logs_in_there_and_out_again(foreign: Foreign, edge: Edge) -> None:
+    eventually(lambda: status(edge, foreign.token()) == 200, "it has the keys of this issuer")
+    visit = Visit(edge, WWW)
+    code, location = visit.get("/orders")
+    assert (code, location.partition("?")[0]) == (302, f"{foreign.url}/auth")
+    back = urlsplit(through_its_pages(foreign, location))
+    assert back.path == "/oauth2/callback"
+    assert visit.get(f"{back.path}?{back.query}") == (302, f"https://{WWW}:8443/orders")
+    assert visit.get("/orders") == (200, "")
+    code, location = visit.get("/logout")
+    assert (code, location.partition("?")[0]) == (302, f"{foreign.url}/session/end")
+    assert visit.get("/orders")[0] == 302

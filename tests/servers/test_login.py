@@ -5,14 +5,13 @@ What is played: the API server that vouches for the agent's account, and the ser
 
 from __future__ import annotations
 
-import http.client
 import json
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -27,10 +26,11 @@ from garrison.model.graph import Graph
 from garrison.words import Ref
 from harness.build import binary
 from servers.authority import Authority
-from servers.edges import CLUSTER, Edge, ask, connect, stand
+from servers.edges import CLUSTER, Edge, ask, stand
 from servers.proxies import eventually
 from servers.reviewing import Reviewer, reviewing
 from servers.users import Users, claims, issuing
+from servers.visits import Visit
 from unit.estates import shop_app
 from unit.served import API, DESK, LOGIN, WWW, served_app
 
@@ -171,34 +171,6 @@ def test_each_login_of_the_platform_is_for_its_own_account(place: Place, role: s
 
 
 # --- a person in a browser, through the edge -------------------------------------------------------------------------
-
-
-@dataclass
-class Visit:
-    """A browser's memory of one host."""
-
-    edge: Edge
-    host: str
-    jar: dict[str, str] = field(default_factory=dict)
-
-    def get(self, path: str) -> tuple[int, str]:
-        """The status, and where it leads."""
-        line = http.client.HTTPConnection("127.0.0.1", self.edge.port, timeout=10)
-        line.sock = connect(self.edge, self.host)
-        with line.sock:
-            line.request("GET", path, headers={"host": f"{self.host}:8443", "cookie": self.cookies})
-            answer = line.getresponse()
-            answer.read()
-        for given in answer.headers.get_all("set-cookie") or ():
-            if "=deleted" not in given:
-                assert {"httponly", "secure", "samesite=lax"} <= {flag.strip().lower() for flag in given.split(";")}
-            name, _, value = given.partition(";")[0].partition("=")
-            self.jar[name] = value
-        return answer.status, answer.headers.get("location", "")
-
-    @property
-    def cookies(self) -> str:
-        return "; ".join(f"{name}={value}" for name, value in self.jar.items())
 
 
 def logged_in(place: Place, user: str, password: str, host: str = WWW) -> Visit:
