@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from garrison.words import Ref
-from servers.authority import Authority
 from servers.issuing import Signer
+from unit.authority import Authority
 
 
 @dataclass

@@ -20,12 +20,12 @@ from garrison.model.graph import Graph
 from garrison.people import issuer
 from garrison.people.door import Door, DoorError
 from harness import build
-from servers.authority import Authority
 from servers.edges import CLIENT_ID, Edge, ask, stand
 from servers.issuing import text
 from servers.proxies import eventually, free_port
 from servers.users import claims, header
 from servers.visits import Visit
+from unit.authority import Authority
 from unit.estates import DIGEST, IMAGES
 from unit.served import API, WWW
 

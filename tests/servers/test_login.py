@@ -25,12 +25,12 @@ from garrison.derive.edge.login import responses
 from garrison.model.graph import Graph
 from garrison.words import Ref
 from harness.build import binary
-from servers.authority import Authority
 from servers.edges import CLUSTER, Edge, ask, stand
 from servers.proxies import eventually
 from servers.reviewing import Reviewer, reviewing
 from servers.users import Users, claims, issuing
 from servers.visits import Visit
+from unit.authority import Authority
 from unit.estates import shop_app
 from unit.served import API, DESK, LOGIN, WWW, served_app
 

@@ -25,8 +25,8 @@ from garrison.deployment.vault import people, store
 from garrison.derive.tokens import url
 from garrison.derive.users import users_objects
 from garrison.model.graph import Graph
-from servers.authority import Authority
 from servers.bao import Bao, Json, serving
+from unit.authority import Authority
 from unit.served import LOGIN
 
 LOCKOUT = 2  # seconds, in tests
