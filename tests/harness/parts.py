@@ -300,7 +300,7 @@ PARTS: tuple[Part, ...] = (
     Part(
         "h2spec", "v2.2.1+incompatible", "asks the edge what RFC 9113 asks",
         Go("github.com/summerwind/h2spec", {"h2spec": "github.com/summerwind/h2spec/cmd/h2spec"}),
-        seconds=65,
+        seconds=65, at_first_use=True,
     ),
 )  # fmt: skip
 
