@@ -39,7 +39,7 @@ class Refused(Exception):  # noqa: N818 a decision, not an error
 
     def document(self, request_id: str) -> bytes:
         said = {
-            "type": f"urn:garrison:problem:{self.kind}",
+            "type": f"urn:garrison:edge:{self.kind}",
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": self.detail,

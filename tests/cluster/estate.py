@@ -16,8 +16,8 @@ from harness import environment, paths, stack, visit
 from harness.errors import HarnessError
 from harness.order import ASK
 
-NAMESPACES = ("shop", "bank", "insurance")
-PLATFORM = ("cert-manager", "openbao")
+NAMESPACES = ("shop", "bank", "insurance", "edge")
+PLATFORM = ("cert-manager", "openbao", "users")
 TOKEN_SECONDS = 300  # a token is used for half of the ten minutes that it is good for
 
 

@@ -44,6 +44,7 @@ class Kind(StrEnum):
     OLD_TLS = "TLS 1.2"
     RESUMED = "resumed session"
     CLAIMED = "claims beside the request"
+    WITHOUT_TOKEN = "without the user's token"  # noqa: S105 a name
     APPLICATION_PORT = "application port"
     HEALTH_PORT = "health port"
     IMPOSTOR = "impostor"
@@ -126,6 +127,7 @@ class Request:
     through_proxy: bool = False
     misled: bool = False  # from a pod where the target's name leads to another service
     resumed: bool = False  # over a session that an earlier connection left
+    user: bool = False  # with the token of somebody whom the source serves
     claims: bool = False  # with headers that dispute it, to a copy whose application tells what reached it
 
 

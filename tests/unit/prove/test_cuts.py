@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 from typing import cast
 
@@ -9,16 +10,17 @@ from hypothesis import given, settings
 
 from garrison import App
 from garrison.cluster import Cluster
-from garrison.derive import render
+from garrison.derive import mesh, render
 from garrison.derive.names import CERTIFICATE_REQUESTS, CERTIFICATES, admission_policy
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
 from garrison.prove.drill.cuts import KINDS, TELLING, Cut, cuts
 from garrison.prove.expect.expected import expected
 from garrison.prove.kubectl import Kubectl
-from garrison.prove.look.opening import CUTS
+from garrison.prove.look.opening import CUTS, VERIFIED, without
 from garrison.prove.model import Kind, Request
 from garrison.prove.trials import Try
+from garrison.words import Ref
 from garrison_policies.places import whole
 from unit.estates import DIGEST, apps, shop_app
 
@@ -82,10 +84,13 @@ def test_what_tells_that_a_policy_is_gone_connects_anew(app: App) -> None:
 
 
 def everything() -> Graph:
-    """The shop, and a service with a right in the Kubernetes API."""
+    """The shop, a service with a right in the Kubernetes API, and one that is called with users' tokens."""
     app = shop_app()
     extra = app.namespace("extra").service("watcher", image="registry.example/w" + DIGEST, port=8080)
     extra.may("get", "configmaps", "flags")
+    desk = app.namespace("desk").service("desk", image="registry.example/d" + DIGEST, port=8080)
+    desk.serves("GET /flags", at=app.host("api.estate.example"), to=app.users().anyone())
+    desk.calls(extra, "GET /flags", token="forward")
     return app.graph()
 
 
@@ -106,7 +111,26 @@ def test_every_service_is_drilled_and_who_has_no_call_has_a_policy_that_can_only
     assert {f"NetworkPolicy {ref} opened" for ref in graph.by_ref} <= named
     assert {f"NetworkPolicy {ref} deleted" for ref in called} <= named
     assert not {f"NetworkPolicy {ref} deleted" for ref in lonely} & named
-    assert {f"proxy configurations without {cut}" for cut in KINDS} <= named
+    assert {f"proxy configurations without {cut}" for cut in KINDS if cut != "users' tokens"} <= named
+
+
+def test_a_callee_without_users_tokens_is_noticed_by_who_brings_none() -> None:
+    graph = everything()
+    assert noticing(graph, "proxy configurations without users' tokens") == {Kind.WITHOUT_TOKEN}
+    called = mesh.config(graph, Cluster(), next(s for s in graph.services if s.name == "watcher"))
+    (own,) = json.loads(called["envoy.json"])["static_resources"]["listeners"][:1]
+    open_to = json.dumps(json.loads(without("users' tokens", called)["envoy.json"])["static_resources"]["listeners"][0])
+    assert VERIFIED in json.dumps(_principals(own))
+    assert VERIFIED not in json.dumps(_principals(json.loads(open_to)))
+    assert str(graph.spiffe_id(Ref("desk", "desk"))) in open_to, "the caller is still asked who it is"
+
+
+def _principals(node: object) -> list[object]:
+    """Every list of principals in it."""
+    if isinstance(node, dict):
+        own = [node["principals"]] if "principals" in node else []
+        return own + [found for value in node.values() for found in _principals(value)]
+    return [found for value in node for found in _principals(value)] if isinstance(node, list) else []
 
 
 def noticing(graph: Graph, what: str) -> set[Kind | Try]:

@@ -274,7 +274,7 @@ def test_only_the_right_answer_of_the_edge_itself_is_a_refusal() -> None:
     assert verdict(token, edge_says(429)) == ("error", None), "throttled is neither"
     assert verdict(token, Answer(0, error="no connection to x")) == ("error", None)
     assert verdict(token, Answer(0, error="closed: reset")) == ("refused", None)
-    contract = Answer(422, "1", '{"type":"urn:garrison:problem:unfit"}')
+    contract = Answer(422, "1", '{"type":"urn:garrison:edge:unfit"}')
     schema = Trial(token.route, Try.BODY_SCHEMA, token.shape, statuses=frozenset({422}))
     assert verdict(schema, contract) == ("refused", "contract")
     method = of(Try.UNDECLARED_METHOD)
@@ -296,9 +296,15 @@ def test_a_well_formed_request_passes_with_an_answer_of_the_service() -> None:
     assert verdict(good, Answer(404, "1", '{"detail": "no such order"}')) == ("allowed", None)
     assert verdict(good, edge_says(404)) == ("refused", None)
     for status in (401, 403, 405, 413, 421, 431):
-        assert verdict(good, Answer(status, "1", "")) == ("refused", None), status
+        assert verdict(good, edge_says(status)) == ("refused", None), status
     bodied = of(Try.WELL_FORMED, "POST /orders")
-    assert verdict(bodied, Answer(422, "1", '{"detail": "no such body"}')) == ("allowed", None), "no document says it"
+    assert verdict(bodied, Answer(422, "1", '{"detail": "no such body"}')) == ("allowed", None), (
+        "the service looked at it"
+    )
+    own = Answer(422, "1", '{"type":"urn:garrison:problem:no-such-item"}')
+    assert verdict(bodied, own) == ("allowed", None)
+    assert verdict(bodied, Answer(422, "1", '{"type":"urn:garrison:edge:unfit"}')) == ("refused", None)
+    assert verdict(bodied, Answer(403, "1", "RBAC: access denied")) == ("refused", None), "the sidecar said it"
 
 
 def test_a_limit_holds_at_what_it_says_and_tells_when_to_come_back() -> None:

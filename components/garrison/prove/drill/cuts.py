@@ -38,9 +38,10 @@ KINDS = {  # the probe that must notice each cut of a proxy's configuration
     "callers' names": Kind.UNDECLARED_IDENTITY,
     "whole handshakes": Kind.RESUMED,
     "removal of claims": Kind.CLAIMED,  # heard by the applications of the run's own copies
+    "users' tokens": Kind.WITHOUT_TOKEN,
     "callee's name": Kind.IMPOSTOR,  # what callers demand; the others are demanded of them
 }
-AFTER_THE_HANDSHAKE = (Kind.UNDECLARED, Kind.UNDECLARED_IDENTITY, Kind.CLAIMED)
+AFTER_THE_HANDSHAKE = (Kind.UNDECLARED, Kind.UNDECLARED_IDENTITY, Kind.CLAIMED, Kind.WITHOUT_TOKEN)
 TELLING = (  # one kind for each way through the network; all connect anew: a policy spares connections that exist
     Kind.DIRECT,
     Kind.NO_CERTIFICATE,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from garrison import defaults as d
 from garrison.model.graph import Graph, Operation
-from garrison.prove.expect.samples import declared, sample, served, undeclared
+from garrison.prove.expect.samples import declared, forwards, sample, served, undeclared
 from garrison.prove.model import OUTSIDE, Connect, Kind, Layer, Party, Phase, Probe, Request
 from garrison.words import Ref
 
@@ -25,8 +25,9 @@ class Way:
 def between(graph: Graph, source: Party, target: Party) -> Iterator[Probe]:
     """With every layer in place: an undeclared pair meets the network first, a declared one what comes after it."""
     operations = declared(graph, source.ref, target.ref)
-    yield from _allowed(source, target, operations)
-    for way in _declared_ways(operations):
+    user = forwards(graph, source.ref, target.ref)
+    yield from _allowed(source, target, operations, user)
+    for way in _declared_ways(operations, user):
         yield _probe(source, target, way, way.stopped_by, "closed")
     for way in _ways(graph, source, target):
         past_network = operations and way.port == d.MTLS_PORT
@@ -85,22 +86,24 @@ def from_outside(target: Party, ports: tuple[int, ...]) -> Iterator[Probe]:
         yield Probe(OUTSIDE, target, port, Kind.NODE_ADDRESS, Connect(), layers)
 
 
-def _allowed(source: Party, target: Party, operations: tuple[Operation, ...]) -> Iterator[Probe]:
+def _allowed(source: Party, target: Party, operations: tuple[Operation, ...], user: bool) -> Iterator[Probe]:
     for operation in operations:
         for kind, request in (
-            (Kind.DECLARED, Request(sample(operation), tls=False, through_proxy=True)),
-            (Kind.DIRECT, Request(sample(operation), credential="own")),
+            (Kind.DECLARED, Request(sample(operation), tls=False, through_proxy=True, user=user)),
+            (Kind.DIRECT, Request(sample(operation), credential="own", user=user)),
         ):
             yield Probe(source, target, d.MTLS_PORT, kind, request, operation=str(operation))
 
 
-def _declared_ways(operations: tuple[Operation, ...]) -> Iterator[Way]:
+def _declared_ways(operations: tuple[Operation, ...], user: bool) -> Iterator[Way]:
     """What must not work although the operation is declared; one operation is enough."""
     for operation in map(sample, operations[:1]):
         resumed = Request(operation, credential="own", resumed=True)
         yield Way(Kind.RESUMED, d.MTLS_PORT, resumed, "identity")
-        claimed = Request(operation, credential="own", claims=True)
+        claimed = Request(operation, credential="own", user=user, claims=True)
         yield Way(Kind.CLAIMED, d.MTLS_PORT, claimed, "authorization")
+        if user:
+            yield Way(Kind.WITHOUT_TOKEN, d.MTLS_PORT, Request(operation, credential="own"), "authorization")
 
 
 def _ways(graph: Graph, source: Party, target: Party) -> Iterator[Way]:

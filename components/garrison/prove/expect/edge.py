@@ -19,6 +19,7 @@ from garrison.prove.expect.samples import ELSEWHERE, sample
 from garrison.prove.expect.schemas import NoSampleError
 from garrison.prove.model import EDGE, Connect, Kind, Layer, Party, Probe, Request
 from garrison.prove.trials import STATUSES, TO_LOGIN, UNAUTHORIZED, Carry, Claim, Fit, Shape, Trial, Try, Want
+from garrison.words import Ref
 
 TOKENS: Final = (  # tokens with one thing wrong
     Try.MALFORMED,
@@ -74,13 +75,14 @@ def behind(graph: Graph) -> tuple[Trial, ...]:
 def around(graph: Graph) -> tuple[Probe, ...]:
     """From the edge's place in the network: what it serves only with its identity, and all else not at all."""
     found: list[Probe] = []
+    deepest = 1 + max((len(route.operation.segments) for route in graph.routes), default=0)
     for service in graph.services:
         target = Party("service", service.namespace, service.name)
         if service.ref not in graph.routes_of:
             found.append(Probe(EDGE, target, d.MTLS_PORT, Kind.UNDECLARED_DESTINATION, Connect(), NETWORK))
             continue
         served = graph.routes_of[service.ref][0].operation
-        beside = Operation(served.method, f"{sample(served).path.rstrip('/')}/{ELSEWHERE}")
+        beside = Operation(served.method, f"/{ELSEWHERE}" * deepest)
         ways: list[tuple[Kind, Request, Layer]] = [
             (Kind.NO_CERTIFICATE, Request(sample(served)), "identity"),
             (Kind.PLAINTEXT, Request(sample(served), tls=False), "identity"),
@@ -255,6 +257,20 @@ def _behind(graph: Graph, route: Route) -> Iterator[Trial]:
             if trial.shape.carry != "session":  # which a sidecar does not know
                 statuses = trial.statuses if trial.kind in TOKENS else trial.statuses | REFUSED
                 yield replace(trial, statuses=statuses)
+
+
+def bearers(graph: Graph) -> dict[Ref, Want]:
+    """Whose token a caller that forwards one has: that of somebody whom it, or who calls it with one, serves."""
+    logins = {host.name for host in graph.hosts if host.login}
+    found = {
+        route.service: _want(graph, route, Shape(route.operation.method, route.operation.path))
+        for route in reversed(graph.routes)
+        if route.issuer and route.host not in logins
+    }
+    forwarding = [call for call in graph.calls if call.token == "forward"]  # noqa: S105 a way to call
+    while more := {c.callee: found[c.caller] for c in forwarding if c.caller in found and c.callee not in found}:
+        found |= more
+    return found
 
 
 def asked_for(found: Iterable[Trial]) -> tuple[Want, ...]:

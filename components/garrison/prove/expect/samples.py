@@ -29,6 +29,11 @@ def declared(graph: Graph, caller: Ref, callee: Ref) -> tuple[Operation, ...]:
     )
 
 
+def forwards(graph: Graph, caller: Ref, callee: Ref) -> bool:
+    """Whether the user's token goes with the caller's requests."""
+    return any(call.token == "forward" for call in graph.calls_from.get(caller, ()) if call.callee == callee)  # noqa: S105
+
+
 def served(graph: Graph, callee: Ref) -> tuple[Operation, ...]:
     """Every operation somebody may perform at the callee, as concrete requests; `GET /` where there is none."""
     found = {sample(o) for call in graph.calls_to.get(callee, ()) for o in call.operations}

@@ -5,17 +5,13 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from garrison.model.conditions import in_proxy
-from garrison.prove.expect.contract import WITH_BODY
 from garrison.prove.judge.classify import RBAC_BODY
 from garrison.prove.model import EDGE, Party, Probe, Seen
 from garrison.prove.trials import CLOSED, LAYER, Answer, Trial, Try
 
 CLOSED_WORD: Final = "closed"  # what an Answer's error begins with where the other side ended it
-BY_THE_EDGE: Final = frozenset({401, 403, 405, 413, 415, 421, 429, 431})  # what a well-formed request must not get
-BY_THE_APPLICATION: Final = frozenset({400, 415, 422})  # where no contract says what is well-formed
 LOGIN: Final = 302
-CONTRACT: Final = "urn:garrison:problem:"  # of the agent that judges inputs
+CONTRACT: Final = "urn:garrison:edge:"  # of the agent that judges inputs
 BY_SIDECAR: Final = (RBAC_BODY, "Jwt ", "Jwks ", "Audiences in Jwt ")  # how Envoy's filters begin what they say
 THROTTLED: Final = 429
 SLACK: Final = 2
@@ -91,18 +87,8 @@ def _refused(trial: Trial, answer: Answer) -> Seen:
 
 
 def _by_the_edge(trial: Trial, answer: Answer) -> bool:
-    """Whether a well-formed request was answered by the edge and not by the service."""
-    if answer.status in BY_THE_APPLICATION and not _has_contract(trial):
-        return False
-    if answer.status == 404 or (answer.status == 403 and not in_proxy(trial.where)):  # the service's own, maybe
-        return _of_the_edge(answer) or RBAC_BODY in answer.body
-    return answer.status in BY_THE_EDGE or answer.status in BY_THE_APPLICATION or answer.status == LOGIN
-
-
-def _has_contract(trial: Trial) -> bool:
-    """Without one, a body is none that the application takes."""
-    types = dict(trial.shape.headers).get("content-type", "")
-    return trial.shape.method not in WITH_BODY or types != "text/plain"
+    """Whether a well-formed request was answered before the service; whatever the service itself says, it got there."""
+    return answer.status == LOGIN or answer.body.startswith(BY_SIDECAR) or _by_proxy(trial, answer)
 
 
 def _by_proxy(trial: Trial, answer: Answer) -> bool:

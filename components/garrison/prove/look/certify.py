@@ -49,6 +49,7 @@ def ask(kubectl: Kubectl, graph: Graph, probe: Probe, namespace: str, issuer: st
     """What the API server says to the editor."""
     assert isinstance(probe.attempt, Certify)
     item = own_identity(graph, namespace, issuer)
+    item["metadata"] |= {"name": f"{ACCOUNT}-asked"}  # that of `own_identity` may be there
     if probe.attempt.what == Kind.REQUEST_BY_HAND:
         spec = {"request": REQUEST, "usages": item["spec"]["usages"], "issuerRef": item["spec"]["issuerRef"]}
         item = _object("CertificateRequest", namespace, spec)

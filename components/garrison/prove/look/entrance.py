@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -14,14 +14,14 @@ from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
-from garrison.prove.expect.edge import around, behind, trials
+from garrison.prove.expect.edge import around, bearers, behind, trials
 from garrison.prove.judge.entry import probe_of
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.look.behind import Behind
 from garrison.prove.look.entry import Entry
 from garrison.prove.look.execute import node_addresses, tool
 from garrison.prove.look.session import Session
-from garrison.prove.look.tickets import Forging, Tokens
+from garrison.prove.look.tickets import Forging, NotHadError, Tokens
 from garrison.prove.look.trail import checked, logs_of
 from garrison.prove.look.trying import Trying, possible
 from garrison.prove.look.world import Place
@@ -74,6 +74,7 @@ def at_cluster(session: Session, entry: Entry, tokens: Tokens, timeout: float) -
     found = from_outside(graph, entry, tokens, session.cluster.entrance.replicas)
     can, cannot = possible(behind(graph), found.trying.tokens)
     where = session.pod_of(EDGE)
+    session.bearers = lambda: _bearers(graph, tokens)
 
     def places(ref: Ref) -> Sequence[Place]:
         pods = session.finder.targets().get(Party("service", ref.namespace, ref.name), [])
@@ -83,6 +84,17 @@ def at_cluster(session: Session, entry: Entry, tokens: Tokens, timeout: float) -
     found.probes += [*(probe_of(trial, d.MTLS_PORT) for trial in can), *around(graph)]
     found.untried += cannot
     found.graph, found.kubectl = graph, kubectl
+    return found
+
+
+def _bearers(graph: Graph, tokens: Tokens) -> dict[Ref, str]:
+    """Fresh ones: they live minutes, and a drill longer."""
+    callers = {call.caller for call in graph.calls if call.token == "forward"}  # noqa: S105 a way to call
+    found: dict[Ref, str] = {}
+    for caller, want in bearers(graph).items():
+        if caller in callers:
+            with suppress(NotHadError):
+                found[caller] = tokens.give(want).text
     return found
 
 

@@ -103,7 +103,7 @@ def _head(message: Message) -> bytes:
     lines += [f"{name}: {value}" for name, value in message.headers]
     if message.body or message.method in ("POST", "PUT", "PATCH"):
         lines.append(f"content-length: {len(message.body)}")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()  # what is no ASCII goes as it is (RFC 9110 section 5.5, obs-text)
 
 
 def unthrottled(send: Callable[[], Answer], *, patience: float = PATIENCE) -> Answer:

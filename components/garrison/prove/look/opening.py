@@ -15,6 +15,7 @@ from garrison import defaults as d
 from garrison.manifest import Manifest
 from garrison.prove.look.pods import LABEL, namespace_of
 
+VERIFIED = "envoy.filters.http.jwt_authn"  # under whose name a verified token is found
 RBAC_FILTER = "envoy.filters.http.rbac"
 DOWNSTREAM, UPSTREAM = "DownstreamTlsContext", "UpstreamTlsContext"
 
@@ -101,6 +102,20 @@ def _no_names(node: Any) -> Any:
     return {k: [{"any": True}] if k == "principals" else _no_names(v) for k, v in node.items()} if _map(node) else node
 
 
+def _no_tokens(node: Any) -> Any:
+    """The RBAC filters' operations for the same callers, with a user's token or without."""
+    if isinstance(node, list):
+        return [_no_tokens(item) for item in node]
+    if not _map(node):
+        return node
+    return {k: [_peer(one) for one in v] if k == "principals" else _no_tokens(v) for k, v in node.items()}
+
+
+def _peer(principal: Any) -> Any:
+    """Of one that is a caller and a token: the caller."""
+    return principal["and_ids"]["ids"][0] if VERIFIED in json.dumps(principal) else principal
+
+
 def _claims_kept(node: Any) -> Any:
     """What callers say beside their requests goes on to the application."""
     listeners = node["static_resources"]["listeners"] if _map(node) and "static_resources" in node else []
@@ -146,5 +161,6 @@ CUTS: Mapping[str, Callable[[Any], Any]] = {
     "callers' names": _no_names,
     "whole handshakes": _facing(DOWNSTREAM, _resumption),
     "removal of claims": _claims_kept,
+    "users' tokens": _no_tokens,
     "callee's name": _facing(UPSTREAM, _any_name),
 }

@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 import signal
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from garrison import defaults as d
 from garrison.cluster import Cluster
@@ -42,6 +42,8 @@ class Session:
     run: str = field(default_factory=lambda: secrets.token_hex(16))
     forged: forge.Forged = field(default_factory=dict)
     issues_foreign: bool = True
+    bearers: Callable[[], Mapping[Ref, str]] = dict
+    """Tokens of users as they are good now, by the service that serves them."""
 
     def __post_init__(self) -> None:
         self.finder = Finder(self.kubectl, self.graph, self.run)
@@ -56,7 +58,7 @@ class Session:
         return self.replicas.get((party, variant), 1)
 
     def world(self, probes: Collection[Probe], admin: Ref) -> World:
-        return self.finder.world(probes, admin, self.forged)
+        return replace(self.finder.world(probes, admin, self.forged), bearers=self.bearers())
 
     # --- making ------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from garrison.prove.expect.messages import CannotFitError, Message, compose
 from garrison.prove.judge import entry as judge
 from garrison.prove.look.entry import Entry, unthrottled
 from garrison.prove.look.tickets import NotHadError, Tokens
-from garrison.prove.model import Probe, Result, Seen
+from garrison.prove.model import Probe, ProveError, Result, Seen
 from garrison.prove.trials import CLOSED, Answer, Trial, Try, Untried
 
 LIMIT_MOST: Final = 300  # requests of one trial of a limit, in each replica
@@ -38,7 +38,13 @@ class Trying:
 
     def __call__(self, probes: Sequence[Probe]) -> list[Seen]:
         """What came of each."""
-        return [self.one(_trial(probe)) for probe in probes]
+        return [self._safely(_trial(probe)) for probe in probes]
+
+    def _safely(self, trial: Trial) -> Seen:
+        try:
+            return self.one(trial)
+        except (ProveError, ValueError, KeyError) as error:
+            return Seen("error", None, f"the probe could not be run: {error}")
 
     def one(self, trial: Trial) -> Seen:
         message = written(trial, self.tokens, self.entry.port_in_urls)

@@ -61,6 +61,7 @@ class World:
     forged: Forged = field(default_factory=dict)
     tokens: Mapping[Subject, str] = field(default_factory=dict)
     admin: Ref = ADMIN
+    bearers: Mapping[Ref, str] = field(default_factory=dict)  # tokens of users, by the service that serves them
 
 
 def subjects(probe: Probe, admin: Ref) -> list[Subject]:
@@ -113,6 +114,10 @@ def _request(probe: Probe, request: Request, host: str, world: World) -> Spec:
         headers = {REQUEST_ID: str(uuid4())}
     else:
         port, headers = probe.port, {}
+    if request.user:
+        if probe.source.ref not in world.bearers:
+            raise ProveError(f"no token of a user whom {probe.source} serves: give --tokens")
+        headers["authorization"] = f"Bearer {world.bearers[probe.source.ref]}"
     if request.claims:
         headers |= dict.fromkeys(CLAIMS, CLAIM)
     found: Spec = {"action": "resume" if request.resumed else "http", "host": host, "port": port, "headers": headers}
