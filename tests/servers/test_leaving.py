@@ -108,6 +108,13 @@ OLDER = named(RBAC, "Role", rules=[EVERYTHING])  # bad, and there before the pol
 OLDER["metadata"] |= {"name": "older", "finalizers": [HELD]}
 FREE = {"op": "remove", "path": "/metadata/finalizers"}
 
+HOST_POD = POD | {"hostNetwork": True}
+OLD_REPLICAS = named(
+    "apps/v1",
+    "ReplicaSet",
+    spec={"replicas": 2, "selector": {"matchLabels": {"app": "leaves"}}} | {"template": TEMPLATE | {"spec": HOST_POD}},
+)
+
 
 @pytest.fixture(scope="module")
 def server(plane: ControlPlane) -> Iterator[ControlPlane]:
@@ -115,7 +122,7 @@ def server(plane: ControlPlane) -> Iterator[ControlPlane]:
     certmanager.install(plane)
     made = admission.manifests(RULES)
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}}
-    for item in (space, OLDER, *made):
+    for item in (space, OLDER, OLD_REPLICAS, *made):
         plane.api.apply(item, "test")
     in_force(plane, True)
     yield plane
@@ -175,6 +182,18 @@ def test_what_was_bad_before_the_policies_can_still_go(server: ControlPlane) -> 
     server.api.delete(OLDER, "Background")
     server.api.edit(OLDER, [FREE])
     assert server.api.find(OLDER) is None
+
+
+def test_what_was_bad_before_the_policies_can_be_wound_down_and_not_changed(server: ControlPlane) -> None:
+    """A roll-out that replaces it would stand still for ever."""
+    again = edit("/spec/template/metadata/labels/again", "yes")
+    assert "host-namespaces: " in said(lambda: server.api.edit(OLD_REPLICAS, [again]))
+    number = {"op": "replace", "path": "/spec/replicas", "value": 0}
+    assert "host-namespaces: " in said(lambda: server.api.edit(OLD_REPLICAS, [number, again])), "both at once"
+    server.api.edit(OLD_REPLICAS, [number])
+    assert server.api.get(OLD_REPLICAS)["spec"]["replicas"] == 0
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "of-it", "namespace": SPACE}, "spec": HOST_POD}
+    assert "host-namespaces: " in said(lambda: server.api.apply(pod, "test", dry_run=True)), "more of it cannot run"
 
 
 def test_nobody_makes_an_object_that_is_already_leaving(server: ControlPlane) -> None:

@@ -5,8 +5,8 @@ request before its policies are loaded, and every policy has `failurePolicy: Fai
 binding for each family of kinds, one validation for each rule in it, so that a refusal names the rule.
 
 Kubernetes keeps some doors open, and so must this (`unread`): the last finalizer of an object on its way out, changes
-that leave the spec of a workload as it is (its status, labels and finalizers belong to controllers), and what the API
-server and its role aggregation write for themselves. Namespaces of the system are left out by name, never by a label
+that leave the spec of a workload as it is (its status, labels and finalizers belong to controllers), the number of an
+old ReplicaSet, and what the API server and its role aggregation write for themselves. Namespaces of the system are left out by name, never by a label
 that whoever makes a namespace could set.
 
 Sources: Kubernetes, "Validating Admission Policy"; CIS Kubernetes Benchmark 5.2; NSA/CISA Hardening Guide.
@@ -27,7 +27,7 @@ from garrison_policies.language.objects import TEMPLATES
 from garrison_policies.language.rule import Check, Rule
 from garrison_policies.language.subjects import WORKLOADS
 from garrison_policies.places.policy import Mode, Resources, binding, namespaces, policy
-from garrison_policies.places.unread import ITS_OWN, LEAVING, SPEC_CHANGED, of_the_proof
+from garrison_policies.places.unread import COUNTED, ITS_OWN, LEAVING, SPEC_CHANGED, of_the_proof
 
 RBAC = "rbac.authorization.k8s.io"
 
@@ -59,7 +59,7 @@ FAMILIES = (
             ("apps", "v1", ("deployments", "replicasets", "statefulsets", "daemonsets")),
             ("batch", "v1", ("jobs", "cronjobs")),
         ),
-        conditions=(LEAVING, SPEC_CHANGED),
+        conditions=(LEAVING, SPEC_CHANGED, COUNTED),
     ),
     Family(
         name="roles",

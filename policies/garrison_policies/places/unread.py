@@ -42,6 +42,14 @@ SPEC_CHANGED: Final[Condition] = {
     "name": "spec-is-new",
     "expression": "oldObject == null || (has(object.spec) ? object.spec != oldObject.spec : object != oldObject)",
 }
+# A Deployment winds its old ReplicaSets down, also where what they run may no longer start (an image whose signature is
+# gone from the list, a rule that is new). How many is all that may change so, and each pod is judged when it is made.
+COUNTED: Final[Condition] = {
+    "name": "not-another-number",
+    "expression": "oldObject == null || object.kind != 'ReplicaSet' || !("
+    + _same("object.spec", "oldObject.spec", but=("replicas",))
+    + ")",
+}
 # The API server keeps its bootstrap roles, and aggregates roles, under these names; nobody else can have them.
 ITS_OWN: Final[Condition] = {
     "name": "not-the-api-server",
