@@ -5,9 +5,9 @@ request before its policies are loaded, and every policy has `failurePolicy: Fai
 binding for each family of kinds, one validation for each rule in it, so that a refusal names the rule.
 
 Kubernetes keeps some doors open, and so must this (`unread`): the last finalizer of an object on its way out, changes
-that leave the spec of a workload as it is (its status, labels and finalizers belong to controllers), the number of an
-old ReplicaSet, and what the API server and its role aggregation write for themselves. Namespaces of the system are left out by name, never by a label
-that whoever makes a namespace could set.
+that leave the spec of a workload as it is (its status, labels and finalizers belong to controllers), the number of a
+ReplicaSet that is wound down, and what the API server and its role aggregation write for themselves. Namespaces of the
+system are left out by name, never by a label that whoever makes a namespace could set.
 
 Sources: Kubernetes, "Validating Admission Policy"; CIS Kubernetes Benchmark 5.2; NSA/CISA Hardening Guide.
 """
