@@ -15,6 +15,7 @@ from garrison.derive.edge import filters, limits
 from garrison.derive.edge.names import login_of
 from garrison.derive.mesh.access import VARIABLE, path_pattern, permission, rule_name
 from garrison.derive.mesh.envoy import typed
+from garrison.model.calls import ByPath
 from garrison.model.graph import Graph, Operation, Route
 
 Json = dict[str, Any]
@@ -117,8 +118,12 @@ def _retry(method: str) -> Json:
 def _other_methods(operations: Sequence[Operation], unused: Sequence[str]) -> Iterator[Json]:
     """405 for each path, with the methods that it has (RFC 9110 section 15.5.6); plain paths before templates."""
     paths = {one.segments: one.path for one in operations}
+    known: dict[str, ByPath] = {}
+    for one in operations:
+        known.setdefault(one.method, ByPath()).add(one)
     for segments, path in sorted(paths.items(), key=lambda item: (item[0].count("{}"), item[0])):
-        allowed = {known.method for known in operations if known.covers(Operation(known.method, path))}
+        asked = [(Operation(method, path), there) for method, there in known.items()]
+        allowed = {one.method for one, there in asked if any(other.covers(one) for other in there.meeting(one))}
         yield answer(
             405, unused, where=matching(path), name=f"405 /{'/'.join(segments)}", allow=", ".join(sorted(allowed))
         )
