@@ -74,7 +74,7 @@ def _sorted(found: Iterable[Verifier]) -> tuple[Verifier, ...]:
 def _verifier(graph: Graph, cluster: Cluster, issuer_name: str, host_name: str) -> Verifier:
     """Of one issuer at a host: with login there, the tokens are those that its own login got."""
     issuer = graph.issuer_by_name[issuer_name]
-    host = graph.host_by_name.get(host_name, Host(""))
+    host = graph.host_by_name.get(host_name, Host(""))  # no name is any host without login
     return _embedded(graph, cluster, issuer, host) if issuer.embedded else _other(issuer, host)
 
 

@@ -81,7 +81,7 @@ class Operation:
 
 @dataclass
 class ByPath:
-    """Operations of one method by the segments of their paths: those that meet another are found without asking each."""
+    """Operations of one method by their paths' segments: those that meet another are found without asking each."""
 
     here: list[Operation] = field(default_factory=list)
     below: dict[str, ByPath] = field(default_factory=dict)
@@ -96,11 +96,12 @@ class ByPath:
         """Those of which some request is this one, too: see `Operation.meets`."""
         nodes = [self]
         for segment in operation.segments:
-            nodes = [below for node in nodes for below in node._for(segment)]
+            nodes = [below for node in nodes for below in node.at(segment)]
         for node in nodes:
             yield from node.here
 
-    def _for(self, segment: str) -> Iterator[ByPath]:
+    def at(self, segment: str) -> Iterator[ByPath]:
+        """One step down: where this segment leads."""
         if segment == "{}":
             yield from (below for name, below in self.below.items() if name)
             return

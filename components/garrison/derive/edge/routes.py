@@ -22,7 +22,7 @@ Json = dict[str, Any]
 IDEMPOTENT: Final = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS")  # RFC 9110 section 9.2.2
 USERS: Final = "users"  # the two rules about tokens, in the file of the filter
 ANYBODY: Final = "anybody"
-_OFF: Final = typed("config.route.v3.FilterConfig", disabled=True)
+OFF: Final = typed("config.route.v3.FilterConfig", disabled=True)
 
 
 def of_host(graph: Graph, cluster: Cluster, host: str) -> Json:
@@ -67,11 +67,11 @@ def route(graph: Graph, cluster: Cluster, one: Route) -> Json:
     }
     if one.public and login_of(graph, one.host):
         decision |= {
-            filters.session(one.host): _OFF,
-            filters.verified(one.host): _OFF,
+            filters.session(one.host): OFF,
+            filters.verified(one.host): OFF,
         }  # nobody is sent to a login for it
     if one.issuer:
-        decision |= {filters.BEARER: _OFF}  # it goes on to the sidecar, which verifies it again
+        decision |= {filters.BEARER: OFF}  # it goes on to the sidecar, which verifies it again
     action = {
         "cluster": str(service),
         "timeout": d.REQUEST_TIMEOUT,
@@ -135,7 +135,7 @@ def answer(status: int, unused: Sequence[str], *, where: Json | None = None, nam
         "name": name or str(status),
         "match": where or {"prefix": "/"},
         "direct_response": {"status": status},
-        "typed_per_filter_config": {filters.ACCESS: anybody(), **dict.fromkeys(unused, _OFF)},
+        "typed_per_filter_config": {filters.ACCESS: anybody(), **dict.fromkeys(unused, OFF)},
     }
     header = {"header": {"key": "allow", "value": allow}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
     return made | ({"response_headers_to_add": [header]} if allow else {})
