@@ -462,7 +462,7 @@ def test_an_hourly_limit_of_the_run_before_is_listed_and_no_error() -> None:
     results.append(Result(judge.probe_of(method, 443), Seen("refused", "entry")))
     kept, left = distrusted(results)
     assert kept == []
-    assert [one.why for one in left] == ["not tried again within its time (4 a hour for each address)"] * 2
+    assert [one.why for one in left] == ["not tried again within its time (4 an hour for each address)"] * 2
     unlimited = of(Try.WELL_FORMED)
     again = Result(judge.probe_of(unlimited, 443), judge.read(unlimited, edge_says(429)))
     assert distrusted([again]) == ([again], []), "nothing of the route says that it may be throttled for so long"
