@@ -3,7 +3,8 @@
     python benchmarks/lowering.py [--kubectl PATH]
 
 Prints a table: one row per size with the best of three runs, and how the time grows when the size doubles. The ratio
-is between two programs on the same machine in the same run; neither column means much without the other.
+is between two programs on the same machine in the same run; neither column means much without the other. The last row
+has routes as well, and CPU seconds of one `render` alone.
 """
 
 from __future__ import annotations
@@ -18,22 +19,29 @@ from pathlib import Path
 
 import yaml
 
-from garrison import App, render
+from garrison import App, Rate, claim, path, render
 
 IMAGE = "registry.example/service@sha256:" + "0" * 64
 SIZES = (125, 250, 500, 1000)
 CALLS_PER_SERVICE = 5
+ROUTES = 100  # for users, with a condition and a limit: some 120 fill the ConfigMap of the edge (1 MiB)
 
 
-def estate(services: int) -> App:
-    """A random graph of the size, the same at every run."""
-    app = App("estate", trust_domain="estate.example", images={"envoy": IMAGE, "openbao": IMAGE})
+def estate(services: int, routes: int = 0) -> App:
+    """A random graph of the size, the same at every run; those with routes forward tokens to whom they call."""
+    app = App("estate", trust_domain="estate.example", images={"edge": IMAGE, "envoy": IMAGE, "openbao": IMAGE})
     homes = app.namespaces(*(f"n{i}" for i in range(max(1, services // 20))))
     made = [homes[i % len(homes)].service(f"s{i}", image=IMAGE, port=8080) for i in range(services)]
     chance = random.Random(services)
     pairs = {tuple(chance.sample(range(services), 2)) for _ in range(2 * CALLS_PER_SERVICE * services)}
     for caller, callee in chance.sample(sorted(pairs), CALLS_PER_SERVICE * services):
-        made[caller].calls(made[callee], "GET /items/{id}")
+        made[caller].calls(made[callee], "GET /items/{id}", token="forward" if caller < routes else "none")
+    if routes:
+        users = app.users()
+        api, limit = app.host("api.estate.example"), Rate.per_minute(30, per="user")
+        for service in made[:routes]:
+            own, to = f"GET /{service.ref.name}/{{id}}", users.group("customers")
+            service.serves(own, at=api, to=to, where=claim("customer") == path("id"), rate=limit)
     return app
 
 
@@ -72,6 +80,11 @@ def main() -> None:
         row = f"{size:8d} {len(graph.calls):7d} {len(render(graph)):8d} {ours:8.2f}s {theirs:9.2f}s"
         print(f"{row} {ours / theirs:7.3f}  {growth}", flush=True)
         before = ours
+    graph, started = estate(SIZES[-1], ROUTES).graph(), time.process_time()
+    objects = len(render(graph))
+    print(
+        f"{SIZES[-1]:8d} {len(graph.calls):7d} {objects:8d} {time.process_time() - started:8.2f}s with {ROUTES} routes"
+    )
 
 
 if __name__ == "__main__":

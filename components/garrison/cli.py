@@ -54,6 +54,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "users": ("garrison.people.users", "the people of the embedded issuer and their groups"),
     "token": ("garrison.people.token", "log in at the embedded issuer and print a token for the hosts of the edge"),
     "password": ("garrison.people.password", "change your own password at the embedded issuer"),
+    "store": ("garrison.deployment.platform.policies", "the policies of the platform's OpenBaos, to write them again"),
     "issuer": ("garrison.people.issuer", "what another issuer says of itself, as a line of a program"),
     "ci": ("garrison_supply.pipelines.command", "lint workflows; make reports of checks, and judge them at a gate"),
 }

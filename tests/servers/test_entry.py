@@ -20,17 +20,17 @@ from garrison.prove.judge.report import sentence
 from garrison.prove.judge.verdict import leaked
 from garrison.prove.look.behind import Behind
 from garrison.prove.look.entry import Entry
-from garrison.prove.look.tickets import Forging
+from garrison.prove.look.tickets import Forging, Keys
 from garrison.prove.look.trail import checked
 from garrison.prove.look.trying import Trying, possible
 from garrison.prove.look.world import Place, Spec
 from garrison.prove.model import Result
-from garrison.prove.trials import Trial, Try
+from garrison.prove.trials import Ticket, Trial, Try, Want
 from prober.batch import run as batch
 from servers import edges
 from servers.entries import THERE, Bench, Issuer, estate, stand
 from servers.proxies import eventually
-from unit.edges import API, edge_app
+from unit.edges import API, WWW, edge_app
 
 GRAPH = estate()
 ISSUER = Issuer(GRAPH)
@@ -40,7 +40,7 @@ QUICK = [trial for trial in TRIALS if trial.kind != Try.LIMIT]
 BEHIND_IT, _ = possible(behind(GRAPH), TOKENS)
 TRIED = {trial.kind for trial in TRIALS}
 ELSEWHERE = {  # what this bench has not: hosts at which browsers log in, a judge of inputs
-    *(Try.NO_SESSION, Try.FALSE_SESSION, Try.OTHER_HOST),
+    *(Try.NO_SESSION, Try.FALSE_SESSION, Try.OTHER_HOST),  # tried on an edge with a login, below
     *(Try.NOT_JSON, Try.CONTENT_TYPE, Try.BODY_SCHEMA, Try.PARAMETER),
     Try.AROUND,
 }
@@ -158,6 +158,38 @@ def test_what_the_document_asks_for_is_tried_and_without_the_contract_it_is_noti
         after = [Result(probe_of(trial, entry.port), trying.one(trial)) for trial in at_documents()]
     assert {result.probe.kind for result in after if not result.ok} == noticed
     assert all(leaked(result) for result in after if not result.ok)
+
+
+# --- where browsers log in -------------------------------------------------------------------------------------------
+
+
+class Elsewhere:
+    """A token of another host; what it says does not matter where no token counts."""
+
+    def give(self, want: Want) -> Ticket:
+        return Ticket(ISSUER.key.sign({"alg": "RS256"}, {"iss": want.host}), {})
+
+    def keys(self, issuer: str) -> Keys:
+        return ISSUER.keys(issuer)
+
+
+def test_sessions_are_asked_for_and_without_the_token_rule_it_is_noticed(tmp_path: Path) -> None:
+    graph = edge_app().graph()
+    kinds = {Try.NO_SESSION, Try.FALSE_SESSION, Try.OTHER_HOST}
+    chosen = [trial for trial in trials(graph) if trial.host == WWW and trial.kind in kinds]
+    assert {trial.kind for trial in chosen} == kinds
+    with edges.stand(tmp_path, graph) as edge:
+        entry = Entry("127.0.0.1", edge.port, tmp_path / "id" / "edge" / "ca.pem", 10.0, edges.CLUSTER.entrance.port)
+        trying = Trying(entry, Elsewhere())
+        results = [Result(probe_of(trial, entry.port), trying.one(trial)) for trial in chosen]
+        assert [sentence(result) for result in results if not result.ok] == []
+        assert edge.seen == []
+        texts = {name: edge.moved(text) for name, text in files.dynamic(graph, edges.CLUSTER).items()}
+        edges.mount(edge, graph, cut("token rule", texts))
+        probe = chosen[0]
+        eventually(lambda: leaked(Result(probe_of(probe, entry.port), trying.one(probe))), "the cut is in force")
+        after = [Result(probe_of(trial, entry.port), trying.one(trial)) for trial in chosen]
+    assert [sentence(result) for result in after if not leaked(result)] == []
 
 
 # --- the command -----------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from hvac.exceptions import Forbidden
 from garrison.cli import main
 from garrison.cluster import Cluster, Entrance
 from garrison.deployment.vault import StoreError, people
-from garrison.deployment.vault.resources import GeneratedProvider, StoreProvider
+from garrison.deployment.vault.resources import GeneratedProvider, RightsProvider, StoreProvider
 from garrison.derive import tokens
 from garrison.derive.users import users_objects
 from servers.proxies import eventually
@@ -72,6 +72,18 @@ def test_all_of_it_can_be_taken_away_and_written_again(tmp_path: Path, monkeypat
         assert left == ["identity/oidc/config"]
         for wanted in derived:
             StoreProvider().create({"path": wanted.path, "body": dict(wanted.body), "connection": where})
+
+
+def test_who_deploys_may_write_all_that_is_derived_and_a_store_of_an_older_version_says_so(
+    users: Users, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BAO_TOKEN", users.admin.token)
+    needed = {one.path: ["create", "update"] for one in users_objects(users.graph, CLUSTER)}
+    wanted = {"needed": needed, "version": "1", "connection": users.bao.where.to_props()}
+    assert RightsProvider().check({"version": "0"}, wanted).failures == []
+    more = {**wanted, "needed": {"identity/oidc/role/other": ["update"]}}
+    (failure,) = RightsProvider().check({"version": "0"}, more).failures
+    assert "identity/oidc/role/other" in failure.reason
 
 
 def test_pulumi_keeps_groups_and_nobody_in_them(users: Users) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -16,11 +18,13 @@ import psycopg
 import pytest
 from hvac.exceptions import Forbidden
 
-from garrison.deployment.platform.store_config import ADMIN, BREAK_GLASS
+from garrison.deployment.platform.policies import commands
+from garrison.deployment.platform.store_config import ADMIN, ADMIN_POLICY, BREAK_GLASS
 from garrison.deployment.vault import StoreConnection, StoreError, connection
 from garrison.deployment.vault.connection import patiently
-from garrison.deployment.vault.resources import GeneratedProvider, StoreProvider
+from garrison.deployment.vault.resources import GeneratedProvider, RightsProvider, StoreProvider
 from garrison.derive.secrets import StoreObject, store_objects
+from harness.build import binary
 from servers.bao import Bao, serving
 from servers.test_database import Server, programs, server  # noqa: F401 fixtures: the estate's own database
 from unit.authority import Authority
@@ -295,3 +299,36 @@ def test_a_refusal_is_one_line_and_not_waited_for(bao: Bao) -> None:
     with pytest.raises(StoreError, match="permission denied") as error:
         StoreProvider().create(props(bao, "sys/mounts/other", {"type": "kv"}))
     assert "\n" not in str(error.value)
+
+
+# --- policies of an older version ------------------------------------------------------------------------------------
+
+
+def test_a_store_with_policies_of_an_older_version_is_refused_before_anything_is_written(
+    bao: Bao, breaker: hvac.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needed = {one.path: ["create", "update"] for one in store_objects(shop_app().graph())}
+    needed |= {"secret/data/psp/api-key": ["create"], "secret/metadata/psp/api-key": ["read"]}
+    wanted = {"needed": needed, "version": "2", "connection": bao.where.to_props()}
+    provider = RightsProvider()
+    assert provider.create(wanted).outs == wanted
+    older = "\n".join(line for line in ADMIN_POLICY.splitlines() if "database/roles" not in line)
+    breaker.write_data(f"sys/policies/acl/{ADMIN}", data={"policy": older})
+    try:
+        (failure,) = provider.check({**wanted, "version": "1"}, wanted).failures
+        with pytest.raises(StoreError) as refused:
+            provider.update("rights", {**wanted, "version": "1"}, wanted)
+        assert str(refused.value) == failure.reason
+        assert "database/roles/bank.ledger.writer" in failure.reason
+        assert "`garrison store policies | sh`" in failure.reason
+        assert "\n" not in failure.reason
+        with pytest.raises(StoreError, match="garrison store policies"):
+            StoreProvider().create(props(bao, "database/roles/x", {"db_name": "x"}))
+        environment = {**os.environ, "BAO_ADDR": bao.address, "BAO_CACERT": bao.ca_file, "BAO_TOKEN": breaker.token}
+        environment |= {"PATH": f"{binary('bao').parent}:{os.environ['PATH']}"}
+        subprocess.run(["sh", "-e"], input=commands(users=False), text=True, env=environment, check=True)
+        assert provider.check({**wanted, "version": "1"}, wanted).failures == []
+    finally:
+        breaker.write_data(f"sys/policies/acl/{ADMIN}", data={"policy": ADMIN_POLICY})
+    monkeypatch.setenv("BAO_TOKEN", breaker.token)
+    assert provider.create(wanted).outs == wanted, "whoever may do everything lacks nothing"

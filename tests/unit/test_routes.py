@@ -11,12 +11,14 @@ from typing import Any
 import cel
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from garrison import App, Graph, Host, IntentError, Issuer, Rate, Service, claim, data, path, query, render
 from garrison.cluster import Cluster, Entrance
 from garrison.declare.conditions import Condition
 from garrison.derive import mesh, tokens
 from garrison.manifest import compact
+from garrison.model.calls import ByPath, Operation
 from garrison.model.conditions import Comparison, Term, in_proxy
 from garrison.model.contracts import MOST
 from garrison.words import Ref
@@ -340,10 +342,10 @@ def test_ways_from_and_to_the_edge_are_open_for_those_who_need_them(app: App) ->
 def test_a_service_decides_exactly_the_operations_of_which_a_route_asks_for_its_data(app: App) -> None:
     graph = app.graph()
     for item in render(graph):
-        if item["kind"] == "Deployment":
+        ref = Ref(item["metadata"].get("namespace", ""), item["metadata"]["name"])
+        if item["kind"] == "Deployment" and ref in graph.by_ref:
             env = item["spec"]["template"]["spec"]["containers"][0]["env"]
             given: dict[str, str] = next((json.loads(one["value"]) for one in env if one["name"] == "ACCESS_RULES"), {})
-            ref = Ref(item["metadata"]["namespace"], item["metadata"]["name"])
             routes = graph.routes_of.get(ref, ())
             assert set(given) == {str(route.operation) for route in routes if not in_proxy(route.where)}
             assert all(cel.compile(text) for text in given.values())
@@ -355,3 +357,30 @@ def test_graphs_with_an_edge_come_back_from_their_json(app: App) -> None:
     again = Graph.from_json(graph.to_json())
     assert again == graph
     assert again.to_json() == graph.to_json()
+
+
+# --- many routes -----------------------------------------------------------------------------------------------------
+
+SEGMENTS = st.sampled_from(["{a}", "{b}", "a", "b", ""])
+TEMPLATES = st.lists(SEGMENTS, min_size=1, max_size=3).map(lambda parts: Operation("GET", "/" + "/".join(parts)))
+
+
+@given(st.lists(TEMPLATES, unique=True, max_size=12), TEMPLATES)
+def test_what_meets_an_operation_is_found_without_asking_each(known: list[Operation], one: Operation) -> None:
+    paths = ByPath()
+    for operation in known:
+        paths.add(operation)
+    assert sorted(paths.meeting(one)) == sorted(other for other in known if other.meets(one))
+
+
+@given(apps())
+def test_whose_tokens_reach_a_service_is_what_a_walk_back_along_its_callers_finds(app: App) -> None:
+    graph = app.graph()
+    for service in graph.services:
+        reached = {service.ref}
+        while more := {c.caller for c in graph.calls if c.token == "forward" and c.callee in reached} - reached:
+            reached |= more
+        routes = [route for route in graph.routes if route.service in reached and route.issuer]
+        kinds = {(r.issuer, r.host if graph.host_by_name[r.host].login else "") for r in routes}
+        assert graph.tokens_at.get(service.ref, frozenset()) == kinds
+        assert len(tokens.at_service(graph, Cluster(), service.ref)) == len(kinds)

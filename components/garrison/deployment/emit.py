@@ -14,7 +14,7 @@ import pulumi
 from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.declare.app import App
-from garrison.deployment.vault import GeneratedSecret, StoreConnection, StoreResource
+from garrison.deployment.vault import GeneratedSecret, StoreConnection, StoreResource, StoreRights
 from garrison.derive import login, render
 from garrison.derive.adjustment import Adjust, adjust_all
 from garrison.derive.secrets import StoreObject, store_objects
@@ -77,6 +77,11 @@ class Estate(pulumi.ComponentResource):
         after: Sequence[pulumi.Resource],
     ) -> list[pulumi.Resource]:
         made: list[pulumi.Resource] = []
+        objects, generated = [*objects], [*generated]
+        if where and (objects or generated):
+            opts = pulumi.ResourceOptions(parent=self, depends_on=[*after])
+            made.append(StoreRights([one.path for one in objects], generated, connection=where, opts=opts))
+        after = [*after, *made]
         for wanted in objects:
             if where is None:  # `deploy` has refused this; an Estate made by hand is refused here
                 raise IntentError([_storeless(wanted.path)])

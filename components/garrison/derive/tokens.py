@@ -58,29 +58,23 @@ def verifiers(graph: Graph, cluster: Cluster) -> tuple[Verifier, ...]:
 
 def at_host(graph: Graph, cluster: Cluster, host: str) -> tuple[Verifier, ...]:
     """Those whose tokens count at a host."""
-    return _sorted(_verifier(graph, cluster, route) for route in graph.routes_at.get(host, ()) if route.issuer)
+    issuers = {route.issuer for route in graph.routes_at.get(host, ()) if route.issuer}
+    return _sorted(_verifier(graph, cluster, issuer, host) for issuer in issuers)
 
 
 def at_service(graph: Graph, cluster: Cluster, ref: Ref) -> tuple[Verifier, ...]:
     """Those whose tokens reach a service: through its routes, and from whoever forwards to it, however far."""
-    near, reached = [ref], {ref}
-    while near:
-        calls = graph.calls_to.get(near.pop(), ())
-        more = {call.caller for call in calls if call.token == "forward"} - reached  # noqa: S105 a way to call
-        reached |= more
-        near += more
-    routes = (route for service in reached for route in graph.routes_of.get(service, ()))
-    return _sorted(_verifier(graph, cluster, route) for route in routes if route.issuer)
+    return _sorted(_verifier(graph, cluster, issuer, host) for issuer, host in graph.tokens_at.get(ref, ()))
 
 
 def _sorted(found: Iterable[Verifier]) -> tuple[Verifier, ...]:
     return tuple(sorted(set(found)))
 
 
-def _verifier(graph: Graph, cluster: Cluster, route: Route) -> Verifier:
-    """Of one route: at a host with login the tokens are those that its own login got."""
-    issuer = graph.issuer_by_name[route.issuer]
-    host = next(host for host in graph.hosts if host.name == route.host)
+def _verifier(graph: Graph, cluster: Cluster, issuer_name: str, host_name: str) -> Verifier:
+    """Of one issuer at a host: with login there, the tokens are those that its own login got."""
+    issuer = graph.issuer_by_name[issuer_name]
+    host = graph.host_by_name.get(host_name, Host(""))  # no name is any host without login
     return _embedded(graph, cluster, issuer, host) if issuer.embedded else _other(issuer, host)
 
 
@@ -140,7 +134,7 @@ def requirement(accepted: Sequence[Verifier], *, optional: bool = False) -> Json
 
 def users_of(graph: Graph, cluster: Cluster, route: Route) -> Json:
     """The RBAC principal of a route that is not public: whose token it is, for whom, in which group."""
-    return holders([_verifier(graph, cluster, route)], route.group)
+    return holders([_verifier(graph, cluster, route.issuer, route.host)], route.group)
 
 
 def holders(accepted: Iterable[Verifier], group: str = "") -> Json:
@@ -256,7 +250,7 @@ def _user(graph: Graph, cluster: Cluster, route: Route) -> Iterable[Cel]:
     """`users_of` once more."""
     if route.public:
         return
-    verifier, claim = _verifier(graph, cluster, route), Name("claim")
+    verifier, claim = _verifier(graph, cluster, route.issuer, route.host), Name("claim")
     yield Apply("_==_", (_at(claim, Const("iss")), Const(verifier.issuer)))
     if verifier.audiences:
         aud = _at(claim, Const("aud"))

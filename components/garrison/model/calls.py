@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, Self, get_args
 
@@ -77,6 +77,36 @@ class Operation:
             yield Breach(place, f"{text!r} uses a parameter twice", "give each parameter a name of its own")
         if len(self.path) > MAX_PATH:
             yield Breach(place, f"a path of {len(self.path)} letters", f"use at most {MAX_PATH}")
+
+
+@dataclass
+class ByPath:
+    """Operations of one method by their paths' segments: those that meet another are found without asking each."""
+
+    here: list[Operation] = field(default_factory=list)
+    below: dict[str, ByPath] = field(default_factory=dict)
+
+    def add(self, operation: Operation) -> None:
+        node = self
+        for segment in operation.segments:
+            node = node.below.setdefault(segment, ByPath())
+        node.here.append(operation)
+
+    def meeting(self, operation: Operation) -> Iterator[Operation]:
+        """Those of which some request is this one, too: see `Operation.meets`."""
+        nodes = [self]
+        for segment in operation.segments:
+            nodes = [below for node in nodes for below in node.at(segment)]
+        for node in nodes:
+            yield from node.here
+
+    def at(self, segment: str) -> Iterator[ByPath]:
+        """One step down: where this segment leads."""
+        if segment == "{}":
+            yield from (below for name, below in self.below.items() if name)
+            return
+        names = (segment, "{}") if segment else ("",)
+        yield from (self.below[name] for name in names if name in self.below)
 
 
 @dataclass(frozen=True, order=True)

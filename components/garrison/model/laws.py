@@ -14,7 +14,7 @@ from garrison import defaults as d
 from garrison.errors import did_you_mean
 from garrison.model import served
 from garrison.model.breach import Breach, Place
-from garrison.model.calls import Operation
+from garrison.model.calls import ByPath, Operation
 from garrison.model.names import derived_config_maps
 from garrison.model.parts import Parts
 from garrison.model.texts import DIGEST, MAX_LABEL, is_label, is_trust_domain, unpinned
@@ -165,8 +165,11 @@ def _operations(parts: Parts) -> Iterator[Breach]:
         alike = route.service, operation.method, len(operation.segments)
         said.setdefault(alike, {}).setdefault(shape, []).append((d.EDGE, ("routes", index)))
     for shapes in said.values():
+        known = ByPath()
+        for shape in shapes:
+            known.add(shape)
         for wide in (shape for shape in shapes if "{}" in shape.segments):
-            for other in (shape for shape in shapes if shape is not wide and wide.reaches(shape)):
+            for other in (shape for shape in known.meeting(wide) if wide.reaches(shape)):
                 yield from _unmeant(wide, shapes[wide], other, shapes[other])
 
 

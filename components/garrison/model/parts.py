@@ -81,6 +81,33 @@ class Parts:
         return _group((route.host, route) for route in self.routes)
 
     @cached_property
+    def tokens_at(self) -> Mapping[Ref, frozenset[tuple[str, str]]]:
+        """Whose tokens reach each service, through its routes and from whoever forwards to it, however far.
+
+        As issuer and host; the host is empty where browsers do not log in, and a token is the same at all of these.
+        """
+        served: dict[tuple[str, str], set[Ref]] = {}
+        for route in self.routes:
+            if route.issuer:
+                kind = route.issuer, route.host if self.host_by_name[route.host].login else ""
+                served.setdefault(kind, set()).add(route.service)
+        found: dict[Ref, set[tuple[str, str]]] = {}
+        for kind, reached in served.items():
+            near = [*reached]
+            while near:
+                calls = self.calls_from.get(near.pop(), ())
+                more = {call.callee for call in calls if call.token == "forward"} - reached  # noqa: S105 a way to call
+                reached |= more
+                near += more
+            for ref in reached:
+                found.setdefault(ref, set()).add(kind)
+        return {ref: frozenset(kinds) for ref, kinds in found.items()}
+
+    @cached_property
+    def host_by_name(self) -> Mapping[str, Host]:
+        return {host.name: host for host in self.hosts}
+
+    @cached_property
     def issuer_by_name(self) -> Mapping[str, Issuer]:
         return {issuer.name: issuer for issuer in self.issuers}
 

@@ -26,7 +26,8 @@ class Rate:
 
     def __str__(self) -> str:
         unit = {seconds: name for name, seconds in SECONDS.items()}.get(self.seconds, f"{self.seconds} seconds")
-        return f"{self.requests} a {unit} for {'all together' if self.per == 'all' else f'each {self.per}'}"
+        article = "an" if unit == "hour" else "a"
+        return f"{self.requests} {article} {unit} for {'all together' if self.per == 'all' else f'each {self.per}'}"
 
     def breaches(self, place: Place, *, public: bool) -> Iterator[Breach]:
         if not 1 <= self.requests <= MOST:

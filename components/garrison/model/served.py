@@ -9,7 +9,7 @@ from garrison import defaults as d
 from garrison.errors import did_you_mean
 from garrison.manifest import compact
 from garrison.model.breach import Breach, Place
-from garrison.model.calls import Operation
+from garrison.model.calls import ByPath, Operation
 from garrison.model.hosts import Host
 from garrison.model.issuers import Issuer
 from garrison.model.parts import Parts
@@ -105,20 +105,19 @@ def _ends(parts: Parts) -> Iterator[Breach]:
 
 def _overlaps(parts: Parts) -> Iterator[Breach]:
     """At one host a request has one route: no variable of one stands where another has a word of its own."""
-    alike: dict[tuple[str, str, int], list[tuple[Route, Place]]] = {}
+    said: dict[tuple[str, Operation], list[tuple[Route, Place]]] = {}
+    known: dict[tuple[str, str], ByPath] = {}
     for index, route in enumerate(parts.routes):
-        key = route.host, route.operation.method, len(route.operation.segments)
-        alike.setdefault(key, []).append((route, ("routes", index)))
-    for rows in alike.values():
-        for index, (route, place) in enumerate(rows):
-            for earlier, where in rows[:index]:
-                if route != earlier and _meet(route.operation, earlier.operation):
-                    what = f"'{route.operation}' and '{earlier.operation}' are one request at '{route.host}'"
+        place: Place = "routes", index
+        before = known.setdefault((route.host, route.operation.method), ByPath())
+        for operation in before.meeting(route.operation):
+            for earlier, where in said[route.host, operation]:
+                if route != earlier:
+                    what = f"'{route.operation}' and '{operation}' are one request at '{route.host}'"
                     yield Breach(place, what, "serve one of them at another path or host", also=where)
-
-
-def _meet(one: Operation, other: Operation) -> bool:
-    return one.covers(other) or other.covers(one) or one.reaches(other)
+        if (route.host, route.operation) not in said:
+            before.add(route.operation)
+        said.setdefault((route.host, route.operation), []).append((route, place))
 
 
 def _contracts(parts: Parts) -> Iterator[Breach]:

@@ -29,7 +29,7 @@ from garrison.prove.judge.entry import source_of, target_of
 from garrison.prove.judge.picture import as_svg
 from garrison.prove.kubectl import HOME, Kubectl
 from garrison.prove.look.alone import alone, cluster_uid
-from garrison.prove.look.entrance import Entrance, at_cluster, edge_probes, entry_of, from_outside
+from garrison.prove.look.entrance import Entrance, acting, at_cluster, edge_probes, entry_of, from_outside
 from garrison.prove.look.entrance import run as run_edge
 from garrison.prove.look.entry import Entry
 from garrison.prove.look.execute import Runner
@@ -78,6 +78,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ca", type=Path, metavar="FILE", help="the authority of the edge's certificates, PEM")
     tokens = "tokens that were got from the issuers (docs/prove.md): for those that are not the estate's own"
     parser.add_argument("--tokens", type=Path, metavar="FILE", help=tokens)
+    reads = "at the edge and behind it, try reads alone (GET and HEAD); the rest is listed as not tried"
+    parser.add_argument("--reads-only", action="store_true", help=reads)
     admin = "the secret store's administrator, a service account (default: %(default)s)"
     parser.add_argument("--store-admin", type=Ref.parse, default=ADMIN, metavar="NAMESPACE/NAME", help=admin)
 
@@ -104,6 +106,8 @@ def run(graph: Graph, options: argparse.Namespace) -> int:
     ):
         everything = (*everything, *(entrance.probes if entrance else ()))
         probes = select(everything, options.source, options.target)
+        if done := _warned(probes):
+            _say(f"{len(probes)} probes{done}")
         controls = controls_of(everything, probes)
         runner = Runner(session, options.timeout, entrance)
         change = Change(session, runner, options.store_admin, Safe(kubectl, graph, Journal(uid), _say, cluster))
@@ -134,12 +138,18 @@ def _from_outside(graph: Graph, options: argparse.Namespace) -> int:
         entry = replace(entry, port_in_urls=there.entrance.port)
     there = replace(there, entrance=replace(there.entrance, port=entry.port_in_urls))
     tokens = FromFile.read(graph, there, options.tokens) if options.tokens else FromFile(graph, there)
-    found = from_outside(graph, entry, tokens, there.entrance.replicas)
+    found = from_outside(graph, entry, tokens, there.entrance.replicas, reads_only=options.reads_only)
     found.probes = select(found.probes, options.source, options.target)
-    _say(f"{len(found.probes)} probes at {entry.address}:{entry.port}")
+    _say(f"{len(found.probes)} probes at {entry.address}:{entry.port}{_warned(found.probes)}")
     results, untried = _judged(found, run_edge(found), options)
     _show(graph, options, results, "edge", time.monotonic() - started, untried)
     return report.exit_code(results)
+
+
+def _warned(probes: Sequence[Probe]) -> str:
+    """What is not only asked but done, as an end of the first line."""
+    done = acting(probes)
+    return f"; really done, for people of this run: {', '.join(done)} (--reads-only leaves it out)" if done else ""
 
 
 @contextmanager
@@ -156,7 +166,7 @@ def _entrance(session: Session, options: argparse.Namespace) -> Iterator[Entranc
             _say("people for the probes, at the embedded issuer")
             people = importlib.import_module(PEOPLE).probing(short(session.run))
             tokens = Both(Embedded(graph, there, stack.enter_context(people), entry), tokens)
-        yield at_cluster(session, entry, tokens, options.timeout)
+        yield at_cluster(session, entry, tokens, options.timeout, reads_only=options.reads_only)
 
 
 def _judged(

@@ -234,6 +234,8 @@ class Seen:
     layer: Layer | None = None
     reason: str = ""
     looks: int = 1  # from and at how many replicas
+    throttled: bool = False
+    """Not carried out because a limit of the route counts for longer than a run waits: listed, and no error."""
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import pytest
+from hypothesis import given, settings
 
 from garrison import App, Graph, Rate, claim, data, path, query
 from garrison.cluster import Cluster
@@ -21,14 +23,15 @@ from garrison.prove.judge.report import as_json, as_table
 from garrison.prove.judge.verdict import leaked
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.look.behind import pod
+from garrison.prove.look.entrance import acting
 from garrison.prove.look.forge_tokens import Key
 from garrison.prove.look.tickets import NEEDS_KEY, Forging, FromFile, NotHadError
 from garrison.prove.look.trying import distrusted, possible
 from garrison.prove.model import EDGE, ProveError, Result, Seen
-from garrison.prove.trials import CLOSED, LAYER, Answer, Ticket, Trial, Try, Untried
+from garrison.prove.trials import CLOSED, LAYER, Answer, Ticket, Trial, Try, Untried, Want
 from garrison.words import Ref
 from unit.edges import edge_app
-from unit.estates import DIGEST, IMAGES, shop_app
+from unit.estates import DIGEST, IMAGES, apps, shop_app
 from unit.prove.test_cuts import Rendered
 
 ISSUER = "https://people.example"
@@ -361,7 +364,7 @@ def signed(**claims: object) -> str:
     return KEY.sign({"alg": "RS256", "kid": "k"}, {"iss": ISSUER, "aud": "estate", "exp": 2_000_000_000, **claims})
 
 
-def given(folder: Path, **lists: object) -> FromFile:
+def in_file(folder: Path, **lists: object) -> FromFile:
     (folder / "tokens.json").write_text(json.dumps(lists))
     return FromFile.read(foreign(), Cluster(), folder / "tokens.json")
 
@@ -370,7 +373,7 @@ def test_a_token_of_the_file_is_one_that_fits_and_never_one_that_is_only_there(t
     good, other = signed(groups=["customers"], id="7"), signed(groups=["others"], id="7")
     nameless, stranger = signed(groups=["customers"]), signed(iss="https://else.example", groups=["customers"], id="7")
     jwks = {"people": {"keys": [{**KEY.jwk, "kid": "k"}]}}
-    tokens = Forging(given(tmp_path, good=[stranger, nameless, other, good], keys=jwks))
+    tokens = Forging(in_file(tmp_path, good=[stranger, nameless, other, good], keys=jwks))
     can, cannot = possible(trials(foreign()), tokens)
     by_kind = {trial.kind: tokens.give(trial.want).text for trial in can if trial.want}
     assert by_kind[Try.WELL_FORMED] == good
@@ -382,7 +385,7 @@ def test_a_token_of_the_file_is_one_that_fits_and_never_one_that_is_only_there(t
 
 
 def test_without_the_issuers_key_the_public_one_cannot_be_tried_as_a_secret(tmp_path: Path) -> None:
-    tokens = Forging(given(tmp_path, good=[signed(groups=["customers"], id="7")]))
+    tokens = Forging(in_file(tmp_path, good=[signed(groups=["customers"], id="7")]))
     trial = next(t for t in trials(foreign()) if t.kind == Try.PUBLIC_KEY_AS_SECRET)
     assert trial.want
     with pytest.raises(NotHadError, match="public key"):
@@ -423,3 +426,63 @@ def test_the_pod_in_the_edges_place_has_its_identity_and_nothing_else_of_it() ->
     }
     assert {volume["name"] for volume in made["spec"]["volumes"]} == {"identity", "trust"}
     assert "initContainers" not in made["spec"]
+
+
+# --- what is done, and what is not -----------------------------------------------------------------------------------
+
+
+@dataclass
+class Anything:
+    """Gives a token of every kind; what is in it fits every condition."""
+
+    def give(self, want: Want) -> Ticket:
+        return Ticket("h.p.s", nested(want.claims), "session=1")
+
+    def keys(self, issuer: str) -> list[dict[str, str]]:
+        return []
+
+
+def test_with_reads_only_nothing_is_sent_that_could_change_anything() -> None:
+    graph = edge_app().graph()
+    can, cannot = possible(trials(graph), Anything(), reads_only=True)
+    assert can
+    assert {trial.shape.method for trial in can} == {"GET"}
+    left = {left.trial.kind for left in cannot if "--reads-only" in left.why}
+    assert {Try.WELL_FORMED, Try.UNDECLARED_METHOD, Try.LIMIT, Try.NO_TOKEN} <= left
+    assert len(can) + len(cannot) == len(trials(graph))
+
+
+def test_what_is_really_done_is_named_before_it_is_done() -> None:
+    graph = edge_app().graph()
+    can, _ = possible(trials(graph), Anything())
+    probes = [judge.probe_of(trial, 443) for trial in can]
+    assert acting(probes) == ["DELETE /orders/{id}", "POST /items/search"], "a POST without a document is none"
+    assert acting([probe for probe in probes if probe.operation.startswith("GET")]) == []
+
+
+def test_an_hourly_limit_of_the_run_before_is_listed_and_no_error() -> None:
+    graph = edge_app().graph()
+    mine = [trial for trial in trials(graph) if str(trial.route.operation) == "GET /items/{id}"]
+    results = [Result(judge.probe_of(t, 443), judge.read(t, edge_says(429, retry_after="3000"))) for t in mine[:1]]
+    method = next(trial for trial in mine if trial.kind == Try.UNDECLARED_METHOD)
+    results.append(Result(judge.probe_of(method, 443), Seen("refused", "entry")))
+    kept, left = distrusted(results)
+    assert kept == []
+    assert [one.why for one in left] == ["not tried again within its time (4 an hour for each address)"] * 2
+    unlimited = of(Try.WELL_FORMED)
+    again = Result(judge.probe_of(unlimited, 443), judge.read(unlimited, edge_says(429)))
+    assert distrusted([again]) == ([again], []), "nothing of the route says that it may be throttled for so long"
+
+
+@settings(max_examples=60, deadline=None)
+@given(apps())
+def test_for_any_estate_the_same_is_expected_again_and_nothing_raises(app: App) -> None:
+    graph = app.graph()
+    again = Graph.from_json(graph.to_json())
+    for find in (trials, behind, around):
+        assert find(graph) == find(again)
+    found = (*trials(graph), *behind(graph))
+    assert len({(t.place, t.host, t.service, t.kind, t.label, t.shape, t.want) for t in found}) == len(found)
+    can, cannot = possible(found, Anything())
+    assert len(can) + len(cannot) == len(found)
+    assert all(left.why for left in cannot)

@@ -5,6 +5,6 @@ one operation.
 """
 
 from garrison.deployment.vault.connection import StoreConnection, StoreError
-from garrison.deployment.vault.resources import GeneratedSecret, StoreResource
+from garrison.deployment.vault.resources import GeneratedSecret, StoreResource, StoreRights
 
-__all__ = ["GeneratedSecret", "StoreConnection", "StoreError", "StoreResource"]
+__all__ = ["GeneratedSecret", "StoreConnection", "StoreError", "StoreResource", "StoreRights"]

@@ -21,7 +21,7 @@ import requests
 from hvac.exceptions import VaultDown, VaultError
 from requests.adapters import HTTPAdapter
 
-from garrison.defaults import TRUST_BUNDLE, TRUST_FILE
+from garrison.defaults import TRUST_BUNDLE, TRUST_FILE, USERS
 from garrison.errors import GarrisonError
 from garrison.kube import KubectlError, ToolMissingError, kubectl
 from garrison.words import Ref
@@ -30,6 +30,12 @@ T = TypeVar("T")
 PATIENCE = 180.0  # seconds in which a store that starts, or a database behind it, may become ready
 TUNNEL_PATIENCE = 90.0  # seconds; kubectl itself waits a minute for the pod
 TOKEN_VARIABLES = ("BAO_TOKEN", "VAULT_TOKEN")
+
+
+OUTDATED = (
+    "its policies are those of its first start, and this Garrison asks for more: "
+    "`garrison store policies{} | sh` in a break-glass session writes them again (docs/{}.md)"
+)
 
 
 class StoreError(GarrisonError):
@@ -53,6 +59,13 @@ class StoreConnection:
     def to(cls, server: Ref, role: str = "garrison-admin") -> Self:
         """A server of the platform, reached by port-forward; its audience is its name."""
         return cls(server.namespace, server.name, role, server.name)
+
+    @property
+    def outdated(self) -> str:
+        """What to do where Garrison itself is refused."""
+        return (
+            OUTDATED.format(" --users", "users") if self.service == USERS.name else OUTDATED.format("", "secret-store")
+        )
 
     @property
     def server_name(self) -> str:
@@ -89,7 +102,7 @@ def patiently(where: StoreConnection, act: Callable[[hvac.Client], T], patience:
                 return act(store)
         except (VaultError, requests.RequestException, KubectlError) as error:
             if not _passing(error) or time.monotonic() > deadline:
-                raise StoreError(f"secret store {where.address or where.server_name}: {_line(error)}") from None
+                raise StoreError(f"secret store {where.address or where.server_name}: {_line(error, where)}") from None
         time.sleep(pause)
         pause = min(pause * 1.5, 5.0)
 
@@ -104,12 +117,14 @@ def _passing(error: Exception) -> bool:
     return "error verifying connection" in text or "local node not active" in text or "failed to connect to" in text
 
 
-def _line(error: Exception) -> str:
+def _line(error: Exception, where: StoreConnection) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, requests.exceptions.SSLError):
         return f"its certificate is not accepted ({text})"
     if "permission denied" in text and "auth/kubernetes/login" in text:
         return f"{text}; if its first start was interrupted, it is half initialised: delete its volume and pod"
+    if "permission denied" in text and where.role == StoreConnection.role:
+        return f"{text}; if Garrison is newer than the store, {where.outdated}"
     return text
 
 

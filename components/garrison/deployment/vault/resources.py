@@ -5,14 +5,25 @@ The providers hold nothing, so that what Pulumi pickles into its state is small 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
+from pulumi.dynamic import (
+    CheckFailure,
+    CheckResult,
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    Resource,
+    ResourceProvider,
+    UpdateResult,
+)
 
 from garrison.deployment.vault import store
-from garrison.deployment.vault.connection import StoreConnection, patiently
+from garrison.deployment.vault.connection import PATIENCE, StoreConnection, StoreError, patiently
+from garrison.version import VERSION
 
 
 class StoreProvider(ResourceProvider):
@@ -56,6 +67,58 @@ class StoreResource(Resource, name="StoreObject"):
     ) -> None:
         props = {"path": path, "body": dict(body), "connection": connection.to_props()}
         super().__init__(StoreProvider(), _name(path, connection), props, opts)
+
+
+class RightsProvider(ResourceProvider):
+    """Looks whether the login in use may write all that is about to be written, and refuses before any of it is."""
+
+    def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        """In a preview already, where the store was there before; one that does not answer says nothing yet."""
+        failures: list[CheckFailure] = []
+        if olds and olds != news:
+            with suppress(StoreError):
+                if said := self._lacking(news, patience=0.0):
+                    failures.append(CheckFailure("needed", said))
+        return CheckResult(news, failures)
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        self._refuse(props)
+        return CreateResult("rights", props)
+
+    def diff(self, _id: str, old: dict[str, Any], new: dict[str, Any]) -> DiffResult:
+        return DiffResult(changes=any(old.get(key) != new[key] for key in ("needed", "version", "connection")))
+
+    def update(self, _id: str, _old: dict[str, Any], new: dict[str, Any]) -> UpdateResult:
+        self._refuse(new)
+        return UpdateResult(new)
+
+    def _refuse(self, props: dict[str, Any]) -> None:
+        if said := self._lacking(props):
+            raise StoreError(said)
+
+    def _lacking(self, props: dict[str, Any], patience: float = PATIENCE) -> str:
+        where = StoreConnection.from_props(props["connection"])
+        needed = {path: list(may) for path, may in props["needed"].items()}
+        paths = patiently(where, lambda client: store.lacking(client, needed), patience)
+        return f"{where.server_name} refuses {', '.join(paths)}: {where.outdated}" if paths else ""
+
+
+class StoreRights(Resource, name="StoreRights"):
+    """That the store lets Garrison write these objects; asked again when there are others, or another Garrison."""
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        generated: Sequence[str],
+        *,
+        connection: StoreConnection,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        needed = {path: ["create", "update"] for path in paths}
+        needed |= {f"secret/data/{path}": ["create"] for path in generated}
+        needed |= {f"secret/metadata/{path}": ["read"] for path in generated}
+        props = {"needed": needed, "version": VERSION, "connection": connection.to_props()}
+        super().__init__(RightsProvider(), _name("rights", connection), props, opts)
 
 
 class GeneratedProvider(ResourceProvider):

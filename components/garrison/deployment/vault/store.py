@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import hvac
-from hvac.exceptions import InvalidPath, InvalidRequest
+from hvac.exceptions import Forbidden, InvalidPath, InvalidRequest
 
 from garrison.deployment.vault.connection import StoreError
 
@@ -36,6 +36,15 @@ def _made_up(store: hvac.Client, path: str, field: str) -> Any:
     if data is None or field not in data:
         raise StoreError(f"{path} has no {field} yet, and other objects of the store name it; run the same again")
     return data[field]
+
+
+def lacking(store: hvac.Client, needed: Mapping[str, Sequence[str]]) -> list[str]:
+    """The paths at which the login in use has none of these capabilities; empty where it may not even ask."""
+    try:
+        answer: Any = store.write_data("sys/capabilities-self", data={"paths": [*needed]})
+    except Forbidden:
+        return []
+    return [path for path, any_of in needed.items() if not {"root", *any_of} & {*answer["data"][path]}]
 
 
 def read(store: hvac.Client, path: str, wanted: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ So no service needs a way to an issuer, and none may ask it for anything else.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from garrison import defaults as d
@@ -59,16 +60,16 @@ def listener(graph: Graph) -> Json:
 
 def configuration(graph: Graph, cluster: Cluster) -> Json:
     """The RouteConfiguration of that listener."""
-    rows = [_row(graph, cluster, one) for one in verifiers(graph, cluster)]
+    found = readers(graph, cluster)
+    rows = [_row(graph, one, [ref for ref, mine in found.items() if one in mine]) for one in verifiers(graph, cluster)]
     host = {"name": NAME, "domains": ["*"], "routes": rows}
     return envoy.typed("config.route.v3.RouteConfiguration", name=NAME, virtual_hosts=[host])
 
 
-def _row(graph: Graph, cluster: Cluster, verifier: Verifier) -> Json:
+def _row(graph: Graph, verifier: Verifier, callers: Sequence[Ref]) -> Json:
     """GET of one key set, for those services alone that verify with it."""
     uri, upstream = keys_of(verifier.keys)
     authority, _, path = uri.removeprefix("https://").partition("/")
-    callers = [ref for ref, accepted in readers(graph, cluster).items() if verifier in accepted]
     policy = {"permissions": [{"any": True}], "principals": [principal(graph.spiffe_id(ref)) for ref in callers]}
     return {
         "name": f"keys of {verifier.name}",

@@ -29,8 +29,8 @@ def host_names(graph: Graph) -> list[str]:
 
 def login_of(graph: Graph, host: str) -> Issuer | None:
     """The issuer with which browsers log in at a host."""
-    name = next((one.login for one in graph.hosts if one.name == host), "")
-    return graph.issuer_by_name[name] if name else None
+    known = graph.host_by_name.get(host)
+    return graph.issuer_by_name[known.login] if known and known.login else None
 
 
 def certificate_secret(host: str) -> str:

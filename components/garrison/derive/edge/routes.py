@@ -15,13 +15,14 @@ from garrison.derive.edge import filters, limits
 from garrison.derive.edge.names import login_of
 from garrison.derive.mesh.access import VARIABLE, path_pattern, permission, rule_name
 from garrison.derive.mesh.envoy import typed
+from garrison.model.calls import ByPath
 from garrison.model.graph import Graph, Operation, Route
 
 Json = dict[str, Any]
 IDEMPOTENT: Final = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS")  # RFC 9110 section 9.2.2
 USERS: Final = "users"  # the two rules about tokens, in the file of the filter
 ANYBODY: Final = "anybody"
-_OFF: Final = typed("config.route.v3.FilterConfig", disabled=True)
+OFF: Final = typed("config.route.v3.FilterConfig", disabled=True)
 
 
 def of_host(graph: Graph, cluster: Cluster, host: str) -> Json:
@@ -66,11 +67,11 @@ def route(graph: Graph, cluster: Cluster, one: Route) -> Json:
     }
     if one.public and login_of(graph, one.host):
         decision |= {
-            filters.session(one.host): _OFF,
-            filters.verified(one.host): _OFF,
+            filters.session(one.host): OFF,
+            filters.verified(one.host): OFF,
         }  # nobody is sent to a login for it
     if one.issuer:
-        decision |= {filters.BEARER: _OFF}  # it goes on to the sidecar, which verifies it again
+        decision |= {filters.BEARER: OFF}  # it goes on to the sidecar, which verifies it again
     action = {
         "cluster": str(service),
         "timeout": d.REQUEST_TIMEOUT,
@@ -117,8 +118,12 @@ def _retry(method: str) -> Json:
 def _other_methods(operations: Sequence[Operation], unused: Sequence[str]) -> Iterator[Json]:
     """405 for each path, with the methods that it has (RFC 9110 section 15.5.6); plain paths before templates."""
     paths = {one.segments: one.path for one in operations}
+    known: dict[str, ByPath] = {}
+    for one in operations:
+        known.setdefault(one.method, ByPath()).add(one)
     for segments, path in sorted(paths.items(), key=lambda item: (item[0].count("{}"), item[0])):
-        allowed = {known.method for known in operations if known.covers(Operation(known.method, path))}
+        asked = [(Operation(method, path), there) for method, there in known.items()]
+        allowed = {one.method for one, there in asked if any(other.covers(one) for other in there.meeting(one))}
         yield answer(
             405, unused, where=matching(path), name=f"405 /{'/'.join(segments)}", allow=", ".join(sorted(allowed))
         )
@@ -130,7 +135,7 @@ def answer(status: int, unused: Sequence[str], *, where: Json | None = None, nam
         "name": name or str(status),
         "match": where or {"prefix": "/"},
         "direct_response": {"status": status},
-        "typed_per_filter_config": {filters.ACCESS: anybody(), **dict.fromkeys(unused, _OFF)},
+        "typed_per_filter_config": {filters.ACCESS: anybody(), **dict.fromkeys(unused, OFF)},
     }
     header = {"header": {"key": "allow", "value": allow}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
     return made | ({"response_headers_to_add": [header]} if allow else {})

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from garrison import defaults as d
-from garrison.derive.edge import filters, limits
+from garrison.derive.edge import filters, limits, routes
 from garrison.derive.edge.names import DYNAMIC, PROXY
 from garrison.derive.mesh import config_ref
 from garrison.derive.tokens import BEARER, FILTER
@@ -118,9 +118,25 @@ def _no_token(document: Json) -> None:
             requirement["allow_missing_or_failed"] = {}
         for rule in rules.get("rules", ()):
             rule["requires"] = {"allow_missing_or_failed": {}}
+    _no_session(document)
     for policy in _policies(document):
         _drop(policy, lambda found: "metadata" in found or _is_bearer(found))
         _unconditional(policy)
+
+
+def _no_session(document: Json) -> None:
+    """Where browsers log in, the filters of sessions and tokens do nothing at any route that is for users.
+
+    What these filters ask for is in files of the login agent, which no cut reaches; whether they are asked is not.
+    """
+    for host in _every(document, lambda found: "domains" in found and "routes" in found):
+        own = {name for route in host["routes"] for name in route.get("typed_per_filter_config", ())}
+        if not (sessions := {name for name in own if name.startswith(filters.session(""))}):
+            continue
+        for route in host["routes"]:
+            if "cluster" in route.get("route", {}):
+                asked = {*sessions, *(name for name in own if name.startswith(filters.verified("")))}
+                route["typed_per_filter_config"] |= dict.fromkeys(asked, routes.OFF)
 
 
 def _is_bearer(found: Json) -> bool:

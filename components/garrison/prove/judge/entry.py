@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
+from garrison.prove.expect.contract import WITH_BODY
 from garrison.prove.judge.classify import RBAC_BODY
 from garrison.prove.model import EDGE, Party, Probe, Seen
 from garrison.prove.trials import CLOSED, LAYER, Answer, Trial, Try
@@ -14,6 +15,7 @@ LOGIN: Final = 302
 CONTRACT: Final = "urn:garrison:edge:"  # of the agent that judges inputs
 BY_SIDECAR: Final = (RBAC_BODY, "Jwt ", "Jwks ", "Audiences in Jwt ")  # how Envoy's filters begin what they say
 THROTTLED: Final = 429
+PATIENCE: Final = 90.0  # seconds that a trial waits where it is throttled, and is not about that
 SLACK: Final = 2
 
 
@@ -26,7 +28,7 @@ def read(trial: Trial, answer: Answer) -> Seen:
         return _refused(trial, answer) if CLOSED in trial.statuses else Seen("refused", None, answer.error)
     said = f"answered {answer.status}"
     if answer.status == THROTTLED and answer.status not in trial.statuses:
-        return Seen("error", None, "throttled for longer than was waited for: run it again later")
+        return _throttled(trial)
     if trial.statuses == {CLOSED}:
         return Seen("allowed", None, f"{said}, where nothing answers")
     if trial.statuses and answer.status >= 400 and not _by_proxy(trial, answer):
@@ -42,6 +44,13 @@ def read(trial: Trial, answer: Answer) -> Seen:
     if not trial.statuses and _by_the_edge(trial, answer):
         return Seen("refused", None, said)
     return Seen("allowed", None, said)
+
+
+def _throttled(trial: Trial) -> Seen:
+    """Nothing is known: an error, but where the route itself says that this may last longer than a run waits."""
+    if slow := [str(rate) for rate in trial.route.rates if rate.seconds > PATIENCE]:
+        return Seen("error", None, f"not tried again within its time ({', '.join(slow)})", throttled=True)
+    return Seen("error", None, "throttled for longer than was waited for: run it again later")
 
 
 def over_limit(trial: Trial, answer: Answer, replicas: int, seconds: float) -> Seen:
@@ -89,6 +98,12 @@ def _refused(trial: Trial, answer: Answer) -> Seen:
 def _by_the_edge(trial: Trial, answer: Answer) -> bool:
     """Whether a well-formed request was answered before the service; whatever the service itself says, it got there."""
     return answer.status == LOGIN or answer.body.startswith(BY_SIDECAR) or _by_proxy(trial, answer)
+
+
+def has_contract(trial: Trial) -> bool:
+    """Without one, a body is none that the application takes."""
+    types = dict(trial.shape.headers).get("content-type", "")
+    return trial.shape.method not in WITH_BODY or types != "text/plain"
 
 
 def _by_proxy(trial: Trial, answer: Answer) -> bool:

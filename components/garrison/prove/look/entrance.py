@@ -15,7 +15,7 @@ from garrison.cluster import Cluster
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
 from garrison.prove.expect.edge import around, bearers, behind, trials
-from garrison.prove.judge.entry import probe_of
+from garrison.prove.judge.entry import has_contract, probe_of
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.look.behind import Behind
 from garrison.prove.look.entry import Entry
@@ -23,10 +23,10 @@ from garrison.prove.look.execute import node_addresses, tool
 from garrison.prove.look.session import Session
 from garrison.prove.look.tickets import Forging, NotHadError, Tokens
 from garrison.prove.look.trail import checked, logs_of
-from garrison.prove.look.trying import Trying, possible
+from garrison.prove.look.trying import READS, Trying, possible
 from garrison.prove.look.world import Place
 from garrison.prove.model import EDGE, Party, Probe, ProveError, Result, Seen
-from garrison.prove.trials import Trial, Untried
+from garrison.prove.trials import Trial, Try, Untried
 from garrison.words import Ref
 
 PUBLIC: Final = Ref(d.EDGE.namespace, "public")
@@ -56,23 +56,30 @@ class Entrance:
         return checked(results, self.trying.sent, logs_of(self.kubectl, self.graph, self.started))
 
 
+def acting(probes: Sequence[Probe]) -> list[str]:
+    """The operations that are really done: requests without fault that change something. Empty where none is."""
+    tried = [probe.attempt for probe in probes if isinstance(probe.attempt, Trial)]
+    done = [one for one in tried if one.kind in (Try.WELL_FORMED, Try.LIMIT) and one.shape.method not in READS]
+    return sorted({str(one.route.operation) for one in done if has_contract(one)})
+
+
 def edge_probes(graph: Graph) -> list[Probe]:
     """All that there would be to try, could every token be had."""
     return [*(probe_of(trial, HTTPS) for trial in (*trials(graph), *behind(graph))), *around(graph)]
 
 
-def from_outside(graph: Graph, entry: Entry, tokens: Tokens, replicas: int) -> Entrance:
+def from_outside(graph: Graph, entry: Entry, tokens: Tokens, replicas: int, *, reads_only: bool = False) -> Entrance:
     """All that needs no cluster."""
     forging = Forging(tokens)
-    can, cannot = possible(trials(graph), forging)
+    can, cannot = possible(trials(graph), forging, reads_only=reads_only)
     return Entrance(Trying(entry, forging, replicas), [probe_of(trial, entry.port) for trial in can], cannot)
 
 
-def at_cluster(session: Session, entry: Entry, tokens: Tokens, timeout: float) -> Entrance:
+def at_cluster(session: Session, entry: Entry, tokens: Tokens, timeout: float, *, reads_only: bool = False) -> Entrance:
     """That, and the same tokens at the sidecars, and what the edge's place in the network opens."""
     graph, kubectl = session.graph, session.kubectl
-    found = from_outside(graph, entry, tokens, session.cluster.entrance.replicas)
-    can, cannot = possible(behind(graph), found.trying.tokens)
+    found = from_outside(graph, entry, tokens, session.cluster.entrance.replicas, reads_only=reads_only)
+    can, cannot = possible(behind(graph), found.trying.tokens, reads_only=reads_only)
     where = session.pod_of(EDGE)
     session.bearers = lambda: _bearers(graph, tokens)
 

@@ -13,12 +13,12 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from garrison.prove.expect.messages import Message
+from garrison.prove.judge.entry import PATIENCE
 from garrison.prove.model import ProveError
 from garrison.prove.trials import Answer
 
 MOST_BODY: Final = 64 * 2**10  # as much of an answer as is read
 THROTTLED: Final = 429
-PATIENCE: Final = 90.0  # seconds that a trial waits where it is throttled, and is not about that
 REQUEST_ID: Final = "x-request-id"
 
 

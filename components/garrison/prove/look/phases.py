@@ -74,8 +74,10 @@ def believed(
     What was not carried out, or not stopped where it should have been but before, is looked at again until patience
     ends: a second look can only add to what is known, and never take a leak back.
     """
-    settled(controls, run, patience=patience)
-    return settled(probes, run, patience=patience, done=lambda result: result.ok or leaked(result))
+    settled(controls, run, patience=patience, done=lambda result: result.ok or result.seen.throttled)
+    return settled(
+        probes, run, patience=patience, done=lambda result: result.ok or result.seen.throttled or leaked(result)
+    )
 
 
 def settled(

@@ -14,6 +14,7 @@ from garrison.prove.look.tickets import NotHadError, Tokens
 from garrison.prove.model import Probe, ProveError, Result, Seen
 from garrison.prove.trials import CLOSED, Answer, Trial, Try, Untried
 
+READS: Final = ("GET", "HEAD")
 LIMIT_MOST: Final = 300  # requests of one trial of a limit, in each replica
 MORE: Final = 1.5  # times a limit, so that what is filled up meanwhile does not hide that there is none
 
@@ -75,11 +76,17 @@ def written(trial: Trial, tokens: Tokens, port: int = 443) -> Message:
     return compose(trial, tokens.give(trial.want) if trial.want else None, port)
 
 
-def possible(trials: Iterable[Trial], tokens: Tokens) -> tuple[list[Trial], list[Untried]]:
-    """What can be tried, and why the rest cannot. Every token is had now, so that none is missing later."""
+def possible(trials: Iterable[Trial], tokens: Tokens, *, reads_only: bool = False) -> tuple[list[Trial], list[Untried]]:
+    """What can be tried, and why the rest cannot. Every token is had now, so that none is missing later.
+
+    With `reads_only`, nothing that could change anything even if no protection were there (RFC 9110 section 9.2.1).
+    """
     can: list[Trial] = []
     cannot: list[Untried] = []
     for trial in trials:
+        if reads_only and trial.shape.method not in READS:
+            cannot.append(Untried(trial, "it is no read, and --reads-only was given"))
+            continue
         if trial.rate and trial.rate.requests > LIMIT_MOST:
             cannot.append(Untried(trial, f"it would take more than {LIMIT_MOST} requests"))
             continue
@@ -95,11 +102,15 @@ def possible(trials: Iterable[Trial], tokens: Tokens) -> tuple[list[Trial], list
 def distrusted(results: Iterable[Result]) -> tuple[list[Result], list[Untried]]:
     """A refusal at a route whose well-formed request was not seen to pass shows nothing: it is as good as not tried."""
     found = list(results)
+    throttled = [r for r in found if _is_trial(r) and r.seen.throttled]
+    over = {_place(_trial(r.probe)): r.seen.reason for r in throttled}
     good = {_place(_trial(r.probe)) for r in found if r.ok and _is_trial(r) and not r.probe.layers}
     hollow = [r for r in found if _is_trial(r) and r.ok and r.probe.layers and _place(_trial(r.probe)) not in good]
+    left = {id(result) for result in (*hollow, *throttled)}
     why = "its well-formed request was not seen to pass"
-    kept = [result for result in found if result not in hollow]
-    return kept, [Untried(_trial(result.probe), why) for result in hollow]
+    kept = [result for result in found if id(result) not in left]
+    asked = [_trial(result.probe) for result in found if id(result) in left]
+    return kept, [Untried(trial, over.get(_place(trial), why)) for trial in asked]
 
 
 def _is_trial(result: Result) -> bool:
