@@ -161,7 +161,8 @@ def _rules(verifier: Verifier, group: str) -> list[Json]:
 
 def _claim(name: str, value: Json) -> Json:
     path = [{"key": key} for key in (PAYLOAD, *name.split("."))]
-    return {"metadata": {"filter": FILTER, "path": path, "value": value}}
+    matcher = {"filter": FILTER, "path": path, "value": value}
+    return {"sourced_metadata": {"metadata_matcher": matcher, "metadata_source": "DYNAMIC"}}
 
 
 def _all(ids: list[Json]) -> Json:
