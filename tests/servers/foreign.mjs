@@ -12,6 +12,7 @@ const provider = new Provider(issuer, {
   jwks: { keys: config.keys },
   clients: [
     { client_id: 'machine', client_secret: 'machine-secret', grant_types: ['client_credentials'], redirect_uris: [], response_types: [] },
+    { client_id: 'edge', client_secret: 'edge-secret', grant_types: [], redirect_uris: [], response_types: [] },
     {
       client_id: config.client.id, client_secret: config.client.secret, redirect_uris: [config.callback],
       grant_types: ['authorization_code', 'refresh_token'], post_logout_redirect_uris: [],
@@ -31,14 +32,15 @@ const provider = new Provider(issuer, {
     resourceIndicators: {
       enabled: true,
       getResourceServerInfo: (_, resource) => ({
-        scope: '', audience: resource.replace('urn:', ''), accessTokenFormat: 'jwt', accessTokenTTL: 300,
-        jwt: { sign: { alg: 'RS256' } },
+        scope: '', audience: resource.replace(/^urn:(opaque:)?/, ''), accessTokenTTL: config.life,
+        ...(resource.startsWith('urn:opaque:') ? { accessTokenFormat: 'opaque' } : { accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } }),
       }),
     },
   },
 })
 provider.use(async (asked, next) => {
   if (asked.path === '/jwks') console.log('keys')
+  if (asked.path === '/token/introspection') console.log('asked')
   await next()
 })
 https.createServer({ cert: pem('tls.crt'), key: pem('tls.key') }, provider.callback())
