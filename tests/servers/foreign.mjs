@@ -12,6 +12,7 @@ const provider = new Provider(issuer, {
   jwks: { keys: config.keys },
   clients: [
     { client_id: 'machine', client_secret: 'machine-secret', grant_types: ['client_credentials'], redirect_uris: [], response_types: [] },
+    { client_id: 'stranger', client_secret: 'machine-secret', grant_types: ['client_credentials'], redirect_uris: [], response_types: [] },
     { client_id: 'edge', client_secret: 'edge-secret', grant_types: [], redirect_uris: [], response_types: [] },
     {
       client_id: config.client.id, client_secret: config.client.secret, redirect_uris: [config.callback],
@@ -21,7 +22,7 @@ const provider = new Provider(issuer, {
   claims: { openid: ['sub', 'groups'] },
   conformIdTokenClaims: false,
   findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, groups: config.groups }) }),
-  extraTokenClaims: () => ({ groups: config.groups }),
+  extraTokenClaims: (_, token) => ({ groups: token.clientId === 'stranger' ? [] : config.groups }),
   issueRefreshToken: () => true,
   cookies: { keys: ['only a test'] },
   features: {

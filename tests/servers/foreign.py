@@ -95,13 +95,13 @@ class Foreign:
             self.process.kill()
             self.process.wait(10)
 
-    def ask(self, path: str, **form: str) -> requests.Response:
-        sent = {"timeout": 20, "verify": str(self.ca), "auth": ("machine", "machine-secret")}
+    def ask(self, path: str, client: str = "machine", **form: str) -> requests.Response:
+        sent = {"timeout": 20, "verify": str(self.ca), "auth": (client, "machine-secret")}
         return requests.post(f"{self.url}{path}", data=form, **sent)  # type: ignore[arg-type]
 
-    def token(self, audience: str = "estate", kind: str = "") -> str:
-        """For a machine; `kind` is "opaque:" for one that says nothing itself."""
-        answer = self.ask("/token", grant_type="client_credentials", resource=f"urn:{kind}{audience}")
+    def token(self, audience: str = "estate", kind: str = "", client: str = "machine") -> str:
+        """For a machine, or for a `stranger` in no group; `kind` is "opaque:" for one that says nothing itself."""
+        answer = self.ask("/token", client, grant_type="client_credentials", resource=f"urn:{kind}{audience}")
         assert answer.status_code == 200, answer.text
         return str(answer.json()["access_token"])
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from garrison import App, Rate, claim, path
+from garrison.derive.edge import names
 from garrison.model.graph import Graph
-from servers.edges import Answer, Edge, ask, stand
+from garrison.prove.drill.edge import without
+from servers.edges import CLUSTER, Answer, Edge, ask, mount, stand
 from servers.foreign import OLD, Foreign, garrison
 from servers.proxies import eventually, free_port
 from unit.authority import Authority
@@ -206,3 +211,72 @@ def test_with_a_cache_an_answer_holds_so_long_and_no_longer(foreign: Foreign, ro
         assert foreign.ask("/token/revocation", token=token).status_code == 200
         assert status(edge, token) == 200, "so long it goes on"
         eventually(lambda: status(edge, token) == 401, "and then it is over")
+
+
+# --- the proof -------------------------------------------------------------------------------------------------------
+
+
+def prove(edge: Edge, foreign: Foreign, folder: Path) -> tuple[int, dict[str, Any]]:
+    """`garrison prove --edge` as its user runs it, with tokens that were got from the issuer."""
+    kept = [(foreign.token(kind="opaque:", client=who), who) for who in ("machine", "stranger")]
+    groups = {"machine": ["customers"], "stranger": []}
+    said = [{"token": t, "claims": {"iss": foreign.url, "client_id": w, "groups": groups[w]}} for t, w in kept]
+    over = foreign.token(kind="opaque:")
+    assert foreign.ask("/token/revocation", token=over).status_code == 200
+    taken_back = [said[0] | {"token": over}]
+    signed = [foreign.token(client=who) for who in ("machine", "stranger")]
+    keys = {"signers": requests.get(f"{foreign.url}/jwks", verify=str(foreign.ca), timeout=10).json()}
+    files = {
+        "graph": estate(foreign).graph().to_json(),
+        "cluster": CLUSTER.to_json(),
+        "tokens": json.dumps({"good": [*said, *signed], "token that was taken back": taken_back, "keys": keys}),
+    }
+    for name, content in files.items():
+        (folder / f"{name}.json").write_text(content)
+    where = ["--edge", f"https://127.0.0.1:{edge.port}", "--ca", str(edge.folder / "id" / "edge" / "ca.pem")]
+    where += [word for name in ("app", "cluster", "tokens") for word in (f"--{name}", str(folder / f"{name}.json"))]
+    where = [word.replace("app.json", "graph.json") for word in where]
+    command = [sys.executable, "-m", "garrison", "prove", *where, "--format", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def rows(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """What was tried, each probe once."""
+    found: list[dict[str, Any]] = report["probes"]
+    return found
+
+
+def test_the_proof_passes_with_tokens_of_this_issuer(foreign: Foreign, root: Authority, tmp_path: Path) -> None:
+    with stand(tmp_path / "edge", estate(foreign).graph(), None, root) as edge:
+        code, report = prove(edge, foreign, tmp_path)
+        assert (code, [row for row in rows(report) if not row["ok"]]) == (0, [])
+        tried = {row["kind"] for row in rows(report) if row["operation"] == "GET /orders"}
+        opaque = {
+            "well-formed request",
+            "no token",
+            "malformed token",
+            "token that was taken back",
+            "token in the query",
+        }
+        assert opaque | {"token without the group", "Authorization: Basic x, Bearer"} <= tried
+        signed = {row["kind"] for row in rows(report) if row["operation"] == "GET /signed"}
+        assert {"token with alg none", "token with HS256 and the public key", "token of another issuer"} <= signed
+        assert {row["kind"] for row in rows(report) if row["operation"] == "GET /of/{who}"} >= {
+            "condition that does not hold: another's"
+        }
+
+
+def test_the_proof_fails_where_nobody_asks_the_issuer(foreign: Foreign, root: Authority, tmp_path: Path) -> None:
+    """The edge without its token rule, as the drill takes it away."""
+    graph = estate(foreign).graph()
+    with stand(tmp_path / "edge", graph, None, root) as edge:
+        file = names.routes_file(API)
+        weak = json.dumps(without("token rule", json.loads((edge.folder / "mount" / file).read_text())))
+        mount(edge, graph, {file: weak})
+        eventually(lambda: ask(edge, "GET", "/orders").status == 200, "the weak rules are taken")
+        code, report = prove(edge, foreign, tmp_path)
+    red = {row["kind"] for row in rows(report) if row["operation"] == "GET /orders" and not row["ok"]}
+    assert code == 1
+    assert {"no token", "malformed token", "token that was taken back", "token without the group"} <= red

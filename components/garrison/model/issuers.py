@@ -108,7 +108,9 @@ class Issuer:
             yield Breach(place, f"issuer '{self.name}' is asked about tokens by nobody it knows", remedy)
         if self.jwks or self.authorize or self.token or self.end_session:
             what = f"issuer '{self.name}' is asked about tokens, and has keys or a login too"
-            yield Breach(place, what, "declare it once more under another name= for tokens with signatures and for logins")
+            yield Breach(
+                place, what, "declare it once more under another name= for tokens with signatures and for logins"
+            )
         if type(self.cache_seconds) is not int or not 0 <= self.cache_seconds <= MAX_CACHE:
             what = f"cache_seconds={self.cache_seconds!r} of issuer '{self.name}'"
             yield Breach(place, what, f"use 0 (a token that was taken back is refused at once) to {MAX_CACHE}")

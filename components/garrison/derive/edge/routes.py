@@ -89,9 +89,7 @@ def _verified(graph: Graph, one: Route) -> Json:
         asked = (contract_filter.asks(one.issuer), contract_filter.TOLD)
         return {filters.verified(one.host): _OFF, **{name: contract_filter.on() for name in asked}}
     required = ANYBODY if one.public else USERS
-    return {
-        filters.verified(one.host): typed(f"{filters.HTTP}.jwt_authn.v3.PerRouteConfig", requirement_name=required)
-    }
+    return {filters.verified(one.host): typed(f"{filters.HTTP}.jwt_authn.v3.PerRouteConfig", requirement_name=required)}
 
 
 def access(graph: Graph, cluster: Cluster, one: Route) -> Json:
