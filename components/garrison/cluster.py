@@ -44,6 +44,9 @@ class Entrance:
     """The ClusterIssuer of the hosts' certificates; None is the one that signs identities."""
     replicas: int = 2
     """Of the edge. Local limits count in each."""
+    issuer_ranges: tuple[str, ...] = ()
+    """Where issuers are that are not ours, beside public addresses, which are open to the edge unless each issuer has a
+    CA of its own and these ranges are given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +111,8 @@ def _value(name: str, value: Any) -> Any:
         unknown = sorted(set(value) - {field.name for field in fields(Entrance)})
         if unknown:
             raise IntentError([Problem("entrance", f"no such field: {', '.join(unknown)}", "remove it")])
-        return Entrance(**value)
+        ranges = value.get("issuer_ranges", ())
+        return Entrance(**value | {"issuer_ranges": tuple(ranges) if isinstance(ranges, list) else ranges})
     if name == "dns" and isinstance(value, dict):
         unknown = sorted(set(value) - {field.name for field in fields(Dns)})
         if unknown:
@@ -165,6 +169,11 @@ def _entrance(entrance: Any) -> Iterator[Problem]:
         yield Problem("entrance.issuer", f"{entrance.issuer!r} is not a Kubernetes name", "name a ClusterIssuer")
     if not _whole(entrance.replicas) or not 1 <= entrance.replicas <= 100:
         yield Problem("entrance.replicas", f"{entrance.replicas!r} replicas of the edge", "use 1 to 100")
+    if isinstance(entrance.issuer_ranges, tuple):
+        for cidr in entrance.issuer_ranges:
+            yield from issuer_range_problems("entrance.issuer_ranges", cidr)
+    else:
+        yield Problem("entrance.issuer_ranges", "is not a list of address ranges", "use one such as 10.1.2.0/24")
 
 
 def _whole(value: Any) -> bool:
@@ -181,6 +190,18 @@ def _dns(dns: Any) -> Iterator[Problem]:
         yield Problem("dns", f"{dns.namespace!r} is not a namespace", "name the one in which the resolver runs")
     elif type(dns.port) is not int or not 1 <= dns.port <= 65535:
         yield Problem("dns", f"{dns.port!r} is not a port", "use 1 to 65535")
+
+
+def issuer_range_problems(where: str, cidr: Any) -> Iterator[Problem]:
+    """What is wrong with a range of issuers: they are a few machines, so at most a /16 (IPv6: /32), private or not."""
+    try:
+        network = ipaddress.ip_network(cidr) if isinstance(cidr, str) else None
+    except ValueError:
+        network = None
+    if network is None:
+        yield Problem(where, f"{cidr!r} is not an address range", "use one such as 10.1.2.0/24")
+    elif network.prefixlen < (least := d.API_SERVER_WIDEST[network.version]):
+        yield Problem(where, f"{cidr} is far more than issuers have", f"use ranges of /{least} at most")
 
 
 def range_problems(where: str, cidr: Any) -> Iterator[Problem]:

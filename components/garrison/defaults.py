@@ -203,7 +203,11 @@ DISPUTED_HEADERS: Final = (
     *("cf-connecting-ip", "cf-connecting-ipv6", "fastly-client-ip", "fly-client-ip", "x-azure-clientip"),
     *("client-cert", "client-cert-chain", "remote-user"),  # the peer's name (RFC 9440)
 )
+# What the edge was told of an opaque token: for the sidecar behind it (JSON), and for its own rules (a protobuf Value).
+ASKED_CLAIMS: Final = "x-introspected-claims"
+ASKED_PAYLOAD: Final = "x-introspected-payload"
 CLAIMS_HEADER: Final = "x-verified-claims"  # the payload of the token that the own proxy verified, base64url of JSON
+CLAIMS_HEADERS: Final = (CLAIMS_HEADER, ASKED_CLAIMS, ASKED_PAYLOAD)  # what no client may say of itself
 ACCESS_RULES: Final = "ACCESS_RULES"  # the environment variable with what a service decides itself
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 

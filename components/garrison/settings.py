@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 
 from garrison import defaults as d
 from garrison import verified
-from garrison.cluster import EVERYBODY, Cluster, Entrance, range_problems
+from garrison.cluster import EVERYBODY, Cluster, Entrance, issuer_range_problems, range_problems
 from garrison.errors import GarrisonError, Problem, did_you_mean
 
 T = TypeVar("T")
@@ -71,6 +71,8 @@ class Settings:
     """The ClusterIssuer of the hosts' certificates; without it the one that signs identities."""
     edge_replicas: int = 2
     """How many pods the edge has. Local limits count in each."""
+    edge_issuer_ranges: tuple[str, ...] = ()
+    """Address ranges of issuers in private networks, to which the edge is let out."""
     system_namespaces: tuple[str, ...] = ()
     """Namespaces the admission policies leave alone, beside Kubernetes' own kube-*: what the cluster itself runs."""
 
@@ -87,6 +89,7 @@ class Settings:
                 node_port=self.edge_node_port,
                 issuer=self.edge_issuer,
                 replicas=self.edge_replicas,
+                issuer_ranges=self.edge_issuer_ranges,
             ),
             system_namespaces=self.system_namespaces,
             admission=self.admission,
@@ -263,6 +266,12 @@ def _mode(text: str) -> str:
     return text
 
 
+def _issuer_range(text: str) -> str:
+    for problem in issuer_range_problems("edgeIssuerRanges", text):
+        raise ValueError(problem.remedy)
+    return text
+
+
 def _range(text: str) -> str:
     for problem in range_problems("apiServer", text):
         raise ValueError(f"{problem.what}; {problem.remedy}")
@@ -300,5 +309,6 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "edge_node_port": _whole(30000, 32767),
     "edge_issuer": _name,
     "edge_replicas": _whole(1, 100),
+    "edge_issuer_ranges": _each(_issuer_range, '["10.1.2.0/24"]'),
     "system_namespaces": _each(_name, '["local-path-storage"]'),
 }

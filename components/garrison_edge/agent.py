@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import ClassVar
 
@@ -33,7 +34,7 @@ class Places:
     admin: Path = Path("/run/edge/admin.sock")
     port: int = 9002
     health: int = 9003
-    introspection: Path = Path("/etc/edge-introspection/issuer.json")
+    introspection: Path = Path("/etc/edge-introspection/introspection.json")
     health_address: str = "0.0.0.0"  # noqa: S104 the kubelet asks from outside the pod
     ABOUT: ClassVar[dict[str, str]] = {
         "dynamic": "the mounted folder with clusters, routes and filters",
@@ -51,8 +52,8 @@ class Agent:
     def __init__(self, places: Places) -> None:
         self.places = places
         self.contracts: Contracts | None = None
-        issuer = Issuer.read(places.introspection) if places.introspection.exists() else None
-        self.tokens = Introspection(issuer) if issuer else None
+        issuers = Issuer.read(places.introspection) if places.introspection.exists() else {}
+        self.tokens = {name: Introspection(issuer) for name, issuer in issuers.items()}
         self.proxy = Proxy(places.admin)
         self.reload = Reload(places.dynamic, places.run, places.contracts, self.proxy, self._adopt)
 
@@ -77,9 +78,10 @@ class Agent:
         request_id = known[0][:128] if len(known) == 1 else ""
         try:
             if request.target.startswith(f"{PREFIX}/"):
-                if self.tokens is None:
+                tokens = self.tokens.get(request.target.split("/", 3)[2])
+                if tokens is None:
                     raise unavailable()
-                return Answer(200, headers=await self.tokens.judge(request))
+                return Answer(200, headers=await tokens.judge(request))
             if self.contracts is None:
                 raise unavailable()
             self.contracts.judge(request)
@@ -91,7 +93,8 @@ class Agent:
                 where=sorted({f"{one.place}{one.pointer}" for one in refused.faults}) or None,
                 request_id=request_id,
             )
-            return Answer(refused.status, MEDIA_TYPE, refused.document(request_id))
+            asked = (("www-authenticate", "Bearer"),) if refused.status == HTTPStatus.UNAUTHORIZED else ()  # RFC 6750
+            return Answer(refused.status, MEDIA_TYPE, refused.document(request_id), asked)
         return Answer(200)
 
     async def alive(self, request: Request) -> Answer:

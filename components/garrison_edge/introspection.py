@@ -1,4 +1,4 @@
-"""Opaque tokens (RFC 7662): asks the issuer whether a token is active, and tells the proxy whose it is.
+"""Opaque tokens (RFC 7662): asks their issuer whether a token is active, and tells the proxy whose it is.
 
 Off unless configured. An active token is remembered for at most `cache` seconds (0 to 30; 0, the default, asks each
 time, so that a revoked token is refused at once) and never past its own end; one that is not active for 5 seconds.
@@ -16,20 +16,25 @@ import re
 import ssl
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote_plus, urlencode, urlsplit
 
-from garrison_edge import log, strict
+from garrison_edge import log, payload, strict
 from garrison_edge.contract import Request
 from garrison_edge.problem import Refused, unavailable
 
 PREFIX: Final = "/introspect"
-"""Before the path of a request whose token is asked about (ext_authz, `path_prefix`)."""
-CLAIMS: Final = "x-verified-claims"
+"""Then the issuer's name: before the path of a request whose token is asked about (ext_authz, `path_prefix`)."""
+CLAIMS: Final = "x-introspected-claims"
+"""For the service: base64url of JSON, as the payload of a token is written (RFC 7515)."""
+PAYLOAD: Final = "x-introspected-payload"
+"""For the proxy's own rules (payload.py)."""
+SYSTEM: Final = "/etc/ssl/certs/ca-certificates.crt"
 MOST_SECONDS: Final = 30
 REFUSED_SECONDS: Final = 5
 ENTRIES: Final = 10_000
@@ -52,29 +57,31 @@ class Issuer:
     secret: Path
     issuer: str
     audiences: tuple[str, ...]
-    ca: Path | None = None
+    ca: str = ""
+    """Who vouches for its certificate, as PEM; empty for whoever the system trusts."""
     cache: int = 0
 
     @classmethod
-    def read(cls, file: Path) -> Issuer:
-        """From a JSON file with these fields; raises ValueError for any other."""
+    def read(cls, file: Path) -> dict[str, Issuer]:
+        """By name, from a JSON file; raises ValueError for any other."""
         said = strict.loads(file.read_bytes())
         try:
-            made = cls(
-                **said
-                | {"secret": Path(said["secret"]), "audiences": tuple(said["audiences"])}
-                | ({"ca": Path(said["ca"])} if said.get("ca") else {})
-            )
-        except (KeyError, TypeError) as error:
+            return {name: cls._of(name, fields) for name, fields in said.items()}
+        except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"{file.name} is not the configuration of an introspection: {error}") from None
+
+    @classmethod
+    def _of(cls, name: str, said: Mapping[str, Any]) -> Issuer:
+        fields = {**said, "secret": Path(said["secret"]), "audiences": tuple(said["audiences"])}
+        made = cls(**fields)
         if urlsplit(made.endpoint).scheme != "https" or not made.audiences or not 0 <= made.cache <= MOST_SECONDS:
-            raise ValueError(f"{file.name}: https, an audience, and a cache of 0 to {MOST_SECONDS} seconds are needed")
+            raise ValueError(f"{name}: https, an audience, and a cache of 0 to {MOST_SECONDS} seconds are needed")
         return made
 
     def ask(self, token: str) -> tuple[int, bytes]:
         """Status and body of the answer (RFC 7662, section 2.1); the client authenticates by RFC 6749, 2.3.1."""
         place = urlsplit(self.endpoint)
-        trust = ssl.create_default_context(cafile=str(self.ca) if self.ca else None)
+        trust = ssl.create_default_context(cadata=self.ca or None, cafile=None if self.ca else SYSTEM)
         trust.minimum_version = ssl.TLSVersion.TLSv1_2
         line = http.client.HTTPSConnection(place.hostname or "", place.port or 443, timeout=SECONDS, context=trust)
         pair = f"{quote_plus(self.client)}:{quote_plus(self.secret.read_text().strip())}"
@@ -95,7 +102,7 @@ class Introspection:
     def __init__(self, issuer: Issuer, ask: Ask | None = None, now: Callable[[], float] = time.time) -> None:
         self.issuer, self.now, self._ask = issuer, now, ask or issuer.ask
         self._known: OrderedDict[bytes, tuple[float, Claims | None]] = OrderedDict()
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._places = ThreadPoolExecutor(AT_ONCE, "introspection")
 
     async def judge(self, request: Request) -> tuple[tuple[str, str], ...]:
         """The headers that tell the claims of an active token; raises Refused for any other."""
@@ -106,22 +113,27 @@ class Introspection:
         if claims is None:
             raise Refused(HTTPStatus.UNAUTHORIZED, "token-not-active", "the token is not active")
         text = json.dumps(claims, separators=(",", ":")).encode()
-        return ((CLAIMS, base64.urlsafe_b64encode(text).decode().rstrip("=")),)
+        told = payload.written(claims)
+        if len(told) > payload.MOST:
+            log.line("alert", problem=f"the issuer says more of a token than the proxy takes: {len(told)} letters")
+            raise unavailable()
+        return (CLAIMS, base64.urlsafe_b64encode(text).decode().rstrip("=")), (PAYLOAD, told)
 
     async def _claims(self, token: str) -> Claims | None:
         key = hashlib.sha256(token.encode()).digest()
         until, claims = self._known.get(key, (0.0, None))
         if self.now() < until:
             return claims
-        async with self._places:
-            try:
-                status, body = await asyncio.to_thread(self._ask, token)
-                said = strict.loads(body)
-            except (OSError, ValueError, http.client.HTTPException) as error:
-                log.line("alert", problem=f"the issuer cannot be asked about a token: {type(error).__name__}")
-                raise unavailable() from None
+        try:
+            status, body = await asyncio.get_running_loop().run_in_executor(self._places, self._ask, token)
+            said = strict.loads(body)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            log.line("alert", problem=f"the issuer cannot be asked about a token: {type(error).__name__}")
+            raise unavailable() from None
         if status != HTTPStatus.OK or not isinstance(said, dict) or not isinstance(said.get("active"), bool):
             raise unavailable()
+        if "sub" not in said and "client_id" in said:  # a client of its own account is its own subject (RFC 9068, 2.2)
+            said["sub"] = said["client_id"]
         claims = said if self._holds(said) else None
         self._keep(key, claims)
         return claims
@@ -135,7 +147,7 @@ class Introspection:
             and said.get("iss") == self.issuer.issuer
             and any(one in self.issuer.audiences for one in among)
             and isinstance(said.get("sub"), str)
-            and isinstance(said.get("exp"), int)
+            and type(said.get("exp")) is int
             and said["exp"] > self.now()
         )
 

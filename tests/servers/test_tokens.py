@@ -184,6 +184,40 @@ def test_claims_that_a_peer_says_are_dropped_where_no_token_is_verified_at_all(t
     assert "x-verified-claims" not in Counting.heard[-1]["headers"]
 
 
+def opaque() -> App:
+    """catalog is served to users of an issuer whose tokens only the edge can ask about, and to others."""
+    app = empty_app()
+    shop, bank = app.namespaces("shop", "bank")
+    catalog = shop.service("catalog", image="registry.example/catalog" + DIGEST, port=8080)
+    audit = bank.service("audit", image="registry.example/audit" + DIGEST, port=8080)
+    users, api = app.users(), app.host("api.estate.example")
+    asked = {"introspect": f"{FOREIGN}/introspect", "client": "edge", "client_secret": "people/introspection"}
+    people = app.issuer(FOREIGN, audience="shop", **asked)
+    catalog.serves("GET /asked", at=api, to=people.group("buyers"))
+    catalog.serves("GET /verified", at=api, to=users.anyone())
+    catalog.serves("GET /open", at=api, public="it is for everybody")
+    audit.calls(catalog, "GET /books")
+    return app
+
+
+def test_what_the_edge_was_told_of_a_token_is_believed_of_the_edge_and_on_its_routes_alone(tmp_path: Path) -> None:
+    told = (("x-introspected-claims", b64(b'{"sub":"somebody"}')), ("x-verified-claims", "e30"))
+    with standing(tmp_path, opaque().graph()) as stand:
+        assert stand.ask("GET /asked", headers=told) == (200, 1)
+        heard = Counting.heard[-1]["headers"]
+        assert json.loads(base64.urlsafe_b64decode(heard["x-verified-claims"] + "==")) == {"sub": "somebody"}
+        assert not {"x-introspected-claims", "authorization"} & heard.keys()
+        assert stand.ask("GET /asked") == (403, 0), "the edge says nothing"
+        assert stand.ask("GET /asked", headers=told[1:]) == (403, 0)
+        assert stand.ask("GET /asked", f"Bearer {stand.token()}") == (403, 0), "a token of another issuer"
+        assert stand.ask("GET /asked", peer="audit", headers=told) == (403, 0), "another peer"
+        for route in ("GET /verified", "GET /open"):
+            assert stand.ask(route, *([f"Bearer {stand.token()}"] if "verified" in route else [])) == (200, 1)
+            assert stand.ask(route, f"Bearer {stand.token()}", headers=told) == (403, 0), route
+        assert stand.ask("GET /books", peer="audit") == (200, 1)
+        assert stand.ask("GET /books", peer="audit", headers=told) == (403, 0), "a caller speaks for nobody"
+
+
 def test_who_forwards_gets_the_token_as_it_came(tmp_path: Path) -> None:
     app = empty_app()
     shop = app.namespace("shop")
@@ -394,6 +428,12 @@ def test_conditions_on_claims(stand: Stand, route: str, holds: tuple[Json, ...],
     assert {json.dumps(given): stand.bears(f"GET {route}", **given) for given in fails} == {
         json.dumps(given): 403 for given in fails
     }
+
+
+def test_a_started_proxy_warns_of_nothing(stand: Stand) -> None:
+    said = (stand.folder / "catalog" / "log").read_text()
+    assert stand.ask("GET /open") == (200, 1)
+    assert [line for line in said.splitlines() if "eprecat" in line] == []
 
 
 def test_the_log_says_who_by_which_rule(stand: Stand) -> None:

@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from garrison import App, Rate, claim, path
 from unit.estates import DIGEST, IMAGES
 
 API, WWW, LOGIN = "api.estate.example", "www.estate.example", "login.estate.example"
+
+
+def opaque_app() -> App:
+    """One whose users have opaque tokens at the API host, and another issuer's with signatures beside them."""
+    app = App("estate", trust_domain="estate.example", images={**IMAGES, "edge": "registry.example/edge" + DIGEST})
+    orders = app.namespace("shop").service("orders", image="registry.example/orders" + DIGEST, port=8080)
+    api, users, url = app.host(API), app.users(), "https://people.example:9443/realm"
+    asked: dict[str, Any] = {
+        "introspect": f"{url}/introspect",
+        "client": "edge",
+        "client_secret": "people/introspection",
+    }
+    people = app.issuer(url, audience="estate", **asked)
+    orders.serves("GET /orders", at=api, to=people.group("customers"))
+    orders.serves("GET /of/{who}", at=api, to=people.anyone(), where=claim("client_id") == path("who"))
+    orders.serves("GET /signed", at=api, to=users.anyone())
+    orders.serves("GET /open", at=api, public="a test")
+    return app
 
 
 def edge_app(*, wider: bool = False) -> App:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from garrison.declare.statements import Pen, Statement, verb, where
 from garrison.model import issuers as model
@@ -22,6 +24,9 @@ class IssuerStatement(Statement):
     authorize: str = ""
     token: str = ""
     end_session: str = ""
+    ca: str = ""
+    introspect: str = ""
+    cache_seconds: int = 0
 
     def value(self) -> model.Issuer:
         return model.Issuer(
@@ -36,6 +41,9 @@ class IssuerStatement(Statement):
             self.authorize,
             self.token,
             self.end_session,
+            self.ca,
+            self.introspect,
+            self.cache_seconds,
         )
 
 
@@ -81,7 +89,7 @@ class Issuers(Pen):
         url: str,
         *,
         audience: str,
-        jwks: str,
+        jwks: str = "",
         name: str = "people",
         groups: str = "groups",
         client: str = "",
@@ -89,14 +97,34 @@ class Issuers(Pen):
         authorize: str = "",
         token: str = "",
         end_session: str = "",
+        ca: str | Path = "",
+        introspect: str = "",
+        cache_seconds: int = 0,
     ) -> Issuer:
         """Any other issuer, with what its discovery document says; `garrison issuer URL` asks it and prints the line.
 
         `client`, `client_secret` (a path in the secret store), `authorize`, `token` and `end_session` are for hosts at
         which browsers log in with it. Nothing is fetched here: a preview means the same on every day.
+
+        `ca` is the PEM file of whoever vouches for its certificates, where that is not a CA that every system trusts.
+
+        With `introspect` in place of `jwks` the edge asks it about each token (RFC 7662), as `client` with
+        `client_secret`: for opaque tokens, and where a token that was taken back has to be refused at once.
+        `cache_seconds` (0 to 30) is for how long an answer holds. Services behind the edge cannot ask again: they rely
+        on the edge for these routes, and cannot forward such a token.
         """
-        said = IssuerStatement(
-            where(), name, "", url, jwks, audience, groups, client, client_secret, authorize, token, end_session
-        )
+        login = client, client_secret, authorize, token, end_session
+        asked = _certificates(ca), introspect, cache_seconds
+        said = IssuerStatement(where(), name, "", url, jwks, audience, groups, *login, *asked)
         self.add(said)
         return Issuer(name)
+
+
+def _certificates(file: Any) -> Any:
+    """The text of a PEM file; one that cannot be read is no certificate, which is refused with its line."""
+    if not file or not isinstance(file, str | Path):
+        return file
+    try:
+        return Path(file).read_text(encoding="ascii").replace("\r\n", "\n").strip() + "\n"
+    except (OSError, ValueError):
+        return f"no file {file}"

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from garrison import defaults as d
 from garrison.derive import contracts
 from garrison.derive.mesh import envoy
+from garrison.derive.tokens import FILTER, PAYLOAD
 from garrison.model.graph import Graph, Route
 
 Json = dict[str, Any]
@@ -23,9 +25,8 @@ BODY: Final = 1024 * 1024
 """The largest body that is judged, bytes; a larger one is 413."""
 TIMEOUT: Final = "1s"
 """For one judgement; after it the request is refused with 503. The largest body takes a tenth of it."""
-INTROSPECTION: Final = "/introspect"
+INTROSPECTION: Final = "/introspect"  # then the issuer's name, then the path of the request
 INTROSPECTION_TIMEOUT: Final = "3s"  # the agent gives the issuer 2 s
-CLAIMS: Final = "x-verified-claims"
 CONNECTIONS: Final = 1024
 _SECRET: Final = ("authorization", "cookie", "proxy-authorization")
 
@@ -51,22 +52,27 @@ def http_filter() -> Json:
     return {"name": NAME, "typed_config": body}
 
 
-def introspection_filter() -> Json:
-    """The same agent, asked about opaque tokens (RFC 7662), for a host that takes them; none does by default.
+def asks(issuer: str) -> str:
+    """The filter that asks this issuer about tokens."""
+    return f"introspection.{issuer}"
 
-    It stands where jwt_authn stands. The agent sees the token and nothing else; what it says of the user replaces
-    whatever the client sent under that name.
+
+def introspection_filter(issuer: str) -> Json:
+    """The same agent, asked about the opaque tokens of an issuer (RFC 7662); off but for routes that turn it `on()`.
+
+    It stands where jwt_authn stands. The agent sees the token and nothing else of the request; what it says of the user
+    replaces whatever the client sent under these names.
     """
     body = envoy.typed(
         "extensions.filters.http.ext_authz.v3.ExtAuthz",
         transport_api_version="V3",
         stat_prefix="introspection",
         http_service={
-            "server_uri": {"uri": f"http://127.0.0.1:{PORT}", "cluster": AGENT, "timeout": INTROSPECTION_TIMEOUT},
-            "path_prefix": INTROSPECTION,
+            "server_uri": {"uri": f"http://{AGENT}/", "cluster": AGENT, "timeout": INTROSPECTION_TIMEOUT},
+            "path_prefix": f"{INTROSPECTION}/{issuer}",
             "authorization_response": {
-                "allowed_client_headers": {"patterns": [{"exact": "content-type"}]},
-                "allowed_upstream_headers": {"patterns": [{"exact": CLAIMS}]},
+                "allowed_client_headers": {"patterns": [{"exact": "content-type"}, {"exact": "www-authenticate"}]},
+                "allowed_upstream_headers": {"patterns": [{"exact": d.ASKED_CLAIMS}, {"exact": d.ASKED_PAYLOAD}]},
             },
         },
         allowed_headers={"patterns": [{"exact": "x-request-id"}]},
@@ -74,7 +80,27 @@ def introspection_filter() -> Json:
         status_on_error={"code": "ServiceUnavailable"},
         validate_mutations=True,
     )
-    return {"name": f"{NAME}.introspection", "typed_config": body}
+    return {"name": asks(issuer), "typed_config": body, "disabled": True}
+
+
+TOLD: Final = "introspected"
+
+
+def told_filter() -> Json:
+    """Puts what the agent said of a token where jwt_authn puts a payload, so that one rule, limit and log line does for
+    both; off but for the same routes.
+    """
+    there = {"metadata_namespace": FILTER, "key": PAYLOAD, "type": "PROTOBUF_VALUE", "encode": "BASE64"}
+    body = envoy.typed(
+        "extensions.filters.http.header_to_metadata.v3.Config",
+        request_rules=[{"header": d.ASKED_PAYLOAD, "on_header_present": there, "remove": True}],
+    )
+    return {"name": TOLD, "typed_config": body, "disabled": True}
+
+
+def on() -> Json:
+    """For `typed_per_filter_config` of a route, under the name of a filter that is off elsewhere."""
+    return envoy.typed("config.route.v3.FilterConfig", config={})
 
 
 def off() -> Json:

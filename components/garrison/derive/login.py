@@ -2,7 +2,8 @@
 
 A host's client id is made by the issuer, its client secret and the key of its cookies are secrets: none of them passes
 Pulumi, a ConfigMap or a Kubernetes Secret. The agent reads them where they are kept and writes whole files for Envoy,
-which reloads each when it changes. Hosts of the embedded issuer are kept in `users`, all others in the secret store.
+which reloads each when it changes. Hosts of the embedded issuer are kept in `users`, all others in the secret store;
+so are the secrets with which the edge asks issuers about opaque tokens.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from garrison.cluster import Cluster
 from garrison.derive.names import label_of
 from garrison.derive.quoting import exact_path, policy_line
 from garrison.derive.secrets import StoreObject, store_name
+from garrison.derive.tokens import introspected
 from garrison.manifest import Manifest, compact, container, manifest
-from garrison.model.graph import Graph, Host
+from garrison.model.graph import Graph, Host, Issuer
 from garrison.words import Ref
 
 Json = dict[str, Any]
@@ -41,12 +43,23 @@ def keepers(graph: Graph) -> Mapping[Ref, tuple[Host, ...]]:
     kept: dict[Ref, list[Host]] = {}
     for host in hosts(graph):
         kept.setdefault(d.USERS if graph.issuer_by_name[host.login].embedded else STORE, []).append(host)
+    if introspected(graph):
+        kept.setdefault(STORE, [])
     return {ref: tuple(there) for ref, there in sorted(kept.items())}
 
 
 def file(kind: str, host: str) -> str:
     """Where the agent writes: `oauth2` and `jwt` are filters of the host, `client` and `cookie` its secrets."""
     return f"{DIR}/{kind}-{host}.json"
+
+
+def question(issuer: str) -> str:
+    """Where the agent writes the secret of the client that asks this issuer about tokens."""
+    return f"{DIR}/introspection-{issuer}"
+
+
+def _asked(graph: Graph, keeper: Ref) -> tuple[Issuer, ...]:
+    return introspected(graph) if keeper == STORE else ()
 
 
 def secret(kind: str, host: str) -> Json:
@@ -88,6 +101,7 @@ def cookie_paths(graph: Graph, keeper: Ref) -> tuple[str, ...]:
 def policy(graph: Graph, keeper: Ref) -> str:
     paths = [_path(graph, host) for host in keepers(graph)[keeper]]
     paths += [f"secret/data/{path}" for path in cookie_paths(graph, keeper)]
+    paths += [f"secret/data/{issuer.client_secret}" for issuer in _asked(graph, keeper)]
     upkeep = {"auth/token/lookup-self": "read", "auth/token/renew-self": "update"}
     granted = dict.fromkeys(sorted(paths), "read") | upkeep
     return "\n".join(policy_line(path, may) for path, may in granted.items())
@@ -126,8 +140,16 @@ def _agent(graph: Graph, keeper: Ref, filters: Filters) -> Json:
         "auto_auth": {"method": [method]},
         # a lost store is waited for: files that are there stay, and with them the logins
         "template_config": {"exit_on_retry_failure": False, "static_secret_render_interval": "1m"},
-        "template": [item for host in keepers(graph)[keeper] for item in _templates(graph, host, filters)],
+        "template": [
+            *(item for host in keepers(graph)[keeper] for item in _templates(graph, host, filters)),
+            *(_question(issuer) for issuer in _asked(graph, keeper)),
+        ],
     }
+
+
+def _question(issuer: Issuer) -> Json:
+    value = f'{{{{ with secret "secret/data/{issuer.client_secret}" }}}}{{{{ .Data.data.value }}}}{{{{ end }}}}'
+    return _template(question(issuer.name), value)
 
 
 def _templates(graph: Graph, host: Host, filters: Filters) -> Iterator[Json]:
@@ -183,6 +205,7 @@ def _written(graph: Graph, keeper: Ref) -> list[str]:
     """Succeeds when every file is there, without a shell: see `derive.secrets`."""
     kinds = ("oauth2", "jwt", "client", "cookie")
     paths = [file(kind, host.name) for host in keepers(graph)[keeper] for kind in kinds]
+    paths += [question(issuer.name) for issuer in _asked(graph, keeper)]
     files = [f"v{index}=@{path}" for index, path in enumerate(paths)]
     return ["/usr/bin/bao", "write", "-output-policy", "sys/tools/hash", *files]
 
@@ -192,9 +215,14 @@ def mounts(graph: Graph) -> list[Json]:
     return [{"name": "login", "mountPath": DIR, "readOnly": True}] if hosts(graph) else []
 
 
+def question_mounts(graph: Graph) -> list[Json]:
+    """What the agent that asks mounts of it."""
+    return [{"name": "login", "mountPath": DIR, "readOnly": True}] if introspected(graph) else []
+
+
 def volumes(graph: Graph, _cluster: Cluster) -> list[Json]:
     """Beside the volume `trust`, which the edge's pod has anyway."""
-    if not hosts(graph):
+    if not keepers(graph):
         return []
     return [
         {"name": "login-agent", "configMap": {"name": CONFIG.name, "defaultMode": d.SECRET_MODE}},

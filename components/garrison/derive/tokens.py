@@ -24,6 +24,7 @@ Json = dict[str, Any]
 FILTER: Final = "envoy.filters.http.jwt_authn"
 PAYLOAD: Final = "jwt"  # under which the filter keeps the verified payload, in its own metadata
 BEARER: Final = r"Bearer [-A-Za-z0-9_]+\.[-A-Za-z0-9_]+\.[-A-Za-z0-9_]+"  # the whole header (RFC 6750, RFC 7515)
+OPAQUE: Final = r"Bearer [-A-Za-z0-9._~+/]+=*"  # the whole header (RFC 6750)
 PLAIN_QUERY: Final = r"^[-A-Za-z0-9._~!$'()*,:@/?=&]*$"
 """A query that every server reads alike: nothing encoded, no `+` for a space, no `;` or `[]` that divide for some."""
 
@@ -44,6 +45,11 @@ class Verifier:
     groups: str
     """The claim that lists groups, with dots for a claim in a claim."""
 
+    @property
+    def opaque(self) -> bool:
+        """Its tokens are asked about, by the edge alone: nobody has keys to verify them with."""
+        return not self.keys
+
 
 def url(_: Graph, cluster: Cluster, host: str) -> str:
     """A host of the edge, or the embedded issuer's own, as clients of this cluster write it."""
@@ -57,9 +63,20 @@ def verifiers(graph: Graph, cluster: Cluster) -> tuple[Verifier, ...]:
 
 
 def at_host(graph: Graph, cluster: Cluster, host: str) -> tuple[Verifier, ...]:
-    """Those whose tokens count at a host."""
+    """Those whose tokens are verified at a host."""
     issuers = {route.issuer for route in graph.routes_at.get(host, ()) if route.issuer}
     return _sorted(_verifier(graph, cluster, issuer, host) for issuer in issuers)
+
+
+def introspected(graph: Graph) -> tuple[Issuer, ...]:
+    """The issuers whose tokens the edge asks about (RFC 7662), for some route."""
+    used = {route.issuer for route in graph.routes}
+    return tuple(issuer for issuer in graph.issuers if issuer.opaque and issuer.name in used)
+
+
+def is_opaque(graph: Graph, route: Route) -> bool:
+    """Whether a route is for users whose tokens the edge asks about."""
+    return bool(route.issuer) and graph.issuer_by_name[route.issuer].opaque
 
 
 def at_service(graph: Graph, cluster: Cluster, ref: Ref) -> tuple[Verifier, ...]:
@@ -68,7 +85,7 @@ def at_service(graph: Graph, cluster: Cluster, ref: Ref) -> tuple[Verifier, ...]
 
 
 def _sorted(found: Iterable[Verifier]) -> tuple[Verifier, ...]:
-    return tuple(sorted(set(found)))
+    return tuple(sorted({one for one in found if not one.opaque}))
 
 
 def _verifier(graph: Graph, cluster: Cluster, issuer_name: str, host_name: str) -> Verifier:
@@ -134,12 +151,13 @@ def requirement(accepted: Sequence[Verifier], *, optional: bool = False) -> Json
 
 def users_of(graph: Graph, cluster: Cluster, route: Route) -> Json:
     """The RBAC principal of a route that is not public: whose token it is, for whom, in which group."""
-    return holders([_verifier(graph, cluster, route.issuer, route.host)], route.group)
+    verifier = _verifier(graph, cluster, route.issuer, route.host)
+    return holders([verifier], route.group, OPAQUE if is_opaque(graph, route) else BEARER)
 
 
-def holders(accepted: Iterable[Verifier], group: str = "") -> Json:
+def holders(accepted: Iterable[Verifier], group: str = "", written: str = BEARER) -> Json:
     """The RBAC principal of whoever has a verified token of one of these, and is in the group if one is named."""
-    bearer = {"header": {"name": "authorization", "string_match": {"safe_regex": {"regex": BEARER}}}}
+    bearer = {"header": {"name": "authorization", "string_match": {"safe_regex": {"regex": written}}}}
     any_of = [_all(_rules(verifier, group)) for verifier in accepted]
     return _all([bearer, _any(any_of) if any_of else {"not_id": {"any": True}}])
 
@@ -155,7 +173,8 @@ def _rules(verifier: Verifier, group: str) -> list[Json]:
 
 def _claim(name: str, value: Json) -> Json:
     path = [{"key": key} for key in (PAYLOAD, *name.split("."))]
-    return {"metadata": {"filter": FILTER, "path": path, "value": value}}
+    matcher = {"filter": FILTER, "path": path, "value": value}
+    return {"sourced_metadata": {"metadata_matcher": matcher, "metadata_source": "DYNAMIC"}}
 
 
 def _all(ids: list[Json]) -> Json:

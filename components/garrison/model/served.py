@@ -26,6 +26,7 @@ def laws(parts: Parts) -> Iterator[Breach]:
     yield from _overlaps(parts)
     yield from _contracts(parts)
     yield from _tokens(parts)
+    yield from _trust(parts)
 
 
 def _names(parts: Parts) -> Iterator[Breach]:
@@ -73,6 +74,10 @@ def _login(place: Place, host: Host, known: Mapping[str, Issuer]) -> Iterator[Br
     if host.login not in known:
         remedy = did_you_mean(host.login, known, "declare it: estate.users() or estate.issuer(...)")
         yield Breach(place, f"'{host.name}' logs in with {host.login!r}, which nobody declared", remedy)
+    elif known[host.login].opaque:
+        what = f"'{host.name}' logs in with '{host.login}', whose tokens are asked about"
+        remedy = "declare that issuer once more, under another name= and without introspect="
+        yield Breach(place, what, remedy)
     elif not known[host.login].embedded and not known[host.login].client:
         remedy = "give its client=, client_secret=, authorize= and token="
         yield Breach(place, f"'{host.name}' logs in with '{host.login}', which has no client for it", remedy)
@@ -155,3 +160,25 @@ def _tokens(parts: Parts) -> Iterator[Breach]:
         if call.caller not in with_token:
             what = f"'{call.caller}' would forward a token to '{call.callee}', and is served to no user"
             yield Breach(("calls", index), what, 'serve it to users, or leave token="forward" out')
+    opaque = {route.service: route for route in parts.routes if _opaque(parts, route)}
+    for index, call in forwarding:
+        if route := opaque.get(call.caller):
+            what = f"'{call.caller}' would forward tokens of '{route.issuer}', which only the edge can ask about"
+            remedy = f"leave token=\"forward\" out, or serve '{route.operation}' from another service"
+            yield Breach(("calls", index), what, remedy)
+
+
+def _opaque(parts: Parts, route: Route) -> bool:
+    known = parts.issuer_by_name.get(route.issuer)
+    return known is not None and known.opaque
+
+
+def _trust(parts: Parts) -> Iterator[Breach]:
+    """One place has one certificate, so one who vouches for it."""
+    known: dict[str, tuple[Issuer, Place]] = {}
+    for index, issuer in enumerate(parts.issuers):
+        for authority in sorted(issuer.authorities):
+            other, also = known.setdefault(authority, (issuer, ("issuers", index)))
+            if other.ca != issuer.ca:
+                what = f"issuers '{issuer.name}' and '{other.name}' have another ca= for one place, {authority}"
+                yield Breach(("issuers", index), what, "give both the same", also=also)

@@ -18,6 +18,7 @@ FIELDS: Final = {
     "authorize": "authorization_endpoint",
     "token": "token_endpoint",
     "end_session": "end_session_endpoint",
+    "introspect": "introspection_endpoint",  # RFC 8414
 }
 EPILOG = """examples:
   garrison issuer https://people.example
@@ -38,7 +39,8 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("url", metavar="URL", help="the issuer, as its tokens name it")
     made.add_argument("--audience", default="...", help="what its tokens for this estate have in `aud`")
-    made.add_argument("--client", help="the client id of browsers' logins, for hosts with login=")
+    made.add_argument("--client", help="the client id of browsers' logins, for hosts with login=; or of who asks")
+    made.add_argument("--introspect", action="store_true", help="its tokens are opaque: the edge asks about each")
     made.add_argument("--edge", metavar="URL", help="where it is reached, if its name leads elsewhere")
     made.add_argument("--ca", type=Path, metavar="FILE", help="the CA of its certificate (default: this machine's)")
     return made
@@ -47,7 +49,11 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str]) -> int:
     """Print the line; raises DoorError where there is no such issuer."""
     options = parser().parse_args(arguments)
-    print(line(options.url, discovered(options.url, options.edge, options.ca), options.audience, options.client))
+    found = discovered(options.url, options.edge, options.ca)
+    if options.introspect and "introspect" not in found:
+        raise DoorError(f"{options.url} cannot be asked about tokens (introspection_endpoint)")
+    more = {"ca": str(options.ca)} if options.ca else {}
+    print(line(options.url, found | more, options.audience, options.client, opaque=options.introspect))
     return Exit.CLEAN
 
 
@@ -70,12 +76,17 @@ def discovered(url: str, edge: str | None = None, ca: Path | None = None) -> dic
     return found
 
 
-def line(url: str, found: dict[str, str], audience: str, client: str | None) -> str:
+def line(url: str, found: dict[str, str], audience: str, client: str | None, *, opaque: bool = False) -> str:
     """The declaration, as Python."""
-    said: dict[str, str] = {"audience": audience, "jwks": found["jwks"]}
-    if client:
+    said: dict[str, str] = {"audience": audience}
+    if opaque:
+        said |= {"introspect": found["introspect"], "client": client or "...", "client_secret": "people/introspection"}
+    else:
+        said["jwks"] = found["jwks"]
+    if client and not opaque:
         said |= {"client": client, "client_secret": "people/client"}
         said |= {word: found[word] for word in ("authorize", "token", "end_session") if word in found}
+    said |= {"ca": found["ca"]} if "ca" in found else {}
     return "\n".join(["estate.issuer(", f"    {_text(url)},", *(f"    {k}={_text(v)}," for k, v in said.items()), ")"])
 
 

@@ -43,6 +43,7 @@ class Try(StrEnum):
     KEY_BY_URL = "token that says where its key is"
     REMOVED_KEY = "token of a removed key"
     NO_EXPIRY = "token without an end"
+    TAKEN_BACK = "token that was taken back"  # of which the issuer, asked about it, says that it is not active
     # what they may do
     NO_GROUP = "token without the group"
     SCOPE_FOR_GROUP = "undeclared scope instead of the group"

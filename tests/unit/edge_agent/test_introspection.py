@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf import json_format
+from google.protobuf.struct_pb2 import Value
+from hypothesis import given
+from hypothesis import strategies as st
 
-from garrison_edge import introspection
+from garrison_edge import introspection, payload
 from garrison_edge.contract import Request
 from garrison_edge.introspection import Introspection, Issuer
 from garrison_edge.problem import Refused
@@ -44,8 +49,69 @@ class World:
 
 
 def test_claims_of_an_active_token() -> None:
-    ((name, value),) = asyncio.run(World().it.judge(Request("GET", "/", {"authorization": ["Bearer t"]})))
-    assert (name, json.loads(base64.urlsafe_b64decode(value + "=="))) == ("x-verified-claims", GOOD)
+    told = dict(asyncio.run(World().it.judge(Request("GET", "/", {"authorization": ["Bearer t"]}))))
+    assert json.loads(base64.urlsafe_b64decode(told["x-introspected-claims"] + "==")) == GOOD
+    assert read(told["x-introspected-payload"]) == GOOD
+    assert len(told) == 2
+
+
+def read(text: str) -> Any:
+    """As protobuf itself reads it."""
+    value = Value.FromString(base64.b64decode(text))
+    return json_format.MessageToDict(value)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda one: st.lists(one) | st.dictionaries(st.text(), one),
+)
+
+
+@given(st.dictionaries(st.text().filter(lambda name: name != "scope"), JSON))
+def test_the_proxy_reads_what_the_issuer_said(claims: dict[str, Any]) -> None:
+    assert read(payload.written(claims)) == claims
+
+
+def test_scopes_are_a_list() -> None:
+    assert read(payload.written({"scope": "read write"})) == {"scope": ["read", "write"]}
+
+
+def test_a_client_of_its_own_account_is_its_own_subject() -> None:
+    machine = {name: value for name, value in GOOD.items() if name != "sub"} | {"client_id": "machine"}
+    world = World()
+    world.answer = (200, json.dumps(machine).encode())
+    told = dict(asyncio.run(world.it.judge(Request("GET", "/", {"authorization": ["Bearer t"]}))))
+    assert read(told["x-introspected-payload"])["sub"] == "machine"
+
+
+def test_more_than_the_proxy_takes_is_no_answer() -> None:
+    assert World(more="x" * 6_000).status() == 200
+    assert World(more="x" * 6_200).status() == 503
+
+
+def test_many_are_asked_about_at_once_and_no_more() -> None:
+    world, under_way, most, lock = World(), 0, 0, threading.Lock()
+    released = threading.Event()
+
+    def ask(_: str) -> tuple[int, bytes]:
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+            if under_way == introspection.AT_ONCE:
+                released.set()
+        assert released.wait(10)
+        with lock:
+            under_way -= 1
+        return world.answer
+
+    async def all_of_them() -> None:
+        asked = [Request("GET", "/", {"authorization": [f"Bearer t{number}"]}) for number in range(100)]
+        await asyncio.gather(*map(world.it.judge, asked))
+
+    world.it._ask = ask
+    asyncio.run(all_of_them())
+    assert most == introspection.AT_ONCE
 
 
 @pytest.mark.parametrize(
@@ -132,8 +198,8 @@ def test_what_is_remembered_is_bounded_and_is_no_token(monkeypatch: pytest.Monke
 def test_a_configuration_that_is_wrong_is_none(change: dict[str, Any], tmp_path: Path) -> None:
     said = {"endpoint": "https://i.example/t", "client": "edge", "secret": "s", "issuer": "i", "audiences": ["a"]}
     file = tmp_path / "issuer.json"
-    file.write_text(json.dumps(said))
-    assert Issuer.read(file).cache == 0
-    file.write_text(json.dumps(said | change))
-    with pytest.raises(ValueError, match=r"issuer\.json"):
+    file.write_text(json.dumps({"people": said}))
+    assert Issuer.read(file)["people"].cache == 0
+    file.write_text(json.dumps({"people": said | change}))
+    with pytest.raises(ValueError, match=r"issuer\.json|people: "):
         Issuer.read(file)

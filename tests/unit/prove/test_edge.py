@@ -30,7 +30,7 @@ from garrison.prove.look.trying import distrusted, possible
 from garrison.prove.model import EDGE, ProveError, Result, Seen
 from garrison.prove.trials import CLOSED, LAYER, Answer, Ticket, Trial, Try, Untried, Want
 from garrison.words import Ref
-from unit.edges import edge_app
+from unit.edges import edge_app, opaque_app
 from unit.estates import DIGEST, IMAGES, apps, shop_app
 from unit.prove.test_cuts import Rendered
 
@@ -101,6 +101,22 @@ def test_a_route_for_a_group_is_tried_in_every_way() -> None:
     ]
 
 
+def test_an_opaque_token_is_tried_as_far_as_it_can_be_wrong() -> None:
+    found = trials(opaque_app().graph())
+    tried = {
+        str(trial.kind) for trial in found if str(trial.route.operation) == "GET /orders" and trial.layer == "token"
+    }
+    assert tried == {"no token", "malformed token", "token that was taken back", *map(str, WAYS)}
+
+
+def test_behind_the_edge_an_opaque_token_is_what_the_edge_says_of_it() -> None:
+    found = [trial for trial in behind(opaque_app().graph()) if str(trial.route.operation) == "GET /orders"]
+    assert [(t.kind, t.want, t.shape.carry, len(t.shape.headers)) for t in found] == [
+        (Try.WELL_FORMED, None, "none", 1),
+        (Try.NO_TOKEN, None, "none", 0),
+    ]
+
+
 def test_where_browsers_log_in_it_is_sessions() -> None:
     assert golden(WWW, "GET /orders/{id}") == [
         "well-formed request",
@@ -135,7 +151,9 @@ def test_well_formed_requests_come_first_and_limits_last() -> None:
 
 
 def test_each_kind_has_a_layer_and_a_cut_that_its_trials_have_to_notice() -> None:
-    tried = {trial.kind for graph in (GRAPH, edge_app().graph()) for trial in trials(graph)} - {Try.WELL_FORMED}
+    tried = {trial.kind for graph in (GRAPH, edge_app().graph(), opaque_app().graph()) for trial in trials(graph)} - {
+        Try.WELL_FORMED
+    }
     noticed = {kind for weakness in WEAKNESSES.values() for kind in weakness.noticed}
     assert tried == noticed == set(Try) - {Try.WELL_FORMED, Try.AROUND}
     assert set(LAYER) <= set(Try)

@@ -7,12 +7,14 @@ from typing import Any
 from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive import contract_filter
+from garrison.derive import login as logins
 from garrison.derive.edge import hosts, keys
-from garrison.derive.edge.names import CLUSTERS_FILE, host_names
+from garrison.derive.edge.names import CLUSTERS_FILE, INTROSPECTION, host_names
 from garrison.derive.mesh import envoy, inbound, limits
 from garrison.derive.names import label_of
+from garrison.derive.tokens import introspected
 from garrison.manifest import compact
-from garrison.model.graph import Graph
+from garrison.model.graph import Graph, Issuer
 
 Json = dict[str, Any]
 
@@ -23,7 +25,25 @@ def config(graph: Graph, cluster: Cluster) -> dict[str, str]:
     secrets |= {label_of(host): hosts.certificate(host) for host in host_names(graph)}
     kind = "extensions.transport_sockets.tls.v3.Secret"
     files = {f"{name}.json": compact({"resources": [envoy.typed(kind, **body)]}) for name, body in secrets.items()}
-    return {"envoy.json": compact(_bootstrap(graph, cluster)), **files}
+    return {"envoy.json": compact(_bootstrap(graph, cluster)), **files, **introspection(graph)}
+
+
+def introspection(graph: Graph) -> dict[str, str]:
+    """Whom the agent asks about opaque tokens, by the issuer's name; no file where that is nobody."""
+    asked = {issuer.name: _question(issuer) for issuer in introspected(graph)}
+    return {INTROSPECTION: compact(asked)} if asked else {}
+
+
+def _question(issuer: Issuer) -> Json:
+    return {
+        "endpoint": issuer.introspect,
+        "client": issuer.client,
+        "secret": logins.question(issuer.name),
+        "issuer": issuer.url,
+        "audiences": [issuer.audience],
+        "ca": issuer.ca,
+        "cache": issuer.cache_seconds,
+    }
 
 
 def _bootstrap(graph: Graph, cluster: Cluster) -> Json:

@@ -13,7 +13,7 @@ from garrison.cluster import Cluster
 from garrison.derive.edge.login import keys_of
 from garrison.derive.edge.names import USERS, login_of
 from garrison.derive.mesh import envoy, outbound
-from garrison.derive.tokens import verifiers
+from garrison.derive.tokens import introspected, verifiers
 from garrison.model.graph import Graph
 
 Json = dict[str, Any]
@@ -25,7 +25,9 @@ def dynamic(graph: Graph, cluster: Cluster) -> list[Json]:
     """All but the agent."""
     made = [bounded(outbound.cluster(graph, callee), d.EDGE_REQUESTS) for callee in sorted(graph.routes_of)]
     made += [bounded(_users(), d.EDGE_REQUESTS)] if graph.embedded_issuer else []
-    made += [bounded(_other(authority), d.KEYS_REQUESTS) for authority in other_issuers(graph, cluster)]
+    trusted = {authority: issuer.ca for issuer in graph.issuers for authority in issuer.authorities}
+    others = other_issuers(graph, cluster)
+    made += [bounded(_other(authority, trusted[authority]), d.KEYS_REQUESTS) for authority in others]
     return [envoy.typed("config.cluster.v3.Cluster", **one) for one in made]
 
 
@@ -40,6 +42,16 @@ def _asked(graph: Graph, cluster: Cluster) -> Iterator[str]:
         issuer = login_of(graph, host.name)
         if issuer and not issuer.embedded:
             yield keys_of(issuer.token)[1]
+
+
+def ports(graph: Graph, cluster: Cluster) -> dict[int, bool]:
+    """The ports at which pods of the edge reach other issuers: the proxy for keys and logins, the agent to ask; and
+    whether some issuer there has a certificate of a public CA, so may be anywhere.
+    """
+    places = {*other_issuers(graph, cluster), *(keys_of(issuer.introspect)[1] for issuer in introspected(graph))}
+    public = {one for issuer in graph.issuers if not issuer.ca for one in issuer.authorities}
+    found = sorted((place(authority)[1], authority in public) for authority in places)
+    return dict(found)  # of one port, true comes last
 
 
 def place(authority: str) -> tuple[str, int]:
@@ -68,12 +80,15 @@ def _users() -> Json:
     return _https(USERS, host, d.STORE_PORT, context)
 
 
-def _other(authority: str) -> Json:
-    """An issuer of the internet: whoever the system trusts for exactly this name, over TLS 1.2 or better."""
+def _other(authority: str, ca: str) -> Json:
+    """Another issuer: whoever its CA vouches for, or the system where it has none of its own, for exactly this name,
+    over TLS 1.2 or better.
+    """
     host, port = place(authority)
+    trust = {"inline_string": ca} if ca else {"filename": SYSTEM_TRUST}
     context = {
         "tls_params": _versions("TLSv1_2"),
-        "validation_context": {"trusted_ca": {"filename": SYSTEM_TRUST}, **_named(host)},
+        "validation_context": {"trusted_ca": trust, **_named(host)},
     }
     return _https(authority, host, port, context)
 

@@ -11,7 +11,7 @@ from garrison.derive import login as logins
 from garrison.derive.edge import answers, guesses, limits
 from garrison.derive.edge.names import login_of, tokens_file
 from garrison.derive.mesh.envoy import typed
-from garrison.derive.tokens import url
+from garrison.derive.tokens import introspected, url
 from garrison.model.graph import Graph
 
 Json = dict[str, Any]
@@ -44,12 +44,19 @@ def of_host(graph: Graph, cluster: Cluster, host: str) -> tuple[Json, ...]:
         limits.of_addresses(),
         *(browsers if login else ()),
         _watched(verified(host), known, JWT),
+        *(() if login else _opaque(graph)),
         nobody(),
         limits.of_routes(),
         contract_filter.http_filter(),
         _without("cookies", "cookie"),
         _without(BEARER, "authorization"),
     )
+
+
+def _opaque(graph: Graph) -> tuple[Json, ...]:
+    """For tokens that are asked about, on routes that say so: who asks, and where the answer is kept."""
+    asked = [contract_filter.introspection_filter(issuer.name) for issuer in introspected(graph)]
+    return (*asked, contract_filter.told_filter()) if asked else ()
 
 
 def of_login_pages() -> tuple[Json, ...]:

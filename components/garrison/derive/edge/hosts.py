@@ -43,7 +43,7 @@ def chain(graph: Graph, cluster: Cluster, host: str) -> Json:
         access_log=answers.log(),
         local_reply_config=answers.refusals(),
         # what a client calls its request would be in the trail of every service: here begins the trail
-        **undisputed({"remove": "x-correlation-id"}, {"remove": d.CLAIMS_HEADER}),
+        **undisputed(*({"remove": name} for name in ("x-correlation-id", *d.CLAIMS_HEADERS))),
     )
     return {
         "name": host,

@@ -15,6 +15,7 @@ PUBLIC: Final = Ref(d.EDGE.namespace, d.EDGE_SERVICE)
 PROXY, DYNAMIC, CONTRACTS = (Ref(d.EDGE.namespace, name) for name in EDGE_CONFIG_MAPS[:3])
 KEYS_FILE: Final = "keys.json"
 CLUSTERS_FILE: Final = "cds.json"
+INTROSPECTION: Final = "introspection.json"
 
 
 def login_host(graph: Graph) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 from garrison import defaults as d
 from garrison.cluster import Cluster
+from garrison.derive import login as logins
 from garrison.derive import network as rules
 from garrison.derive.edge import clusters, keys
 from garrison.manifest import Manifest, selector
@@ -15,6 +16,8 @@ from garrison.model.graph import Graph
 from garrison.words import Ref
 
 Json = dict[str, Any]
+PUBLIC: Final = ("0.0.0.0/0", "::/0")
+CLOSED: Final = (*d.API_SERVER_RANGES, "169.254.0.0/16", "127.0.0.0/8", "fe80::/10")
 
 
 def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
@@ -22,8 +25,10 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     ingress = [_port(d.EDGE_PORT), *rules.from_pods(keys.readers(graph, cluster), d.MTLS_PORT)]
     egress = [rules.to_dns(cluster.dns), *rules.to_pods(sorted(graph.routes_of), d.MTLS_PORT)]
     egress += rules.to_pods([d.USERS], d.STORE_PORT) if graph.embedded_issuer else []
-    others = sorted({clusters.place(authority)[1] for authority in clusters.other_issuers(graph, cluster)})
-    egress += [_internet(port) for port in others]
+    egress += rules.to_pods([logins.STORE], d.STORE_PORT) if logins.STORE in logins.keepers(graph) else []
+    ranges = cluster.entrance.issuer_ranges
+    for port, public in clusters.ports(graph, cluster).items():
+        egress.append(_issuers([*ranges, *(PUBLIC if public or not ranges else ())], port))
     spec = {"podSelector": selector(d.EDGE.name), "ingress": ingress, "egress": egress}
     yield rules.policy(graph, d.EDGE, spec)
 
@@ -33,13 +38,13 @@ def _port(port: int) -> Json:
     return {"ports": [{"port": port, "protocol": "TCP"}]}
 
 
-def _internet(port: int) -> Json:
-    """To issuers that are not ours, whose addresses nobody can name: never to a private one, where the estate is."""
-    private = {
-        version: [cidr for cidr in d.API_SERVER_RANGES if ipaddress.ip_network(cidr).version == version]
-        for version in (4, 6)
-    }
-    everywhere = {4: "0.0.0.0/0", 6: "::/0"}
-    also = {4: ["169.254.0.0/16", "127.0.0.0/8"], 6: ["fe80::/10"]}  # where clouds keep credentials, among others
-    blocks = [{"ipBlock": {"cidr": everywhere[v], "except": [*private[v], *also[v]]}} for v in (4, 6)]
-    return {"to": blocks, "ports": [{"port": port, "protocol": "TCP"}]}
+def _issuers(ranges: Iterable[str], port: int) -> Json:
+    """To issuers that are not ours."""
+    return {"to": [_block(cidr) for cidr in ranges], "ports": [{"port": port, "protocol": "TCP"}]}
+
+
+def _block(cidr: str) -> Json:
+    """Of all addresses, none that is private, where the estate is, or of one link, where clouds keep credentials."""
+    version = ipaddress.ip_network(cidr).version
+    closed = [one for one in CLOSED if ipaddress.ip_network(one).version == version] if cidr in PUBLIC else []
+    return {"ipBlock": {"cidr": cidr, **({"except": closed} if closed else {})}}

@@ -59,9 +59,7 @@ def route(graph: Graph, cluster: Cluster, one: Route) -> Json:
     service = one.service
     decision: Json = {
         filters.ACCESS: access(graph, cluster, one),
-        filters.verified(one.host): typed(
-            f"{filters.HTTP}.jwt_authn.v3.PerRouteConfig", requirement_name=ANYBODY if one.public else USERS
-        ),
+        **_verified(graph, one),
         **limits.per_route(one.rates),
         **contract_filter.per_route(graph, one),
     }
@@ -70,7 +68,7 @@ def route(graph: Graph, cluster: Cluster, one: Route) -> Json:
             filters.session(one.host): OFF,
             filters.verified(one.host): OFF,
         }  # nobody is sent to a login for it
-    if one.issuer:
+    if one.issuer and not tokens.is_opaque(graph, one):
         decision |= {filters.BEARER: OFF}  # it goes on to the sidecar, which verifies it again
     action = {
         "cluster": str(service),
@@ -84,6 +82,15 @@ def route(graph: Graph, cluster: Cluster, one: Route) -> Json:
         "route": action,
         "typed_per_filter_config": decision,
     }
+
+
+def _verified(graph: Graph, one: Route) -> Json:
+    """How a route knows its user: by a token's signature, or by asking its issuer."""
+    if tokens.is_opaque(graph, one):
+        asked = (contract_filter.asks(one.issuer), contract_filter.TOLD)
+        return {filters.verified(one.host): OFF, **{name: contract_filter.on() for name in asked}}
+    required = ANYBODY if one.public else USERS
+    return {filters.verified(one.host): typed(f"{filters.HTTP}.jwt_authn.v3.PerRouteConfig", requirement_name=required)}
 
 
 def access(graph: Graph, cluster: Cluster, one: Route) -> Json:

@@ -12,12 +12,14 @@ from garrison.derive import login as logins
 from garrison.derive.edge import names
 from garrison.derive.edge.names import certificate_dir, certificate_secret, host_names
 from garrison.derive.names import secret_name
+from garrison.derive.tokens import introspected
 from garrison.derive.workload import budget, healthy, spread
 from garrison.manifest import Manifest, container, labels, manifest, selector
 from garrison.model.graph import Graph
 
 Json = dict[str, Any]
 DYNAMIC_DIR = "/etc/edge"  # the ConfigMap, as the kubelet keeps it
+INTROSPECTION_DIR = "/etc/edge-introspection"  # that of the bootstrap: whom the agent asks rolls the pods, too
 
 
 def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
@@ -31,8 +33,14 @@ def _deployment(graph: Graph, cluster: Cluster) -> Json:
         "revisionHistoryLimit": 3,
         "selector": selector(d.EDGE.name),
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-        "template": {"metadata": {"labels": labels(d.EDGE.name, graph.name)}, "spec": _pod(graph, cluster)},
+        "template": {"metadata": {"labels": _labels(graph)}, "spec": _pod(graph, cluster)},
     }
+
+
+def _labels(graph: Graph) -> dict[str, str]:
+    """The secret store lets in whoever has its label; the edge where some login or question has its secret there."""
+    entered = {d.STORE_LABEL: "true"} if logins.STORE in logins.keepers(graph) else {}
+    return labels(d.EDGE.name, graph.name) | entered
 
 
 def _pod(graph: Graph, cluster: Cluster) -> Json:
@@ -51,6 +59,8 @@ def _pod(graph: Graph, cluster: Cluster) -> Json:
 
 def _agent(graph: Graph) -> Json:
     """It has brought the files when it answers, so Envoy starts with them."""
+    own = {"name": "proxy", "mountPath": INTROSPECTION_DIR, "readOnly": True}
+    asks = [own] if introspected(graph) else []
     return container(
         "agent",
         graph.image("edge"),
@@ -67,6 +77,8 @@ def _agent(graph: Graph) -> Json:
             {"name": "contracts", "mountPath": contracts.FOLDER, "readOnly": True},
             {"name": "run", "mountPath": d.RUN_DIR},
             {"name": "admin", "mountPath": d.ADMIN_SOCKET.rpartition("/")[0]},
+            *asks,
+            *logins.question_mounts(graph),
         ],
     )
 

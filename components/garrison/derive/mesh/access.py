@@ -69,7 +69,7 @@ def rule_name(route: Route) -> str:
 
 def _policy(graph: Graph, cluster: Cluster, call: Call) -> Json:
     """The caller itself; where it forwards a token, with one that it could have been given."""
-    peer = principal(graph.spiffe_id(call.caller))
+    peer = _both(principal(graph.spiffe_id(call.caller)), *_nothing_asked(graph, call.callee))
     if call.token == "forward":  # noqa: S105 a way to call
         peer = _both(peer, tokens.holders(tokens.at_service(graph, cluster, call.caller)))
     return {"permissions": [permission(operation) for operation in call.operations], "principals": [peer]}
@@ -77,14 +77,33 @@ def _policy(graph: Graph, cluster: Cluster, call: Call) -> Json:
 
 def _served(graph: Graph, cluster: Cluster, route: Route) -> Json:
     """The edge, and what the route asks of a user: the edge's own word for it does not count."""
-    peer = principal(graph.spiffe_id(d.EDGE))
-    if not route.public:
-        peer = _both(peer, tokens.users_of(graph, cluster, route))
+    edge = principal(graph.spiffe_id(d.EDGE))
+    if tokens.is_opaque(graph, route):
+        peer = _both(edge, _ASKED)  # it says whose the token is: nobody here could ask
+    else:
+        users = [] if route.public else [tokens.users_of(graph, cluster, route)]
+        peer = _both(edge, *users, *_nothing_asked(graph, route.service))
     policy = {"permissions": [permission(route.operation)], "principals": [peer]}
-    return policy | tokens.condition(route.where, route.operation)
+    known = () if tokens.is_opaque(graph, route) else route.where  # of claims that are not in a token here
+    return policy | tokens.condition(known, route.operation)
+
+
+_ASKED: Json = {"header": {"name": d.ASKED_CLAIMS, "present_match": True}}
+
+
+def serves_opaque(graph: Graph, ref: Ref) -> bool:
+    """Whether the edge tells a service claims that its sidecar cannot verify."""
+    return any(tokens.is_opaque(graph, route) for route in graph.routes_of.get(ref, ()))
+
+
+def _nothing_asked(graph: Graph, callee: Ref) -> list[Json]:
+    """Claims that are told are believed of the edge, on the routes for which it asks, and are refused from others."""
+    return [{"not_id": _ASKED}] if serves_opaque(graph, callee) else []
 
 
 def _both(*principals: Json) -> Json:
+    if len(principals) == 1:
+        return principals[0]
     return {"and_ids": {"ids": [*principals]}}
 
 

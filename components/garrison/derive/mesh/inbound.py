@@ -8,7 +8,7 @@ from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive import tokens
 from garrison.derive.mesh import envoy
-from garrison.derive.mesh.access import authorisation, verification
+from garrison.derive.mesh.access import authorisation, serves_opaque, verification
 from garrison.derive.names import APP
 from garrison.model.graph import Graph, Service
 from garrison.words import Ref
@@ -23,7 +23,12 @@ def listener(graph: Graph, cluster: Cluster, service: Service) -> Json:
     manager = envoy.connection_manager(
         "inbound",
         [_to_application(service.ref)],
-        filters=(*tokens_of, authorisation(graph, cluster, service.ref), *_without_token(graph, service, tokens_of)),
+        filters=(
+            *tokens_of,
+            authorisation(graph, cluster, service.ref),
+            *_without_token(graph, service, tokens_of),
+            *_told_claims(graph, service),
+        ),
         durations={
             "idle_timeout": d.IDLE_TIMEOUT,
             "max_connection_duration": d.CONNECTION_DURATION,
@@ -33,7 +38,7 @@ def listener(graph: Graph, cluster: Cluster, service: Service) -> Json:
         forward_client_cert_details="SANITIZE_SET",
         set_current_client_cert_details={"uri": True},
         access_log=envoy.access_log("inbound", **_told(graph)),
-        **undisputed(*([{"remove": d.CLAIMS_HEADER}] if graph.hosts else [])),
+        **undisputed(*([{"remove": d.CLAIMS_HEADER}] if graph.hosts else [])),  # that of the edge: by the rule
     )
     peer = {"prefix": f"spiffe://{graph.trust_domain}/"}
     tls = envoy.transport_socket(
@@ -64,6 +69,16 @@ def _without_token(graph: Graph, service: Service, verified: list[Json]) -> list
     kind = "extensions.filters.http.header_mutation.v3.HeaderMutation"
     body = envoy.typed(kind, mutations={"request_mutations": [{"remove": "authorization"}]})
     return [{"name": "envoy.filters.http.header_mutation", "typed_config": body}]
+
+
+def _told_claims(graph: Graph, service: Service) -> list[Json]:
+    """What the edge was told of an opaque token, under the name that claims have; the rule before let only it pass."""
+    if not serves_opaque(graph, service.ref):
+        return []
+    told = {"header": {"key": d.CLAIMS_HEADER, "value": f"%REQ({d.ASKED_CLAIMS})%"}}
+    mutations = [{"append": told | {"append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}, {"remove": d.ASKED_CLAIMS}]
+    kind = "extensions.filters.http.header_mutation.v3.HeaderMutation"
+    return [{"name": "claims", "typed_config": envoy.typed(kind, mutations={"request_mutations": mutations})}]
 
 
 def _to_application(ref: Ref, match: Json | None = None, **action: Any) -> Json:

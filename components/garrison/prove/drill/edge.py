@@ -14,14 +14,15 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from garrison import defaults as d
+from garrison.derive.contract_filter import TOLD, asks
 from garrison.derive.edge import filters, limits, routes
 from garrison.derive.edge.names import DYNAMIC, PROXY
 from garrison.derive.mesh import config_ref
-from garrison.derive.tokens import BEARER, FILTER
+from garrison.derive.tokens import BEARER, FILTER, OPAQUE, is_opaque
 from garrison.manifest import Manifest, compact
 from garrison.model.graph import Graph
 from garrison.prove.drill.cuts import Cut
-from garrison.prove.expect.edge import TOKENS, behind, trials
+from garrison.prove.expect.edge import TOKENS, WAYS, behind, trials
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.model import Probe
 from garrison.prove.trials import EdgeLayer, Trial, Try
@@ -97,10 +98,16 @@ def _drop(policy: Json, unwanted: Callable[[Json], bool]) -> None:
 
 def _claims(*names: str) -> Callable[[Json], bool]:
     def holds(found: Json) -> bool:
-        said = found.get("metadata", {})
+        said = _matcher(found)
         return said.get("filter") == FILTER and said["path"][-1]["key"] in names
 
     return holds
+
+
+def _matcher(found: Json) -> Json:
+    """What a principal asks of a token's payload; nothing where it asks for something else."""
+    said: Json = found.get("sourced_metadata", {}).get("metadata_matcher", {})
+    return said
 
 
 def _providers(document: Json) -> Iterator[Json]:
@@ -120,8 +127,21 @@ def _no_token(document: Json) -> None:
             rule["requires"] = {"allow_missing_or_failed": {}}
     _no_session(document)
     for policy in _policies(document):
-        _drop(policy, lambda found: "metadata" in found or _is_bearer(found))
+        _drop(policy, lambda found: "sourced_metadata" in found or _is_bearer(found))
         _unconditional(policy)
+    _unasked(document)
+
+
+def _unasked(document: Json) -> None:
+    """Nobody asks about opaque tokens, and a sidecar takes the edge's silence for an answer."""
+    for route in _every(document, lambda found: TOLD in found.get("typed_per_filter_config", {})):
+        own = route["typed_per_filter_config"]
+        for name in [name for name in own if name == TOLD or name.startswith(asks(""))]:
+            del own[name]
+    told = {"header": {"name": d.ASKED_CLAIMS, "present_match": True}}
+    for policy in _every(document, lambda found: "principals" in found and "permissions" in found):
+        if "not_id" not in json.dumps(policy["principals"]):
+            _drop(policy, lambda found: found == told)
 
 
 def _no_session(document: Json) -> None:
@@ -141,7 +161,7 @@ def _no_session(document: Json) -> None:
 
 def _is_bearer(found: Json) -> bool:
     matched = found.get("header", {}).get("string_match", {})
-    return bool(matched.get("safe_regex", {}).get("regex") == BEARER)
+    return matched.get("safe_regex", {}).get("regex") in (BEARER, OPAQUE)
 
 
 def _unconditional(policy: Json) -> None:
@@ -187,7 +207,7 @@ def _anywhere(document: Json) -> None:
 
 def _no_group(document: Json) -> None:
     for policy in _policies(document):
-        _drop(policy, lambda found: "list_match" in found.get("metadata", {}).get("value", {}))
+        _drop(policy, lambda found: "list_match" in _matcher(found).get("value", {}))
 
 
 def _no_condition(document: Json) -> None:
@@ -260,7 +280,9 @@ def cuts(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
     """Each protection of the edge, and of all sidecars behind it at once."""
     if not graph.hosts:
         return
-    tried = {(trial.place, trial.kind) for trial in (*trials(graph), *behind(graph))}
+    found = (*trials(graph), *behind(graph))
+    # how an opaque token is brought, its issuer's agent judges as well, and no cut of one of them lets it pass
+    tried = {(t.place, t.kind) for t in found if t.kind not in WAYS or not is_opaque(graph, t.route)}
     for name, weakness in WEAKNESSES.items():
         ref = PROXY if weakness.bootstrap else DYNAMIC
         if any(("edge", kind) in tried for kind in weakness.noticed):
@@ -290,7 +312,15 @@ WEAKNESSES: Final[Mapping[str, Weakness]] = MappingProxyType(
         "token rule": Weakness(
             "token",
             FORGED
-            | {Try.EXPIRED, Try.NOT_YET, Try.WRONG_ISSUER, Try.WRONG_AUDIENCE, Try.NO_EXPIRY, Try.NO_TOKEN}
+            | {
+                Try.EXPIRED,
+                Try.NOT_YET,
+                Try.WRONG_ISSUER,
+                Try.WRONG_AUDIENCE,
+                Try.NO_EXPIRY,
+                Try.NO_TOKEN,
+                Try.TAKEN_BACK,
+            }
             | {Try.TWO_AUTHORIZATIONS, Try.BASIC_THEN_BEARER, Try.IN_QUERY, Try.IN_COOKIE, Try.OTHER_HOST}
             | {Try.NO_GROUP, Try.SCOPE_FOR_GROUP, Try.WRONG_CLAIM, Try.NO_SESSION, Try.FALSE_SESSION},
             _no_token,

@@ -6,12 +6,16 @@ wrong. What is tried last is over a limit, so that nothing else is counted out b
 
 from __future__ import annotations
 
+import json
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
 from garrison import defaults as d
 from garrison.defaults import METHODS
+from garrison.derive.tokens import is_opaque
+from garrison.model.conditions import in_proxy
 from garrison.model.graph import Graph, Host, Operation, Route
 from garrison.prove.expect.contract import Contract
 from garrison.prove.expect.fits import claims_for, filled, nested, proxied
@@ -37,6 +41,7 @@ TOKENS: Final = (  # tokens with one thing wrong
     Try.REMOVED_KEY,
     Try.NO_EXPIRY,
 )
+OPAQUE: Final = (Try.MALFORMED, Try.TAKEN_BACK)  # those of an issuer that is asked about them
 WAYS: Final[dict[Try, Carry]] = {  # a good token, brought in a way that does not count
     Try.TWO_AUTHORIZATIONS: "twice",
     Try.BASIC_THEN_BEARER: "basic",
@@ -104,7 +109,7 @@ def _at_host(graph: Graph, host: Host) -> Iterator[Trial]:
         yield base
         if route.issuer:
             yield from _session(graph, host, base) if host.login else _tokens(graph, base)
-            yield from _rights(host, base)
+            yield from _rights(graph, host, base)
         yield from _contents(graph, base)
         yield from _nearby(routes, base)
         yield from _limits(host, base)
@@ -146,10 +151,13 @@ def _wrong(base: Trial, kind: Try, statuses: Iterable[int] = (), detail: str = "
 def _tokens(graph: Graph, base: Trial) -> Iterator[Trial]:
     assert base.want
     yield _wrong(base, Try.NO_TOKEN, want=None, shape=base.shape.but(carry="none", fit="free"))
-    for kind in TOKENS:
+    opaque = is_opaque(graph, base.route)
+    for kind in OPAQUE if opaque else TOKENS:
         yield _wrong(base, kind, REFUSED if kind in EITHER else (), want=replace(base.want, flaw=kind))
     for kind, carry in WAYS.items():
         yield _wrong(base, kind, REFUSED if kind in EITHER else (), shape=base.shape.but(carry=carry))
+    if opaque:  # another host's session holds a token with a signature: this issuer may answer to it as it likes
+        return
     for other in graph.hosts:
         if other.login:
             theirs = Want(other.login, other.name, base.want.groups)
@@ -174,14 +182,14 @@ def _session(graph: Graph, host: Host, base: Trial) -> Iterator[Trial]:
             yield _wrong(base, Try.OTHER_HOST, TO_LOGIN, other.name, want=theirs, shape=shape)
 
 
-def _rights(host: Host, base: Trial) -> Iterator[Trial]:
+def _rights(graph: Graph, host: Host, base: Trial) -> Iterator[Trial]:
     """Somebody whom the issuer knows, and who may not."""
     assert base.want
     group, condition = base.route.group, base.shape.fit == "holds"
     if group:
         others = tuple(name for name in base.want.groups if name != group)
         yield _wrong(base, Try.NO_GROUP, want=replace(base.want, groups=others, without=group))
-        if not host.login:
+        if not host.login and not is_opaque(graph, base.route):
             yield _wrong(base, Try.SCOPE_FOR_GROUP, want=replace(base.want, groups=others, scope=group, without=group))
     if condition:
         mine = replace(base.want, groups=(group,) if group else (), claims=(), fit="fails")
@@ -246,6 +254,9 @@ def _listener(base: Trial) -> Iterator[Trial]:
 def _behind(graph: Graph, route: Route) -> Iterator[Trial]:
     """At a sidecar, which knows no session: the edge brings the token out of it."""
     host = next(host for host in graph.hosts if host.name == route.host)
+    if is_opaque(graph, route):
+        yield from _behind_opaque(graph, host, route)
+        return
     base = replace(_well_formed(graph, host, route), place="sidecar")
     headers = tuple(pair for pair in base.shape.headers if pair[0] != "origin")
     base = replace(base, shape=base.shape.but(headers=headers, carry="bearer" if route.issuer else "none"))
@@ -253,10 +264,24 @@ def _behind(graph: Graph, route: Route) -> Iterator[Trial]:
         return
     yield base
     if route.issuer:
-        for trial in (*_tokens(graph, base), *_rights(host, base)):
+        for trial in (*_tokens(graph, base), *_rights(graph, host, base)):
             if trial.shape.carry != "session":  # which a sidecar does not know
                 statuses = trial.statuses if trial.kind in TOKENS else trial.statuses | REFUSED
                 yield replace(trial, statuses=statuses)
+
+
+def _behind_opaque(graph: Graph, host: Host, route: Route) -> Iterator[Trial]:
+    """Nobody could verify the token there: what the edge says of it, with its identity, is all that a sidecar knows."""
+    well = _well_formed(graph, host, route)
+    if not well.want or not in_proxy(route.where):  # of what the service decides there is no telling
+        return
+    issuer = graph.issuer_by_name[route.issuer]
+    said = {"iss": issuer.url, "aud": issuer.audience, "sub": "garrison-probe", **claims_of(well.want, issuer.groups)}
+    told = (d.ASKED_CLAIMS, urlsafe_b64encode(json.dumps(said).encode()).decode().rstrip("="))
+    bare = well.shape.but(carry="none", fit="free")
+    base = replace(well, place="sidecar", want=None, shape=bare.but(headers=(*bare.headers, told)))
+    yield base
+    yield _wrong(base, Try.NO_TOKEN, REFUSED, shape=bare)
 
 
 def bearers(graph: Graph) -> dict[Ref, Want]:
