@@ -44,6 +44,8 @@ class Entrance:
     """The ClusterIssuer of the hosts' certificates; None is the one that signs identities."""
     replicas: int = 2
     """Of the edge. Local limits count in each."""
+    limits: Literal["local", "global"] = "local"
+    """Where requests are counted: in each pod alone, or once for all of them, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +154,7 @@ def _each(cluster: Cluster, name: str, fits: Any, what: str) -> Iterator[Problem
 
 def _entrance(entrance: Any) -> Iterator[Problem]:
     if not isinstance(entrance, Entrance):
-        yield Problem("entrance", f"{entrance!r} is not an Entrance", "give port, service, node_port, issuer, replicas")
+        yield Problem("entrance", f"{entrance!r} is not an Entrance", "give port, service, node_port, issuer, replicas, limits")
         return
     if not _whole(entrance.port) or not 1 <= entrance.port <= 65535:
         yield Problem("entrance.port", f"{entrance.port!r} is not a port", "use 1 to 65535")
@@ -165,6 +167,8 @@ def _entrance(entrance: Any) -> Iterator[Problem]:
         yield Problem("entrance.issuer", f"{entrance.issuer!r} is not a Kubernetes name", "name a ClusterIssuer")
     if not _whole(entrance.replicas) or not 1 <= entrance.replicas <= 100:
         yield Problem("entrance.replicas", f"{entrance.replicas!r} replicas of the edge", "use 1 to 100")
+    if entrance.limits not in ("local", "global"):
+        yield Problem("entrance.limits", f"{entrance.limits!r} is no place to count", "use local or global")
 
 
 def _whole(value: Any) -> bool:

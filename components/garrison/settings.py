@@ -71,6 +71,8 @@ class Settings:
     """The ClusterIssuer of the hosts' certificates; without it the one that signs identities."""
     edge_replicas: int = 2
     """How many pods the edge has. Local limits count in each."""
+    edge_limits: Literal["local", "global"] = "local"
+    """Where requests are counted: "local" in each pod alone, "global" once for all of them, too."""
     system_namespaces: tuple[str, ...] = ()
     """Namespaces the admission policies leave alone, beside Kubernetes' own kube-*: what the cluster itself runs."""
 
@@ -87,6 +89,7 @@ class Settings:
                 node_port=self.edge_node_port,
                 issuer=self.edge_issuer,
                 replicas=self.edge_replicas,
+                limits=self.edge_limits,
             ),
             system_namespaces=self.system_namespaces,
             admission=self.admission,
@@ -257,6 +260,12 @@ def _entrance_service(text: str) -> str:
     return text
 
 
+def _limits(text: str) -> str:
+    if text not in ("local", "global"):
+        raise ValueError("write local or global")
+    return text
+
+
 def _mode(text: str) -> str:
     if text not in ("deny", "warn"):
         raise ValueError("write deny or warn; there is no off")
@@ -300,5 +309,6 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "edge_node_port": _whole(30000, 32767),
     "edge_issuer": _name,
     "edge_replicas": _whole(1, 100),
+    "edge_limits": _limits,
     "system_namespaces": _each(_name, '["local-path-storage"]'),
 }
