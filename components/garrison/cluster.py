@@ -47,6 +47,8 @@ class Entrance:
     issuer_ranges: tuple[str, ...] = ()
     """Where issuers are that are not ours, beside public addresses, which are open to the edge unless each issuer has a
     CA of its own and these ranges are given."""
+    limits: Literal["local", "global"] = "local"
+    """Where requests are counted: in each pod alone, or once for all of them, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +158,9 @@ def _each(cluster: Cluster, name: str, fits: Any, what: str) -> Iterator[Problem
 
 def _entrance(entrance: Any) -> Iterator[Problem]:
     if not isinstance(entrance, Entrance):
-        yield Problem("entrance", f"{entrance!r} is not an Entrance", "give port, service, node_port, issuer, replicas")
+        yield Problem(
+            "entrance", f"{entrance!r} is not an Entrance", "give port, service, node_port, issuer, replicas, limits"
+        )
         return
     if not _whole(entrance.port) or not 1 <= entrance.port <= 65535:
         yield Problem("entrance.port", f"{entrance.port!r} is not a port", "use 1 to 65535")
@@ -174,6 +178,8 @@ def _entrance(entrance: Any) -> Iterator[Problem]:
             yield from issuer_range_problems("entrance.issuer_ranges", cidr)
     else:
         yield Problem("entrance.issuer_ranges", "is not a list of address ranges", "use one such as 10.1.2.0/24")
+    if entrance.limits not in ("local", "global"):
+        yield Problem("entrance.limits", f"{entrance.limits!r} is no place to count", "use local or global")
 
 
 def _whole(value: Any) -> bool:

@@ -21,6 +21,7 @@ PLATFORM_NAMESPACES: Final = ("cert-manager", "openbao")
 SYSTEM_NAMESPACES: Final = ("kube-system", "kube-public", "kube-node-lease")
 EDGE: Final = Ref("edge", "edge")  # the edge by namespace and name, as every service has one
 USERS: Final = Ref("users", "users")  # the embedded issuer
+LIMITS: Final = Ref("edge", "limits")  # who counts for all pods of the edge, where a cluster says so
 EDGE_SERVICE: Final = "public"  # of the edge's namespace: the one Service that opens a way in from outside
 EDGE_NAMESPACES: Final = (EDGE.namespace, USERS.namespace)
 RESERVED_NAMESPACES: Final = ("default", *SYSTEM_NAMESPACES, *PLATFORM_NAMESPACES)
@@ -88,6 +89,14 @@ ADDRESS_RATE: Final = (500, 1)  # requests, seconds
 PASSWORD_RATE: Final = (5, 60)
 LOGIN_BODY_BYTES: Final = 16_384  # of what a login page sends
 PROMISED: Final = 10_000  # users, or addresses, that each have their own count at a route; Envoy's own default is 20
+LIMITS_TIMEOUT: Final = "0.5s"  # of one count, which takes 1 ms; after it the request is refused
+LIMITS_DIR: Final = "/etc/limits"
+LIMITS_PORTS: Final = {"http": 8080, "grpc": 8081, "debug": 6070, "redis": 6379}  # on the loopback of its pod
+LIMITS_UID: Final = 10006
+REDIS_UID: Final = 10007
+LIMITS_RESOURCES: Final = Resources(cpu="50m", memory="64Mi", cpu_limit="1", memory_limit="256Mi")
+REDIS_RESOURCES: Final = Resources(cpu="25m", memory="64Mi", cpu_limit="1", memory_limit="192Mi")
+REDIS_MEMORY: Final = "96mb"  # of counts, about 200 bytes each; when it is full, the longest unseen begins anew
 SESSION: Final = "3600s"  # of a browser, where the issuer does not say: then it is sent there again
 
 # --- the secret store -----------------------------------------------------------------------------------------------

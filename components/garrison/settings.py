@@ -73,6 +73,8 @@ class Settings:
     """How many pods the edge has. Local limits count in each."""
     edge_issuer_ranges: tuple[str, ...] = ()
     """Address ranges of issuers in private networks, to which the edge is let out."""
+    edge_limits: Literal["local", "global"] = "local"
+    """Where requests are counted: "local" in each pod alone, "global" once for all of them, too."""
     system_namespaces: tuple[str, ...] = ()
     """Namespaces the admission policies leave alone, beside Kubernetes' own kube-*: what the cluster itself runs."""
 
@@ -90,6 +92,7 @@ class Settings:
                 issuer=self.edge_issuer,
                 replicas=self.edge_replicas,
                 issuer_ranges=self.edge_issuer_ranges,
+                limits=self.edge_limits,
             ),
             system_namespaces=self.system_namespaces,
             admission=self.admission,
@@ -260,6 +263,12 @@ def _entrance_service(text: str) -> str:
     return text
 
 
+def _limits(text: str) -> str:
+    if text not in ("local", "global"):
+        raise ValueError("write local or global")
+    return text
+
+
 def _mode(text: str) -> str:
     if text not in ("deny", "warn"):
         raise ValueError("write deny or warn; there is no off")
@@ -310,5 +319,6 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "edge_issuer": _name,
     "edge_replicas": _whole(1, 100),
     "edge_issuer_ranges": _each(_issuer_range, '["10.1.2.0/24"]'),
+    "edge_limits": _limits,
     "system_namespaces": _each(_name, '["local-path-storage"]'),
 }

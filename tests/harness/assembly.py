@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness import artefact, manifest, oci, packages, paths, rootfs, sbom
 from harness.errors import HarnessError
+from harness.parts import PARTS
 from harness.recipes import BASES, PRUNE, RECIPES, Base
 
 SERVICES = paths.REPO / "services"
@@ -43,6 +44,7 @@ def base(name: str) -> Built:
     settled = packages.settled(rootfs.lock_of(recipe))
     locks = [settled.read_text()]
     locks += [(paths.REPO / recipe.wheels).read_text()] if recipe.wheels else []
+    locks += [row.key for row in PARTS if {*recipe.parts} & {*row.outputs}]
     place = artefact.folder(f"base-{name}", artefact.key(repr(recipe), PRUNE, locks, _code()))
 
     def make(folder: Path) -> None:

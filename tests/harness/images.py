@@ -16,7 +16,7 @@ from harness import archive, assembly, debs, oci, packages, paths, rootfs, shell
 from harness.assembly import SERVICES
 from harness.errors import HarnessError
 from harness.progress import say
-from harness.recipes import BASES, RECIPES
+from harness.recipes import BASES, RECIPES, UP
 
 DIGESTS = paths.REPO / "stacks/images.lock"
 PIN = "python -m harness.images pin"
@@ -26,7 +26,7 @@ LIMIT = 45_000_000
 
 def service_images() -> list[oci.Image]:
     """Every image of the estate, built or from the cache, each with the digest that is pinned."""
-    pins, images = read_pins(), {name: assembly.image(name) for name in RECIPES}
+    pins, images = read_pins(), {name: assembly.image(name) for name in UP}
     other = {name: image for name, image in images.items() if pins.get(name) != image.pinned}
     for name, image in other.items():
         if not packages.replaced(rootfs.lock_of(assembly.recipe_of(name))):
@@ -69,7 +69,7 @@ def read_pins() -> dict[str, str]:
 
 def pin() -> None:
     """Write the digests of what is built here."""
-    lines = [f'{name} = "{assembly.image(name).pinned}"' for name in sorted(RECIPES)]
+    lines = [f'{name} = "{assembly.image(name).pinned}"' for name in sorted(UP)]
     DIGESTS.parent.mkdir(exist_ok=True)
     DIGESTS.write_text("\n".join([f"# made by: {PIN}", *lines]) + "\n")
 

@@ -106,6 +106,7 @@ _SDK = "github.com/pulumi/pulumi/sdk/v3"
 _CERT_MANAGER = "github.com/cert-manager/cert-manager"
 _TRUST_MANAGER = "github.com/cert-manager/trust-manager"
 _POD_SECURITY = "k8s.io/pod-security-admission"
+_RATELIMIT = "github.com/envoyproxy/ratelimit"
 _TRIVY_CHECKS = "github.com/aquasecurity/trivy-checks"
 
 PARTS: tuple[Part, ...] = (
@@ -301,6 +302,12 @@ PARTS: tuple[Part, ...] = (
         "h2spec", "v2.2.1+incompatible", "asks the edge what RFC 9113 asks",
         Go("github.com/summerwind/h2spec", {"h2spec": "github.com/summerwind/h2spec/cmd/h2spec"}),
         seconds=65, at_first_use=True,
+    ),
+    Part(
+        # The one module path of upstream; it tags no releases any more.
+        "ratelimit", "v1.4.1-0.20260122083618-3fb702589d36", "counts the edge's limits for all of its pods",
+        Go(_RATELIMIT, {"ratelimit": f"{_RATELIMIT}/src/service_cmd"}),
+        seconds=35, at_first_use=True,
     ),
 )  # fmt: skip
 

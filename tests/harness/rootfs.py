@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness import debs, paths
+from harness import build, debs, paths
 from harness.errors import HarnessError
 from harness.recipes import PRUNE, Base
 
@@ -43,6 +43,10 @@ def stage(base: Base, packages: Path, root: Path) -> None:
     if base.wheels:
         for wheel in wheels(paths.REPO / base.wheels):
             _unpack(wheel, root, base)
+    for output, place in base.parts.items():
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(build.binary(output), root / place)
+        (root / place).chmod(0o755)
     for place, target in base.links.items():
         (root / place).parent.mkdir(parents=True, exist_ok=True)
         (root / place).unlink(missing_ok=True)

@@ -9,7 +9,9 @@ callees, token rules) is read from files while the pods run; what is in the boot
     filters     the filters of a host, in their order
     routes      what is served at a host, each route with its own decision
     login       the embedded issuer's own pages, and a browser's session
-    limits      how often
+    limits      how often, counted in each pod
+    counting    how often, counted once for all pods where the cluster says so
+    limiter     the pod that counts
     answers     what a refused request is told, and what is logged
     clusters    the callees
     keys        the key sets of the issuers, for the sidecars that verify tokens
@@ -22,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from garrison.cluster import Cluster
-from garrison.derive.edge import certificates, files, network, space, workload
+from garrison.derive.edge import certificates, files, limiter, network, space, workload
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
 
@@ -31,5 +33,5 @@ __all__ = ["manifests"]
 
 def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     if graph.hosts:
-        for part in (space, network, certificates, files, workload):
+        for part in (space, network, certificates, files, limiter, workload):
             yield from part.manifests(graph, cluster)

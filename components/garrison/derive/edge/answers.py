@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -18,6 +19,10 @@ _HSTS: Final = {
     "header": {"key": "strict-transport-security", "value": d.HSTS},
     "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
 }
+_RETRY_AFTER: Final = {
+    "header": {"key": "retry-after", "value": "%RESP(X-RATELIMIT-RESET)%"},
+    "append_action": "ADD_IF_ABSENT",
+}
 
 
 def answer() -> Json:
@@ -29,9 +34,13 @@ def answer() -> Json:
     return {"name": "answer", "typed_config": body}
 
 
-def refusals() -> Json:
-    """Problem documents without a word about how the edge works: why is in its log, by the request's id."""
-    return {"mappers": [_judged(), *(_told(status) for status in TOLD)]}
+def refusals(*, retry_after: bool = False) -> Json:
+    """Problem documents without a word about how the edge works: why is in its log, by the request's id.
+
+    `retry_after`: where the filter that refuses says only when the count begins anew, that is when to come again.
+    """
+    when = {429: [_RETRY_AFTER]} if retry_after else {}
+    return {"mappers": [_judged(), *(_told(status, when.get(status, ())) for status in TOLD)]}
 
 
 def _judged() -> Json:
@@ -41,7 +50,7 @@ def _judged() -> Json:
     return {"filter": {"extension_filter": given}, "headers_to_add": [_HSTS]}
 
 
-def _told(status: int) -> Json:
+def _told(status: int, more: Sequence[Json]) -> Json:
     compared = {"op": "EQ", "value": {"default_value": status, "runtime_key": "none"}}
     said = {
         "type": "about:blank",
@@ -52,7 +61,7 @@ def _told(status: int) -> Json:
     return {
         "filter": {"status_code_filter": {"comparison": compared}},
         "body_format_override": {"json_format": said, "content_type": PROBLEM},
-        "headers_to_add": [_HSTS],
+        "headers_to_add": [_HSTS, *more],
     }
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive import contract_filter
 from garrison.derive import login as logins
-from garrison.derive.edge import hosts, keys
+from garrison.derive.edge import counting, hosts, keys
 from garrison.derive.edge.names import CLUSTERS_FILE, INTROSPECTION, host_names
 from garrison.derive.mesh import envoy, inbound, limits
 from garrison.derive.names import label_of
@@ -51,7 +52,7 @@ def _bootstrap(graph: Graph, cluster: Cluster) -> Json:
         "node": {"id": str(d.EDGE), "cluster": graph.name},
         "static_resources": {
             "listeners": [_public(graph, cluster), keys.listener(graph), health()],
-            "clusters": [contract_filter.cluster()],
+            "clusters": [contract_filter.cluster(), *counting.callee(graph, cluster)],
         },
         "dynamic_resources": {"cds_config": hosts.watched(d.RUN_DIR, CLUSTERS_FILE)},
         "overload_manager": limits.overload_manager(d.EDGE_MAX_CONNECTIONS, d.EDGE_HEAP),
@@ -75,10 +76,15 @@ def _public(graph: Graph, cluster: Cluster) -> Json:
 
 def health() -> Json:
     """What the kubelet asks of the proxy itself; no flood of clients closes it."""
+    return health_manager([])
+
+
+def health_manager(more: Sequence[Json]) -> Json:
+    """The listener for the kubelet, with what it may ask beside the proxy itself."""
     chunked = {"append": {"header": {"key": inbound.BODY, "value": "%REQ(TRANSFER-ENCODING)%"}}}
     manager = envoy.connection_manager(
         "health",
-        [{"match": inbound.asked("/proxy"), "direct_response": {"status": 200}}],
+        [{"match": inbound.asked("/proxy"), "direct_response": {"status": 200}}, *more],
         durations={"idle_timeout": d.HEALTH_IDLE_TIMEOUT, "max_stream_duration": d.STREAM_DURATION},
         normalize_path=False,
         merge_slashes=False,

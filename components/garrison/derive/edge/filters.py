@@ -8,7 +8,7 @@ from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive import contract_filter
 from garrison.derive import login as logins
-from garrison.derive.edge import answers, guesses, limits
+from garrison.derive.edge import answers, counting, guesses, limits
 from garrison.derive.edge.names import login_of, tokens_file
 from garrison.derive.mesh.envoy import typed
 from garrison.derive.tokens import introspected, url
@@ -47,6 +47,7 @@ def of_host(graph: Graph, cluster: Cluster, host: str) -> tuple[Json, ...]:
         *(() if login else _opaque(graph)),
         nobody(),
         limits.of_routes(),
+        *counting.http_filter(graph, cluster),
         contract_filter.http_filter(),
         _without("cookies", "cookie"),
         _without(BEARER, "authorization"),
@@ -59,7 +60,7 @@ def _opaque(graph: Graph) -> tuple[Json, ...]:
     return (*asked, contract_filter.told_filter()) if asked else ()
 
 
-def of_login_pages() -> tuple[Json, ...]:
+def of_login_pages(graph: Graph, cluster: Cluster) -> tuple[Json, ...]:
     """At the embedded issuer's own host: it judges its users itself."""
     return (
         answers.answer(),
@@ -67,6 +68,7 @@ def of_login_pages() -> tuple[Json, ...]:
         limits.of_addresses(),
         nobody(),
         limits.of_routes(),
+        *counting.http_filter(graph, cluster),
         guesses.alike(),
         _without("cookies", "cookie"),
         _without(BEARER, "authorization"),

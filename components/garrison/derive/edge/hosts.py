@@ -27,7 +27,7 @@ def chain(graph: Graph, cluster: Cluster, host: str) -> Json:
             "max_stream_duration": d.STREAM_DURATION,
             "max_headers_count": d.EDGE_HEADERS,
         },
-        filters=filters.of_login_pages() if own else filters.of_host(graph, cluster, host),
+        filters=filters.of_login_pages(graph, cluster) if own else filters.of_host(graph, cluster, host),
         codec_type="AUTO",
         rds={"route_config_name": host, "config_source": watched(d.RUN_DIR, routes_file(host))},
         http_protocol_options={"allow_absolute_url": False},  # the name is that of the handshake and of `Host`, once
@@ -41,7 +41,7 @@ def chain(graph: Graph, cluster: Cluster, host: str) -> Json:
         server_header_transformation="PASS_THROUGH",
         use_remote_address=True,
         access_log=answers.log(),
-        local_reply_config=answers.refusals(),
+        local_reply_config=answers.refusals(retry_after=cluster.entrance.limits == "global"),
         # what a client calls its request would be in the trail of every service: here begins the trail
         **undisputed(*({"remove": name} for name in ("x-correlation-id", *d.CLAIMS_HEADERS))),
     )

@@ -13,7 +13,9 @@ from garrison.model.graph import Rate
 Json = dict[str, Any]
 ADDRESS: Final = "limit.address"
 ROUTE: Final = "limit.route"
+PASSWORDS: Final = Rate(*d.PASSWORD_RATE, "address")
 _KIND: Final = "extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
+KEYS: Final = {"address": ("remote_address",), "user": ("iss", "sub"), "all": ()}  # what `actions` give
 _UNBOUND: Final = {"max_tokens": 1_000_000_000, "tokens_per_fill": 1_000_000_000, "fill_interval": "1s"}
 
 
@@ -50,7 +52,7 @@ def limit(name: str, rates: Iterable[Rate]) -> Json:
         always_consume_default_token_bucket=False,
         filter_enabled=hundred,
         filter_enforced=hundred,  # both are 0 % where nothing is said
-        rate_limits=[{"actions": [_named(key), *_actions(rate)]} for rate, key in counted],
+        rate_limits=[{"actions": [_named(key), *actions(rate)]} for rate, key in counted],
         descriptors=[_bucket(rate, key) for rate, key in counted],
         max_dynamic_descriptors=d.PROMISED,
         enable_x_ratelimit_headers="DRAFT_VERSION_03",
@@ -62,7 +64,7 @@ def _named(key: str) -> Json:
     return {"generic_key": {"descriptor_key": "limit", "descriptor_value": key}}
 
 
-def _actions(rate: Rate) -> list[Json]:
+def actions(rate: Rate) -> list[Json]:
     """For whom it is counted; a user is a subject of one issuer (RFC 7519 section 4.1.2)."""
     if rate.per == "address":
         return [{"remote_address": {}}]
@@ -75,9 +77,8 @@ def _claim(name: str) -> Json:
 
 
 def _bucket(rate: Rate, key: str) -> Json:
-    keys = {"address": ["remote_address"], "user": ["iss", "sub"], "all": []}[rate.per]
     return {
-        "entries": [{"key": "limit", "value": key}, *({"key": one} for one in keys)],
+        "entries": [{"key": "limit", "value": key}, *({"key": one} for one in KEYS[rate.per])],
         "token_bucket": {
             "max_tokens": rate.requests,
             "tokens_per_fill": rate.requests,

@@ -11,12 +11,13 @@ from typing import Any, Final
 from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive import login as logins
-from garrison.derive.edge import filters, guesses, limits, routes
+from garrison.derive.edge import counting, filters, guesses, limits, routes
+from garrison.derive.edge.limits import PASSWORDS
 from garrison.derive.edge.names import USERS, login_host, login_of
 from garrison.derive.mesh.envoy import typed
 from garrison.derive.names import label_of
 from garrison.derive.tokens import at_host, provider, requirement, url
-from garrison.model.graph import Graph, Issuer, Rate
+from garrison.model.graph import Graph, Issuer
 
 Json = dict[str, Any]
 PLACE: Final = "/v1/identity/oidc"
@@ -43,10 +44,13 @@ def pages(graph: Graph, cluster: Cluster) -> Json:
     """The RouteConfiguration of the login host: an allow-list."""
     host = login_host(graph)
     asked = [*PAGES, TOKEN, *(("GET", f"{PLACE}/provider/{name}/authorize") for name in providers(graph))]
-    guess = limits.per_route([Rate(*d.PASSWORD_RATE, "address")])
+
+    def guess(name: str) -> Json:
+        return limits.per_route([PASSWORDS]) | counting.per_route(cluster, [PASSWORDS], f"{host} {name}")
+
     rows = [
-        _page("password", routes.matching(PASSWORD[1], PASSWORD[0]), guess | guesses.at_password()),
-        _page("new password", routes.matching(CHANGE[1], CHANGE[0]), guess),
+        _page("password", routes.matching(PASSWORD[1], PASSWORD[0]), guess("password") | guesses.at_password()),
+        _page("new password", routes.matching(CHANGE[1], CHANGE[0]), guess("new password")),
         *(_page(path, routes.matching(path, method)) for method, path in asked),
         *(_page("pages", {"prefix": "/ui/", "headers": [_method(method)]}) for method in ("GET", "HEAD")),
     ]

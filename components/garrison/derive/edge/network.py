@@ -29,6 +29,7 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     ranges = cluster.entrance.issuer_ranges
     for port, public in clusters.ports(graph, cluster).items():
         egress.append(_issuers([*ranges, *(PUBLIC if public or not ranges else ())], port))
+    egress += rules.to_pods([d.LIMITS], d.MTLS_PORT) if cluster.entrance.limits == "global" else []
     spec = {"podSelector": selector(d.EDGE.name), "ingress": ingress, "egress": egress}
     yield rules.policy(graph, d.EDGE, spec)
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive import contract_filter, tokens
-from garrison.derive.edge import filters, limits
+from garrison.derive.edge import counting, filters, limits
 from garrison.derive.edge.names import login_of
 from garrison.derive.mesh.access import VARIABLE, path_pattern, permission, rule_name
 from garrison.derive.mesh.envoy import typed
@@ -61,6 +61,7 @@ def route(graph: Graph, cluster: Cluster, one: Route) -> Json:
         filters.ACCESS: access(graph, cluster, one),
         **_verified(graph, one),
         **limits.per_route(one.rates),
+        **counting.per_route(cluster, one.rates, f"{one.host} {service}: {one.operation}"),
         **contract_filter.per_route(graph, one),
     }
     if one.public and login_of(graph, one.host):

@@ -15,7 +15,8 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     space = d.EDGE.namespace
     metadata = {"name": space, "labels": labels(space, graph.name) | d.namespace_labels()}
     yield {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
-    pods = d.QUOTA_HEADROOM * (cluster.entrance.replicas + 1)
+    limiters = 1 if cluster.entrance.limits == "global" else 0
+    pods = d.QUOTA_HEADROOM * (cluster.entrance.replicas + limiters + 1)
     balanced = cluster.entrance.service == "LoadBalancer"  # which opens a port of the nodes, too
     hard = {"pods": str(pods), "services.nodeports": "1", "services.loadbalancers": "1" if balanced else "0"}
     yield manifest("v1", "ResourceQuota", Ref(space, "quota"), {"spec": {"hard": hard}}, app=graph.name)

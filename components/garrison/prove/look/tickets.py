@@ -167,7 +167,7 @@ class FromFile:
     """Tokens that somebody got from the issuers: JSON, lists of tokens by what is wrong with them.
 
     `good` has those without fault, for as many people and groups as there are; `sessions` has a Cookie header by host;
-    `keys` a key set by issuer. The other names are those of the report, such as `expired token`. A token is its text, an
+    `keys` a key set by issuer. The other names are the report's, such as `expired token`. A token is its text; an
     opaque one is `{"token": TEXT, "claims": {...}}`, with what its issuer says of it when asked (RFC 7662).
     """
 
