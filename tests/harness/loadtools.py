@@ -86,6 +86,47 @@ def h2load(
     return Load(good, requests - good, float(took[1]) * unit, tuple(sorted(int(row[2]) for row in rows)))
 
 
+@dataclass(frozen=True)
+class Seconds:
+    """What wrk says of its seconds: requests, and times in microseconds."""
+
+    passed: int
+    failed: int
+    seconds: float
+    median: float
+    late: float
+    """Of the slowest of a hundred."""
+
+
+def wrk(
+    port: int, path: str, *, seconds: int, clients: int = 16, method: str = "GET", headers: Sequence[str] = ()
+) -> Seconds:
+    """As many requests as it gets answered in so many seconds, over HTTP/1.1 in clear to this machine."""
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(f'wrk.method = "{method}"\n')
+        script.flush()
+        flags = [
+            "--threads=1",
+            f"--connections={clients}",
+            f"--duration={seconds}s",
+            "--latency",
+            f"--script={script.name}",
+        ]
+        said = run("wrk", *flags, *(f"--header={one}" for one in headers), f"http://127.0.0.1:{port}{path}")
+    total = re.search(r"^ *(\d+) requests in ([0-9.]+)s", said, re.MULTILINE)
+    late = dict(re.findall(r"^ +(50|99)% +([0-9.]+(?:us|ms|s))$", said, re.MULTILINE))
+    if not total or len(late) != 2:
+        raise HarnessError(f"wrk says nothing that is known: {said[-500:]}")
+    wrong = sum(map(int, re.findall(r"(?:Non-2xx or 3xx responses:|connect|read|write|timeout) (\d+)", said)))
+    median, slow = (_microseconds(late[share]) for share in ("50", "99"))
+    return Seconds(int(total[1]) - wrong, wrong, float(total[2]), median, slow)
+
+
+def _microseconds(text: str) -> float:
+    number, unit = re.fullmatch(r"([0-9.]+)(us|ms|s)", text).groups()  # type: ignore[union-attr]
+    return float(number) * {"us": 1, "ms": 1e3, "s": 1e6}[unit]
+
+
 def main(arguments: list[str]) -> int:
     """The command line; see the top of this file."""
     if arguments == ["lock"]:

@@ -47,10 +47,13 @@ def _listener(name: str, port: int, identity: Path | None) -> Json:
         "name": "envoy.filters.http.router",
         "typed_config": envoy.typed("extensions.filters.http.router.v3.Router"),
     }
+    # an answer before the end of a body ends the connection, and what is measured would be handshakes
+    buffer = envoy.typed("extensions.filters.http.buffer.v3.Buffer", max_request_bytes=2**20)
+    whole = {"name": "envoy.filters.http.buffer", "typed_config": buffer}
     manager = envoy.typed(
         "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix="answer",
-        http_filters=[router],
+        http_filters=[whole, router],
         route_config={"virtual_hosts": [host]},
         common_http_protocol_options={"max_requests_per_connection": MANY},
     )

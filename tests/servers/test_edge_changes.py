@@ -1,7 +1,7 @@
 """The derived edge under load while it is changed: no request fails, and what is wrong changes nothing.
 
-Load comes from h2load, over HTTP/2 and HTTP/1.1, at three routes: a public one, one for users, and one with a contract
-and a body. Meanwhile the mounted folders are exchanged as the kubelet does it.
+Load comes from h2load, over HTTP/2 and HTTP/1.1, at four routes: a public one, one for users, one with a contract and
+a body, and one whose callee comes and goes. Meanwhile the mounted folders are exchanged as the kubelet does it.
 """
 
 from __future__ import annotations
@@ -37,11 +37,12 @@ FREE = {
 
 
 def estate(folder: Path, *more: str) -> App:
-    """Three routes that are always there, and what each of KINDS adds to them or changes in them."""
+    """Four routes that are always there, and what each of KINDS adds to them or changes in them."""
     document = json.loads(json.dumps(DOCUMENT))
     if CONTRACT in more:
         body = document["paths"]["/items/search"]["post"]["requestBody"]["content"]["application/json"]["schema"]
         body["properties"]["more"] = {"type": "string"}
+    document["paths"]["/moved"] = document["paths"]["/items"]
     file = folder / f"catalog-{CONTRACT in more}.json"
     file.write_text(json.dumps(document))
     app = App("estate", trust_domain="estate.example", images=IMAGES)
@@ -56,6 +57,7 @@ def estate(folder: Path, *more: str) -> App:
     catalog.serves("POST /items/search", at=api, public="as above")
     if ROUTE in more:
         orders.serves("GET /states", at=api, public="a test")
+    (payments if CALLEE in more else catalog).serves("GET /moved", at=api, public="it moves")
     if CALLEE in more:
         payments.serves("GET /balance", at=api, public="a test")
     if KEYS in more:
@@ -87,6 +89,7 @@ def loaded(edge: Edge) -> Iterator[list[Load]]:
     bearer = f"--header=authorization: Bearer {edge.token(exp=2**31)}"
     kinds = [
         partial(h2load, API, edge.port, "/items", requests=6_000, clients=2),
+        partial(h2load, API, edge.port, "/moved", requests=3_000, clients=2),
         partial(h2load, API, edge.port, "/orders/1", requests=3_000, clients=4, flags=["--h1", bearer]),
         partial(
             h2load,

@@ -15,6 +15,7 @@ PUBLIC: Final = Ref(d.EDGE.namespace, d.EDGE_SERVICE)
 PROXY, DYNAMIC, CONTRACTS = (Ref(d.EDGE.namespace, name) for name in EDGE_CONFIG_MAPS[:3])
 KEYS_FILE: Final = "keys.json"
 CLUSTERS_FILE: Final = "cds.json"
+STATE: Final = "state.sha256"  # of all the others: the agent says it when the proxy has taken them
 
 
 def login_host(graph: Graph) -> str:
