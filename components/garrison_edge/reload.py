@@ -23,6 +23,8 @@ from garrison_edge.proxy import CLUSTER, EXTENSION, ROUTES, State
 CLUSTERS: Final = "cds.json"
 NAMED: Final = "contracts.sha256"
 """In the mounted folder: which contracts (SHA-256 of their file) its routes were made with."""
+STATE: Final = "state.sha256"
+"""In the mounted folder: a name for the whole of it, said when it is taken."""
 KEPT: Final = "contracts.kept"
 """In the proxy's folder: the contracts of the last good state, for the agent that comes after this one."""
 INTERVAL: Final = 1.0
@@ -89,11 +91,11 @@ class Reload:
         try:
             await self._take(files, contracts)
         except Refusal as why:
-            self._alert(f"the last good state stays: {why}")
+            self._alert(f"the last good state stays: {why}", state=_state(files))
         else:
             self.copied = True
             self.ready = self.ready or await self._complete()
-            log.line("reload", outcome="taken", files=sorted(files))
+            log.line("reload", outcome="taken", state=_state(files), files=sorted(files))
 
     async def _complete(self) -> bool:
         """Whether the proxy runs with every file that lies in its folder."""
@@ -106,7 +108,7 @@ class Reload:
         old = {path.name: path.read_bytes() for path in sorted(self.target.glob("*.json"))}
         before = _contracts(read(self.target / KEPT))
         made = _contracts(contracts)
-        new = {name: _stamped(name, text) for name, text in files.items() if name != NAMED}
+        new = {name: _stamped(name, text) for name, text in files.items() if name not in (NAMED, STATE)}
         self.judge(made.over(before))
         rest = {name: text for name, text in new.items() if name != CLUSTERS}
         try:
@@ -164,14 +166,18 @@ class Reload:
         scratch.write_bytes(text)
         scratch.rename(self.target / name)
 
-    def _alert(self, problem: str) -> None:
-        log.line("alert", problem=problem)
+    def _alert(self, problem: str, **fields: str | None) -> None:
+        log.line("alert", problem=problem, **fields)
 
 
 def snapshot(folder: Path) -> Files:
     """The files of a mounted ConfigMap, all of one state: the link `..data` is followed once."""
     root = Path(os.path.realpath(folder / "..data" if (folder / "..data").exists() else folder))
     return {path.name: path.read_bytes() for path in sorted(root.iterdir()) if path.is_file()}
+
+
+def _state(files: Files) -> str | None:
+    return files.get(STATE, b"").decode("latin-1").strip() or None
 
 
 def read(path: Path) -> bytes:

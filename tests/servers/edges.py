@@ -10,16 +10,17 @@ import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from garrison import defaults as d
 from garrison.cluster import Cluster, Entrance
 from garrison.derive import contract_filter, contracts, tokens
-from garrison.derive.edge import bootstrap, files, login, names
+from garrison.derive.edge import bootstrap, clusters, files, login, names
 from garrison.derive.names import label_of
 from garrison.manifest import compact
 from garrison.model.graph import Graph
@@ -32,6 +33,8 @@ from unit.edges import API, edge_app
 CLUSTER = Cluster(entrance=Entrance(port=8443, service="NodePort", node_port=30443))
 CLIENT_ID = "client-of-www"
 ASKERS_SECRET = "edge-secret"  # with which the edge asks about opaque tokens
+Serving = Callable[[Mapping[str, Path]], AbstractContextManager[dict[str, int]]]
+"""Services by name and identity; yields their ports."""
 
 
 class Counter(http.server.BaseHTTPRequestHandler):
@@ -78,6 +81,7 @@ class Edge:
     places: dict[str, str]
     agent: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    judge: subprocess.Popen[bytes] | None = None
 
     @property
     def log(self) -> Path:
@@ -123,8 +127,9 @@ def stand(
     graph: Graph | None = None,
     changes: Mapping[str, str] | None = None,
     root: Authority | None = None,
+    services: Serving | None = None,
 ) -> Iterator[Edge]:
-    """One edge; `changes` replace text of its files."""
+    """One edge; `changes` replace text of its files, and `services` stand in for those that count."""
     graph = graph or edge_app().graph()
     root = root or Authority.fresh()
     ids = folder / "id"
@@ -140,56 +145,61 @@ def stand(
     keys.rotate()
     for signer in signers.values():
         signer.keys = keys.keys
-    issuer = published(keys, root.issue(ids / "users", dns="users.users.svc"))
+    others = [clusters.place(authority) for authority in clusters.other_issuers(graph, CLUSTER)]
+    issuer = published(keys, root.issue(ids / "users", dns=("users.users.svc", *(host for host, _ in others))))
     seen: list[str] = []
-    services = {ref: _service(root, ids / ref.name, graph.spiffe_id(ref), seen) for ref in graph.by_ref}
-    elsewhere = f'"address":"localhost","port_value":{issuer.server_address[1]}'
-    public, mesh, health, judging = free_port(), free_port(), free_port(), free_port()
-    places = {
-        str(d.EDGE_PORT): str(public),
-        str(d.HEALTH_PORT): str(health),
-        str(contract_filter.PORT): str(judging),
-        d.RUN_DIR: str(folder / "run"),
-        "/run/login": str(folder / "login"),
-        d.ADMIN_SOCKET: str(folder / "a"),
-        "/run/hosts": str(folder / "hosts"),
-        "/etc/envoy": str(folder),
-        d.IDENTITY_DIR: str(ids / "edge"),
-        d.TRUST_DIR: str(ids / "edge"),
-        '"address":"users.users.svc","port_value":8200': elsewhere,
-        **{
-            f'"address":"{ref.name}.{ref.namespace}.svc.cluster.local","port_value":8443': (
-                f'"address":"localhost","port_value":{server.server_address[1]}'
+    identities = {ref.name: root.issue(ids / ref.name, uri=graph.spiffe_id(ref)) for ref in graph.by_ref}
+    with (services or partial(counting, seen))(identities) as ports:
+        elsewhere = f'"address":"localhost","port_value":{issuer.server_address[1]}'
+        public, mesh, health, judging = free_port(), free_port(), free_port(), free_port()
+        places = {
+            str(d.EDGE_PORT): str(public),
+            str(d.HEALTH_PORT): str(health),
+            str(contract_filter.PORT): str(judging),
+            d.RUN_DIR: str(folder / "run"),
+            "/run/login": str(folder / "login"),
+            d.ADMIN_SOCKET: str(folder / "a"),
+            "/run/hosts": str(folder / "hosts"),
+            "/etc/envoy": str(folder),
+            d.IDENTITY_DIR: str(ids / "edge"),
+            d.TRUST_DIR: str(ids / "edge"),
+            clusters.SYSTEM_TRUST: str(ids / "edge" / "ca.pem"),
+            **{
+                f'"address":"{host}","port_value":{port}': elsewhere
+                for host, port in (("users.users.svc", d.STORE_PORT), *others)
+            },
+            **{
+                f'"address":"{ref.name}.{ref.namespace}.svc.cluster.local","port_value":8443': (
+                    f'"address":"localhost","port_value":{ports[ref.name]}'
+                )
+                for ref in graph.by_ref
+            },
+            '"port_value":8443': f'"port_value":{mesh}',
+            "0.0.0.0": "127.0.0.1",
+            **(changes or {}),
+        }
+        made = Edge(root, folder, public, mesh, health, signers, seen, issuer.asked, places)  # type: ignore[attr-defined]
+        mount(made, graph)
+        write(made, graph)
+        with made.log.open("wb") as log, made.said.open("wb") as said:
+            agent = subprocess.Popen(
+                [sys.executable, "-m", "garrison_edge", *_flags(made, judging)], stdout=said, stderr=said
             )
-            for ref, server in services.items()
-        },
-        '"port_value":8443': f'"port_value":{mesh}',
-        "0.0.0.0": "127.0.0.1",
-        **(changes or {}),
-    }
-    made = Edge(root, folder, public, mesh, health, signers, seen, issuer.asked, places)  # type: ignore[attr-defined]
-    mount(made, graph)
-    write(made, graph)
-    with made.log.open("wb") as log, made.said.open("wb") as said:
-        agent = subprocess.Popen(
-            [sys.executable, "-m", "garrison_edge", *_flags(made, judging)], stdout=said, stderr=said
-        )
-        eventually(lambda: made.says("/copied") == 200, f"the agent has copied: {made.said.read_text()}")
-        command = [binary("envoy"), "-c", folder / "envoy.json", "--disable-hot-restart", "--concurrency", "2"]
-        command += ["--reject-unknown-dynamic-fields", "--log-level", "warning"]
-        envoy = subprocess.Popen([str(one) for one in command], stdout=log, stderr=log)
-    made.process = envoy
-    try:
-        wait_for(public, envoy, made.log)
-        eventually(lambda: made.says("/ready") == 200, f"the proxy has taken all: {made.said.read_text()}")
-        yield made
-    finally:
-        for process in (envoy, agent):
-            process.terminate()
-            process.wait(10)
-        for server in (issuer, *services.values()):
-            server.shutdown()
-            server.server_close()
+            eventually(lambda: made.says("/copied") == 200, f"the agent has copied: {made.said.read_text()}")
+            command = [binary("envoy"), "-c", folder / "envoy.json", "--disable-hot-restart", "--concurrency", "2"]
+            command += ["--reject-unknown-dynamic-fields", "--log-level", "warning"]
+            envoy = subprocess.Popen([str(one) for one in command], stdout=log, stderr=log)
+        made.process, made.judge = envoy, agent
+        try:
+            wait_for(public, envoy, made.log)
+            eventually(lambda: made.says("/ready") == 200, f"the proxy has taken all: {made.said.read_text()}")
+            yield made
+        finally:
+            for process in (envoy, agent):
+                process.terminate()
+                process.wait(10)
+            issuer.shutdown()
+            issuer.server_close()
 
 
 def _flags(edge: Edge, judging: int) -> list[str]:
@@ -246,17 +256,24 @@ def _generic(name: str, value: str) -> dict[str, Any]:
     return {"@type": kind, "name": name, "generic_secret": {"secret": {"inline_string": value}}}
 
 
-def _service(root: Authority, folder: Path, uri: str, seen: list[str]) -> http.server.ThreadingHTTPServer:
-    root.issue(folder, uri=uri)
+@contextmanager
+def counting(seen: list[str], identities: Mapping[str, Path]) -> Iterator[dict[str, int]]:
+    """Services that say in `seen` what reached them; yields their ports."""
     handler = type("Service", (Counter,), {"seen": seen})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(folder / "tls.crt", folder / "tls.key")
-    tls.load_verify_locations(folder / "ca.pem")
-    tls.verify_mode = ssl.CERT_REQUIRED
-    server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
+    servers = {name: http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) for name in identities}
+    for name, server in servers.items():
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(identities[name] / "tls.crt", identities[name] / "tls.key")
+        tls.load_verify_locations(identities[name] / "ca.pem")
+        tls.verify_mode = ssl.CERT_REQUIRED
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield {name: int(server.server_address[1]) for name, server in servers.items()}
+    finally:
+        for server in servers.values():
+            server.shutdown()
+            server.server_close()
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from garrison import App, IntentError, Rate, render
 from garrison import defaults as d
 from garrison.cluster import Cluster, Entrance
 from garrison.declare.issuers import Issuer
+from garrison.derive import contract_filter
 from garrison.derive import login as logins
 from garrison.derive.edge import files, names
 from garrison.derive.edge.clusters import SYSTEM_TRUST
@@ -86,6 +87,27 @@ def test_its_network_is_what_it_serves_and_who_asks_it_for_keys(graph: Graph) ->
     assert of(graph, "NetworkPolicy", "default-deny")["spec"]["policyTypes"] == ["Ingress", "Egress"]
 
 
+def test_no_policy_opens_the_port_where_a_pod_is_told_to_leave(graph: Graph) -> None:
+    """The kubelet reaches it from the pod's own node, past every policy; whoever else does could drain the edge."""
+    (proxy,) = of(graph, "Deployment", "edge")["spec"]["template"]["spec"]["containers"]
+    leave = proxy["lifecycle"]["preStop"]["httpGet"]
+    assert (leave["path"], leave["port"]) == ("/leave", contract_filter.HEALTH_PORT)
+    policies = [i for i in render(graph) if i["kind"] == "NetworkPolicy" and i["metadata"]["namespace"] == "edge"]
+    assert any(one["spec"]["podSelector"] == {} and not one["spec"].get("ingress") for one in policies)
+    rules = [rule for one in policies for rule in one["spec"].get("ingress", ())]
+    assert all(rule.get("ports") for rule in rules)  # without ports a rule opens all of them
+    ports = {port["port"] for rule in rules for port in rule["ports"]}
+    assert ports == {d.EDGE_PORT, d.MTLS_PORT}
+    assert not any("endPort" in port for rule in rules for port in rule["ports"])
+    services = [i for i in render(graph) if i["kind"] == "Service" and i["metadata"]["namespace"] == "edge"]
+    assert {port["targetPort"] for one in services for port in one["spec"]["ports"]} == {d.EDGE_PORT, d.MTLS_PORT}
+
+
+def test_the_state_of_the_files_has_a_name_that_follows_them(graph: Graph) -> None:
+    first, again = (files.dynamic(one, NODE)[names.STATE] for one in (graph, edge_app().graph()))
+    assert first == again != files.dynamic(edge_app(wider=True).graph(), NODE)[names.STATE]
+
+
 def _peer(rule: dict[str, Any]) -> str:
     (peer,) = rule.get("from") or rule["to"]
     space, name = (peer[key]["matchLabels"] for key in ("namespaceSelector", "podSelector"))
@@ -146,7 +168,7 @@ def test_a_changed_route_changes_the_routes_of_its_hosts_and_rolls_nothing(graph
     app = edge_app(wider=True)
     before, after = files.dynamic(graph, NODE), files.dynamic(app.graph(), NODE)
     changed = {name for name in after if before.get(name) != after[name]}
-    assert changed == {"cds.json", names.routes_file(API)}  # one more service is served
+    assert changed == {"cds.json", names.routes_file(API), names.STATE}  # one more service is served
     pods = [of(one, "Deployment", "edge")["spec"]["template"] for one in (graph, app.graph())]
     assert pods[0] == pods[1]
     more = edge_app()

@@ -29,7 +29,15 @@ from garrison.prove.judge.entry import source_of, target_of
 from garrison.prove.judge.picture import as_svg
 from garrison.prove.kubectl import HOME, Kubectl
 from garrison.prove.look.alone import alone, cluster_uid
-from garrison.prove.look.entrance import Entrance, acting, at_cluster, edge_probes, entry_of, from_outside
+from garrison.prove.look.entrance import (
+    Entrance,
+    acting,
+    at_cluster,
+    edge_probes,
+    entry_of,
+    from_outside,
+    in_force,
+)
 from garrison.prove.look.entrance import run as run_edge
 from garrison.prove.look.entry import Entry
 from garrison.prove.look.execute import Runner
@@ -160,6 +168,7 @@ def _entrance(session: Session, options: argparse.Namespace) -> Iterator[Entranc
         yield None
         return
     timeout = max(options.timeout, ANSWER_SECONDS)
+    in_force(session.kubectl, _say)
     with entry_of(session.kubectl, there, options.ca, timeout) as entry, ExitStack() as stack:
         tokens: Tokens = FromFile.read(graph, there, options.tokens) if options.tokens else FromFile(graph, there)
         if graph.embedded_issuer:

@@ -6,6 +6,7 @@ is there: callees old and new, then routes and token rules, then the callees tha
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,7 +52,8 @@ def dynamic(graph: Graph, cluster: Cluster) -> dict[str, str]:
     if own := names.login_host(graph):
         found[names.routes_file(own)] = {"resources": [login.pages(graph, cluster)]}
     # by the last one the agent changes routes and contracts together
-    return {file: compact(response) for file, response in found.items()} | {NAMED: contracts.digest(graph)}
+    made = {file: compact(response) for file, response in found.items()} | {NAMED: contracts.digest(graph)}
+    return made | {names.STATE: hashlib.sha256(compact(made).encode()).hexdigest()}
 
 
 def _reloaded(graph: Graph, ref: Ref, data: dict[str, str]) -> Manifest:

@@ -17,6 +17,7 @@ LIMITS_PROXY, LIMITS = (Ref(d.EDGE.namespace, name) for name in EDGE_CONFIG_MAPS
 KEYS_FILE: Final = "keys.json"
 CLUSTERS_FILE: Final = "cds.json"
 INTROSPECTION: Final = "introspection.json"
+STATE: Final = "state.sha256"  # of all the others: the agent says it when the proxy has taken them
 
 
 def login_host(graph: Graph) -> str:

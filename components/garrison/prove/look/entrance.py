@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from garrison import defaults as d
 from garrison.cluster import Cluster
+from garrison.derive.edge.names import DYNAMIC, STATE
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
 from garrison.prove.expect.edge import around, bearers, behind, trials
@@ -20,6 +21,7 @@ from garrison.prove.kubectl import Kubectl
 from garrison.prove.look.behind import Behind
 from garrison.prove.look.entry import Entry
 from garrison.prove.look.execute import node_addresses, tool
+from garrison.prove.look.pods import LABEL, ready
 from garrison.prove.look.session import Session
 from garrison.prove.look.tickets import Forging, NotHadError, Tokens
 from garrison.prove.look.trail import checked, logs_of
@@ -31,6 +33,8 @@ from garrison.words import Ref
 
 PUBLIC: Final = Ref(d.EDGE.namespace, "public")
 HTTPS: Final = 443
+BROUGHT: Final = 150.0  # seconds in which a changed ConfigMap is in a pod: the kubelet's minute, its cache, the agent
+PAUSE: Final = 1.0
 
 
 @dataclass(eq=False)
@@ -103,6 +107,35 @@ def _bearers(graph: Graph, tokens: Tokens) -> dict[Ref, str]:
             with suppress(NotHadError):
                 found[caller] = tokens.give(want).text
     return found
+
+
+def in_force(kubectl: Kubectl, say: Callable[[str], None], *, patience: float = BROUGHT) -> None:
+    """Wait until every pod of the edge has taken the routes that are in its ConfigMap, which its agent says.
+
+    What is not said (an old agent, a log that was rotated away) keeps nobody: then the trials tell what is in force.
+    """
+    wanted = kubectl.get("configmap", DYNAMIC.name, DYNAMIC.namespace)["data"].get(STATE)
+    deadline, told = time.monotonic() + patience, False
+    while wanted and (without := [name for name in _edges(kubectl) if wanted not in _agent(kubectl, name)]):
+        if time.monotonic() > deadline:
+            say(f"{', '.join(without)}: has not said within {patience:.0f} s that it took the routes of {DYNAMIC}")
+            return
+        if not told:
+            say("waiting until the edge has taken its routes")
+        told = True
+        time.sleep(PAUSE)
+
+
+def _edges(kubectl: Kubectl) -> list[str]:
+    found = kubectl.items("pods", namespace=d.EDGE.namespace, selector=f"{d.NAME}={d.EDGE.name}")
+    return [pod["metadata"]["name"] for pod in found if LABEL not in pod["metadata"]["labels"] and ready(pod)]
+
+
+def _agent(kubectl: Kubectl, pod: str) -> str:
+    """The last line in which the agent speaks of a state, if it was taken."""
+    said = kubectl.run("logs", pod, f"--namespace={d.EDGE.namespace}", "--container=agent")
+    lines = [line for line in said.splitlines() if '"state"' in line]
+    return lines[-1] if lines and '"taken"' in lines[-1] else ""
 
 
 @contextmanager
