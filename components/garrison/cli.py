@@ -21,7 +21,7 @@ from garrison.declare import program
 from garrison.derive import render
 from garrison.errors import GarrisonError
 from garrison.exits import Exit
-from garrison.explain import diagram
+from garrison.explain import diagram, drawing
 from garrison.model.graph import Graph
 from garrison.settings import cluster_of
 from garrison.version import VERSION
@@ -29,7 +29,7 @@ from garrison.version import VERSION
 DRAWINGS: dict[str, Callable[[Graph], str]] = {
     "table": diagram.table,
     "mermaid": diagram.mermaid,
-    "svg": diagram.svg,
+    "svg": drawing.svg,
     "json": Graph.to_json,
 }
 # verb -> the module that runs it, and what it is for. A module has `parser()`, and `main(arguments)`, which returns the

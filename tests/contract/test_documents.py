@@ -10,7 +10,7 @@ import pytest
 
 from garrison import App, render
 from garrison.declare.program import load
-from garrison.explain import diagram
+from garrison.explain import drawing
 from harness import floors
 
 REPO = Path(__file__).parents[2]
@@ -39,7 +39,7 @@ def test_the_readme_has_a_program() -> None:
 def test_the_picture_of_the_estate_is_the_estate() -> None:
     """Renewed with `garrison graph --format svg > docs/estate.svg`."""
     graph = load(REPO / "stacks" / "estate.py").graph()
-    assert (REPO / "docs" / "estate.svg").read_text() == diagram.svg(graph)
+    assert (REPO / "docs" / "estate.svg").read_text() == drawing.svg(graph)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

@@ -9,7 +9,7 @@ import yaml
 
 from garrison import App, Rate, Service, render
 from garrison.declare.permissions import MayStatement
-from garrison.explain import diagram
+from garrison.explain import diagram, drawing
 from garrison.words import Ref
 from unit.estates import DIGEST, empty_app
 
@@ -63,7 +63,7 @@ def test_graph() -> None:
     graph = two_services().graph()
     compare("shop.json", graph.to_json())
     compare("shop.mmd", diagram.mermaid(graph))
-    compare("shop.svg", diagram.svg(graph))
+    compare("shop.svg", drawing.svg(graph))
     compare("shop.txt", diagram.table(graph))
 
 
@@ -73,5 +73,5 @@ def test_permissions() -> None:
     changed = [item for item in render(graph) if item not in before]
     compare("permitted.yaml", yaml.safe_dump_all(changed, sort_keys=False, width=1000))
     compare("permitted.mmd", diagram.mermaid(graph))
-    compare("permitted.svg", diagram.svg(graph))
+    compare("permitted.svg", drawing.svg(graph))
     compare("permitted.txt", diagram.table(graph))

@@ -8,29 +8,37 @@ from typing import Final, NamedTuple
 from garrison.model.graph import Graph
 
 API: Final = "Kubernetes API"
+WITH_TOKEN: Final = "with the user's token"  # noqa: S105 words, no password
 
 
 class Allowed(NamedTuple):
-    """One thing that somebody may do; its text form is the sentence. `joined`: the words before whom it is done to."""
+    """One thing that somebody may do; its text form is the sentence.
+
+    `joined`: the words before whom it is done to. `host`: through which host of the edge, empty within the cluster.
+    `terms`: what else has to hold, such as a limit.
+    """
 
     who: str
     what: str
     joined: str
     whom: str
+    host: str = ""
+    terms: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.who} may {self.what} {self.joined} {self.whom}"
+        through = f" through {self.host}" if self.host else ""
+        return ", ".join((f"{self.who} may {self.what} {self.joined} {self.whom}{through}", *self.terms))
 
 
 def allowed(graph: Graph) -> Iterator[Allowed]:
     """Everything that the graph allows, an operation or a verb at a time."""
     for call in graph.calls:
-        with_token = ", with the user's token" if call.token == "forward" else ""  # noqa: S105
+        terms = (WITH_TOKEN,) if call.token == "forward" else ()  # noqa: S105
         for operation in call.operations:
-            yield Allowed(str(call.caller), str(operation), "at", f"{call.callee}{with_token}")
+            yield Allowed(str(call.caller), str(operation), "at", str(call.callee), terms=terms)
     for route in graph.routes:
-        limits = "".join(f", {rate}" for rate in route.rates)
-        yield Allowed(route.audience, str(route.operation), "at", f"{route.service} through {route.host}{limits}")
+        limits = tuple(map(str, route.rates))
+        yield Allowed(route.audience, str(route.operation), "at", str(route.service), route.host, limits)
     for use in graph.uses:
         yield Allowed(str(use.service), f"lease credentials as {use.role}", "at", str(use.database))
     for read in graph.reads:
