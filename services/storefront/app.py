@@ -40,7 +40,7 @@ HEADERS = {
 TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
 NAMES = ("preferred_username", "name")  # claims with a name that people know, the best first
 
-Name = Annotated[str, InPath(pattern=r"^[a-z]{1,20}\.(css|js|svg)$")]
+Name = Annotated[str, InPath(pattern=r"^[a-z]{1,20}\.(css|js|svg)$", examples=["shop.css"])]
 Known = Annotated[str, Header(alias="if-none-match", description="the version that the browser has")]
 
 

@@ -191,7 +191,7 @@ def opaque() -> App:
     catalog = shop.service("catalog", image="registry.example/catalog" + DIGEST, port=8080)
     audit = bank.service("audit", image="registry.example/audit" + DIGEST, port=8080)
     users, api = app.users(), app.host("api.estate.example")
-    asked = {"introspect": f"{FOREIGN}/introspect", "client": "edge", "client_secret": "people/introspection"}
+    asked: dict[str, Any] = {"introspect": f"{FOREIGN}/introspect", "client": "edge", "client_secret": "people/asked"}
     people = app.issuer(FOREIGN, audience="shop", **asked)
     catalog.serves("GET /asked", at=api, to=people.group("buyers"))
     catalog.serves("GET /verified", at=api, to=users.anyone())

@@ -40,16 +40,16 @@ def rights(namespace: str, run: str) -> Iterator[Manifest]:
     yield {"apiVersion": f"{RBAC}/v1", "kind": "RoleBinding", "metadata": meta, "roleRef": to, "subjects": [who]}
 
 
-def own_identity(graph: Graph, namespace: str, issuer: str) -> Manifest:
+def own_identity(graph: Graph, namespace: str, issuer: str, account: str = ACCOUNT) -> Manifest:
     """A certificate that the estate's authority gives in any namespace: of the trust domain, and in no declaration."""
-    return _object("Certificate", namespace, _certificate(issuer, {"uris": [_own(graph, namespace)]}))
+    names = {"uris": [f"spiffe://{graph.trust_domain}/ns/{namespace}/sa/{account}"]}
+    return _object("Certificate", namespace, _certificate(issuer, names), account)
 
 
 def ask(kubectl: Kubectl, graph: Graph, probe: Probe, namespace: str, issuer: str) -> Seen:
     """What the API server says to the editor."""
     assert isinstance(probe.attempt, Certify)
-    item = own_identity(graph, namespace, issuer)
-    item["metadata"] |= {"name": f"{ACCOUNT}-asked"}  # that of `own_identity` may be there
+    item = own_identity(graph, namespace, issuer, f"{ACCOUNT}-asked")  # what the run itself has may be there
     if probe.attempt.what == Kind.REQUEST_BY_HAND:
         spec = {"request": REQUEST, "usages": item["spec"]["usages"], "issuerRef": item["spec"]["issuerRef"]}
         item = _object("CertificateRequest", namespace, spec)
@@ -57,10 +57,6 @@ def ask(kubectl: Kubectl, graph: Graph, probe: Probe, namespace: str, issuer: st
         field, name = probe.attempt.field, probe.attempt.name
         item["spec"] = _certificate(issuer, {field: name if field == "commonName" else [name]})
     return api.taken(kubectl, item, f"--as={USER}")
-
-
-def _own(graph: Graph, namespace: str) -> str:
-    return f"spiffe://{graph.trust_domain}/ns/{namespace}/sa/{ACCOUNT}"
 
 
 def _certificate(issuer: str, names: dict[str, Any]) -> dict[str, Any]:
@@ -75,5 +71,5 @@ def _certificate(issuer: str, names: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _object(kind: str, namespace: str, spec: dict[str, Any]) -> Manifest:
-    return {"apiVersion": API, "kind": kind, "metadata": {"name": ACCOUNT, "namespace": namespace}, "spec": spec}
+def _object(kind: str, namespace: str, spec: dict[str, Any], name: str = ACCOUNT) -> Manifest:
+    return {"apiVersion": API, "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec}

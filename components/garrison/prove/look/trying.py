@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -16,6 +17,7 @@ from garrison.prove.trials import CLOSED, Answer, Trial, Try, Untried
 
 READS: Final = ("GET", "HEAD")
 LIMIT_MOST: Final = 300  # requests of one trial of a limit, in each replica
+SIDE_BY_SIDE: Final = 16  # requests of one trial of a limit
 MORE: Final = 1.5  # times a limit, so that what is filled up meanwhile does not hide that there is none
 
 
@@ -62,13 +64,17 @@ class Trying:
         return answer
 
     def _until_limited(self, trial: Trial, message: Message) -> Answer:
+        """Side by side: one after the other a handshake takes longer than a limit a second takes to fill again."""
         assert trial.rate
-        answer = Answer(CLOSED, error="nothing was sent")
-        for passed in range(int(trial.rate.requests * self.replicas * MORE) + 2):
-            answer = replace(self._send(trial, message), passed=passed)
-            if answer.status in (429, CLOSED):
-                break
-        return answer
+        left, passed = int(trial.rate.requests * self.replicas * MORE) + 2, 0
+        with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
+            while left > 0:
+                wave = [*pool.map(lambda _: self._send(trial, message), range(min(left, SIDE_BY_SIDE)))]
+                stopped = [answer for answer in wave if answer.status in (429, CLOSED)]
+                passed, left = passed + len(wave) - len(stopped), left - len(wave)
+                if stopped:
+                    return replace(stopped[0], passed=passed)
+        return replace(wave[-1], passed=passed)
 
 
 def written(trial: Trial, tokens: Tokens, port: int = 443) -> Message:
