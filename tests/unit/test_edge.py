@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from garrison_policies.language.objects import Inventory, Object
 from garrison_policies.places.estate import compare
 from garrison_policies.rules import catalogue
 from unit.edges import API, LOGIN, WWW, edge_app
-from unit.estates import IMAGES, shop_app
+from unit.estates import DIGEST, IMAGES, shop_app
 
 NODE = Cluster(entrance=Entrance(port=8443, service="NodePort", node_port=30443))
 
@@ -249,7 +250,10 @@ def test_the_agents_have_what_the_bootstrap_watches(graph: Graph) -> None:
 
 
 def test_what_is_configured_is_known_by_name_to_the_guard(graph: Graph) -> None:
-    maps = [item["metadata"] for item in render(graph) if item["kind"] == "ConfigMap"]
+    limited = {"ratelimit": f"registry.example/ratelimit{DIGEST}", "redis": f"registry.example/redis{DIGEST}"}
+    counted = replace(graph, images=tuple(sorted({**dict(graph.images), **limited}.items())))
+    everything = render(counted, Cluster(entrance=Entrance(limits="global")))
+    maps = [item["metadata"] for item in everything if item["kind"] == "ConfigMap"]
     assert {one["name"] for one in maps if one["namespace"] == "edge"} == {*EDGE_CONFIG_MAPS}
 
 
