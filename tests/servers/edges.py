@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,7 @@ class Edge:
     places: dict[str, str]
     agent: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    cluster: Cluster = CLUSTER
 
     @property
     def log(self) -> Path:
@@ -122,8 +123,9 @@ def stand(
     graph: Graph | None = None,
     changes: Mapping[str, str] | None = None,
     root: Authority | None = None,
+    limiter: int = 0,
 ) -> Iterator[Edge]:
-    """One edge; `changes` replace text of its files."""
+    """One edge; `changes` replace text of its files, `limiter` is the port of who counts for all of them."""
     graph = graph or edge_app().graph()
     root = root or Authority.fresh()
     ids = folder / "id"
@@ -162,11 +164,14 @@ def stand(
             )
             for ref, server in services.items()
         },
+        '"address":"limits.edge.svc.cluster.local","port_value":8443': f'"address":"localhost","port_value":{limiter}',
         '"port_value":8443': f'"port_value":{mesh}',
         "0.0.0.0": "127.0.0.1",
         **(changes or {}),
     }
     made = Edge(root, folder, public, mesh, health, signers, seen, issuer.asked, places)  # type: ignore[attr-defined]
+    if limiter:
+        made.cluster = replace(CLUSTER, entrance=replace(CLUSTER.entrance, limits="global"))
     mount(made, graph)
     write(made, graph)
     with made.log.open("wb") as log, made.said.open("wb") as said:
@@ -206,7 +211,7 @@ def _flags(edge: Edge, judging: int) -> list[str]:
 
 def mount(edge: Edge, graph: Graph, changes: Mapping[str, str] | None = None) -> None:
     """What the kubelet mounts, exchanged as a whole: a new folder, and one link renamed."""
-    data = {name: edge.moved(text) for name, text in files.dynamic(graph, CLUSTER).items()} | dict(changes or {})
+    data = {name: edge.moved(text) for name, text in files.dynamic(graph, edge.cluster).items()} | dict(changes or {})
     for name, texts in (("contracts", contracts.data(graph)), ("mount", data)):
         folder = edge.folder / name
         folder.mkdir(exist_ok=True)
@@ -226,10 +231,10 @@ def write(edge: Edge, graph: Graph) -> None:
     """The bootstrap, and what the login agent would write."""
     for folder in ("run", "login"):
         (edge.folder / folder).mkdir(exist_ok=True)
-    for name, text in bootstrap.config(graph, CLUSTER).items():
+    for name, text in bootstrap.config(graph, edge.cluster).items():
         (edge.folder / name).write_text(edge.moved(text))
     for host in (host.name for host in graph.hosts if host.login):
-        kinds = login.responses(graph, CLUSTER)(host, CLIENT_ID)
+        kinds = login.responses(graph, edge.cluster)(host, CLIENT_ID)
         for kind, response in kinds.items():
             (edge.folder / "login" / f"{kind}-{host}.json").write_text(edge.moved(compact(response)))
         for kind in ("client", "cookie"):

@@ -9,7 +9,7 @@ from typing import Any
 from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive import network as rules
-from garrison.derive.edge import clusters, keys
+from garrison.derive.edge import clusters, counting, keys
 from garrison.manifest import Manifest, selector
 from garrison.model.graph import Graph
 from garrison.words import Ref
@@ -22,7 +22,7 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     ingress = [_port(d.EDGE_PORT), *rules.from_pods(keys.readers(graph, cluster), d.MTLS_PORT)]
     egress = [rules.to_dns(cluster.dns), *rules.to_pods(sorted(graph.routes_of), d.MTLS_PORT)]
     egress += rules.to_pods([d.USERS], d.STORE_PORT) if graph.embedded_issuer else []
-    egress += rules.to_pods([d.LIMITS], d.MTLS_PORT) if cluster.entrance.limits == "global" else []
+    egress += rules.to_pods([d.LIMITS], d.MTLS_PORT) if counting.on(cluster) else []
     others = sorted({clusters.place(authority)[1] for authority in clusters.other_issuers(graph, cluster)})
     egress += [_internet(port) for port in others]
     spec = {"podSelector": selector(d.EDGE.name), "ingress": ingress, "egress": egress}

@@ -61,7 +61,7 @@ def route(graph: Graph, cluster: Cluster, one: Route) -> Json:
         filters.verified(one.host): typed(
             f"{filters.HTTP}.jwt_authn.v3.PerRouteConfig", requirement_name=ANYBODY if one.public else USERS
         ),
-        **limits.per_route(one.rates),
+        **limits.per_route(one.rates, told=not counting.on(cluster)),
         **counting.per_route(cluster, one.rates, f"{one.host} {service}: {one.operation}"),
         **contract_filter.per_route(graph, one),
     }
