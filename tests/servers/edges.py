@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from garrison import defaults as d
 from garrison.cluster import Cluster, Entrance
 from garrison.derive import contract_filter, contracts, tokens
 from garrison.derive.edge import bootstrap, clusters, files, login, names
-from garrison.derive.names import label_of
+from garrison.derive.names import full_host, label_of
 from garrison.manifest import compact
 from garrison.model.graph import Graph
 from harness.build import binary
@@ -82,6 +82,7 @@ class Edge:
     agent: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
     judge: subprocess.Popen[bytes] | None = None
+    cluster: Cluster = CLUSTER
 
     @property
     def log(self) -> Path:
@@ -128,8 +129,12 @@ def stand(
     changes: Mapping[str, str] | None = None,
     root: Authority | None = None,
     services: Serving | None = None,
+    limiter: int = 0,
 ) -> Iterator[Edge]:
-    """One edge; `changes` replace text of its files, and `services` stand in for those that count."""
+    """One edge; `changes` replace text of its files, `services` stand in for those that count.
+
+    `limiter` is the port of who counts for all of them.
+    """
     graph = graph or edge_app().graph()
     root = root or Authority.fresh()
     ids = folder / "id"
@@ -174,11 +179,14 @@ def stand(
                 )
                 for ref in graph.by_ref
             },
+            f'"address":"{full_host(d.LIMITS)}","port_value":8443': f'"address":"localhost","port_value":{limiter}',
             '"port_value":8443': f'"port_value":{mesh}',
             "0.0.0.0": "127.0.0.1",
             **(changes or {}),
         }
         made = Edge(root, folder, public, mesh, health, signers, seen, issuer.asked, places)  # type: ignore[attr-defined]
+        if limiter:
+            made.cluster = replace(CLUSTER, entrance=replace(CLUSTER.entrance, limits="global"))
         mount(made, graph)
         write(made, graph)
         with made.log.open("wb") as log, made.said.open("wb") as said:
@@ -218,7 +226,7 @@ def _flags(edge: Edge, judging: int) -> list[str]:
 
 def mount(edge: Edge, graph: Graph, changes: Mapping[str, str] | None = None) -> None:
     """What the kubelet mounts, exchanged as a whole: a new folder, and one link renamed."""
-    data = {name: edge.moved(text) for name, text in files.dynamic(graph, CLUSTER).items()} | dict(changes or {})
+    data = {name: edge.moved(text) for name, text in files.dynamic(graph, edge.cluster).items()} | dict(changes or {})
     for name, texts in (("contracts", contracts.data(graph)), ("mount", data)):
         folder = edge.folder / name
         folder.mkdir(exist_ok=True)
@@ -238,10 +246,10 @@ def write(edge: Edge, graph: Graph) -> None:
     """The bootstrap, and what the login agent would write."""
     for folder in ("run", "login"):
         (edge.folder / folder).mkdir(exist_ok=True)
-    for name, text in bootstrap.config(graph, CLUSTER).items():
+    for name, text in bootstrap.config(graph, edge.cluster).items():
         (edge.folder / name).write_text(edge.moved(text))
     for host in (host.name for host in graph.hosts if host.login):
-        kinds = login.responses(graph, CLUSTER)(host, CLIENT_ID)
+        kinds = login.responses(graph, edge.cluster)(host, CLIENT_ID)
         for kind, response in kinds.items():
             (edge.folder / "login" / f"{kind}-{host}.json").write_text(edge.moved(compact(response)))
         for kind in ("client", "cookie"):

@@ -16,6 +16,7 @@ from garrison.cluster import Cluster
 from garrison.derive.edge import limits
 from garrison.derive.edge.names import login_host
 from garrison.derive.mesh import envoy, outbound
+from garrison.derive.names import full_host
 from garrison.manifest import compact
 from garrison.model.graph import Graph, Rate
 from garrison.model.rates import SECONDS
@@ -45,7 +46,11 @@ def http_filter(graph: Graph, cluster: Cluster) -> list[Json]:
         disable_x_envoy_ratelimited_header=True,
         enable_x_ratelimit_headers="DRAFT_VERSION_03",
         rate_limit_service={
-            "grpc_service": {"envoy_grpc": {"cluster_name": CALLEE}, "timeout": d.LIMITS_TIMEOUT},
+            "grpc_service": {
+                # the cluster's name, which would be said else, has a slash, and is no authority
+                "envoy_grpc": {"cluster_name": CALLEE, "authority": full_host(d.LIMITS)},
+                "timeout": d.LIMITS_TIMEOUT,
+            },
             "transport_api_version": "V3",
         },
     )

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from garrison import defaults as d
 from garrison.cluster import Cluster
-from garrison.derive.edge import answers, filters
+from garrison.derive.edge import answers, counting, filters
 from garrison.derive.edge.names import certificate_dir, login_host, routes_file
 from garrison.derive.mesh import envoy
 from garrison.derive.mesh.inbound import undisputed
@@ -41,7 +41,7 @@ def chain(graph: Graph, cluster: Cluster, host: str) -> Json:
         server_header_transformation="PASS_THROUGH",
         use_remote_address=True,
         access_log=answers.log(),
-        local_reply_config=answers.refusals(retry_after=cluster.entrance.limits == "global"),
+        local_reply_config=answers.refusals(retry_after=counting.on(cluster)),
         # what a client calls its request would be in the trail of every service: here begins the trail
         **undisputed(*({"remove": name} for name in ("x-correlation-id", *d.CLAIMS_HEADERS))),
     )

@@ -32,9 +32,13 @@ def of_routes() -> Json:
     return {"name": ROUTE, "typed_config": typed(_KIND, stat_prefix="route")}
 
 
-def per_route(rates: Sequence[Rate]) -> Json:
-    """What a route adds to the filters' configuration; a limit's buckets are its route's own."""
-    return {ROUTE: limit("route", rates)} if rates else {}
+def per_route(rates: Sequence[Rate], *, told: bool = True) -> Json:
+    """What a route adds to the filters' configuration; a limit's buckets are its route's own.
+
+    `told`: answers say how much is left; not where another filter counts for all pods and says that.
+    """
+    silent = {} if told else {"enable_x_ratelimit_headers": "OFF"}
+    return {ROUTE: limit("route", rates) | silent} if rates else {}
 
 
 def limit(name: str, rates: Iterable[Rate]) -> Json:

@@ -46,7 +46,8 @@ def pages(graph: Graph, cluster: Cluster) -> Json:
     asked = [*PAGES, TOKEN, *(("GET", f"{PLACE}/provider/{name}/authorize") for name in providers(graph))]
 
     def guess(name: str) -> Json:
-        return limits.per_route([PASSWORDS]) | counting.per_route(cluster, [PASSWORDS], f"{host} {name}")
+        mine = limits.per_route([PASSWORDS], told=not counting.on(cluster))
+        return mine | counting.per_route(cluster, [PASSWORDS], f"{host} {name}")
 
     rows = [
         _page("password", routes.matching(PASSWORD[1], PASSWORD[0]), guess("password") | guesses.at_password()),

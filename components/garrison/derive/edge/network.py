@@ -10,7 +10,7 @@ from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive import login as logins
 from garrison.derive import network as rules
-from garrison.derive.edge import clusters, keys
+from garrison.derive.edge import clusters, counting, keys
 from garrison.manifest import Manifest, selector
 from garrison.model.graph import Graph
 from garrison.words import Ref
@@ -29,7 +29,7 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     ranges = cluster.entrance.issuer_ranges
     for port, public in clusters.ports(graph, cluster).items():
         egress.append(_issuers([*ranges, *(PUBLIC if public or not ranges else ())], port))
-    egress += rules.to_pods([d.LIMITS], d.MTLS_PORT) if cluster.entrance.limits == "global" else []
+    egress += rules.to_pods([d.LIMITS], d.MTLS_PORT) if counting.on(cluster) else []
     spec = {"podSelector": selector(d.EDGE.name), "ingress": ingress, "egress": egress}
     yield rules.policy(graph, d.EDGE, spec)
 

@@ -60,7 +60,7 @@ def route(graph: Graph, cluster: Cluster, one: Route) -> Json:
     decision: Json = {
         filters.ACCESS: access(graph, cluster, one),
         **_verified(graph, one),
-        **limits.per_route(one.rates),
+        **limits.per_route(one.rates, told=not counting.on(cluster)),
         **counting.per_route(cluster, one.rates, f"{one.host} {service}: {one.operation}"),
         **contract_filter.per_route(graph, one),
     }
