@@ -10,12 +10,13 @@ from cluster.estate import ready
 from cluster.live import CLUSTER, apply, kubectl
 from garrison.prove.drill import keep
 from garrison.prove.kubectl import Kubectl
-from harness import environment, paths
+from harness import environment, paths, stack
 
 
 def found() -> dict[str, set[str]]:
     """The objects that are missing, changed or extra, by rule."""
     command = [sys.executable, "-m", "garrison", "check", "--live", "--app", "stacks/estate.py", "--format", "json"]
+    command += ["--cluster", str(stack.settings(CLUSTER))]
     done = subprocess.run(
         command, cwd=paths.REPO, env=environment.full(CLUSTER), capture_output=True, text=True, check=False
     )
