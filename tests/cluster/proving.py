@@ -7,9 +7,10 @@ import subprocess
 import sys
 
 from cluster.live import CLUSTER, KUBECONFIG
-from harness import paths
+from harness import paths, stack
 
 COMMAND = [sys.executable, "-m", "garrison", "prove", f"--kubeconfig={KUBECONFIG}", f"--yes-open=kind-{CLUSTER}"]
+COMMAND += [f"--cluster={stack.settings(CLUSTER)}"]  # at which port its edge is
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:

@@ -89,7 +89,8 @@ def test_secrets_and_leases() -> None:
     assert {p["layer"] for p in probes(kind="expired lease")} == {"database"}
     assert {p["layer"] for p in probes(kind="wrong audience")} == {"store"}
     stolen = probes(kind="identity alone: another's secret")
-    assert {p["source"] for p in stolen} == {"shop/orders", "shop/catalog", "insurance/cover", "insurance/claims"}
+    shop, insurance = ("orders", "catalog", "storefront"), ("cover", "claims")
+    assert {p["source"] for p in stolen} == {*(f"shop/{n}" for n in shop), *(f"insurance/{n}" for n in insurance)}
     assert {p["layer"] for p in stolen} == {"store"}
 
 

@@ -93,7 +93,8 @@ def _shown(cluster: str) -> None:
 
 def prove(cluster: str, arguments: Iterable[str]) -> int:
     """Run the probes on `cluster` and return their exit code; their output is all there is."""
-    command = [sys.executable, "-m", "garrison", "prove", *arguments]
+    known = f"--cluster={stack.settings(cluster)}"  # at which port its edge is
+    command = [sys.executable, "-m", "garrison", "prove", known, *arguments]
     return subprocess.run(command, env=environment.full(cluster), check=False).returncode
 
 
