@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import ssl
 import stat
 import subprocess
 import tarfile
@@ -152,3 +153,9 @@ def test_a_digest_that_is_not_pinned_is_one_line(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(images, "DIGESTS", tmp_path / "images.lock")
     with pytest.raises(HarnessError, match=r"image orders is sha256:.* says sha256:0.*: python -m harness.images pin$"):
         images.service_images()
+
+
+@pytest.mark.parametrize("base", ["envoy", "edge"])
+def test_who_asks_issuers_of_the_internet_knows_who_vouches_for_them(base: str) -> None:
+    trust = ssl.create_default_context(cafile=str(root(base) / "etc/ssl/certs/ca-certificates.crt"))
+    assert trust.cert_store_stats()["x509_ca"] > 100

@@ -20,6 +20,7 @@ const provider = new Provider(issuer, {
     },
   ],
   claims: { openid: ['sub', 'groups'] },
+  ttl: { IdToken: config.life, AccessToken: config.life },
   conformIdTokenClaims: false,
   findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, groups: config.groups }) }),
   extraTokenClaims: (_, token) => ({ groups: token.clientId === 'stranger' ? [] : config.groups }),

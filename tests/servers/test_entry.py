@@ -43,6 +43,7 @@ ELSEWHERE = {  # what this bench has not: hosts at which browsers log in, a judg
     *(Try.NO_SESSION, Try.FALSE_SESSION, Try.OTHER_HOST),  # tried on an edge with a login, below
     *(Try.NOT_JSON, Try.CONTENT_TYPE, Try.BODY_SCHEMA, Try.PARAMETER),
     Try.AROUND,
+    Try.TAKEN_BACK,  # opaque tokens: test_foreign_opaque.py
 }
 
 

@@ -226,3 +226,18 @@ def test_a_browser_logs_in_there_and_out_again(foreign: Foreign, edge: Edge) -> 
     code, location = visit.get("/logout")
     assert (code, location.partition("?")[0]) == (302, f"{foreign.url}/session/end")
     assert visit.get("/orders")[0] == 302
+
+
+def test_a_session_is_not_prolonged_and_its_end_leads_to_the_login(foreign: Foreign, edge: Edge) -> None:
+    """The issuer gives refresh tokens; the edge uses none, so who lost their rights there has none here soon."""
+    foreign.start(OLD, life=2)
+    eventually(lambda: status(edge, foreign.token()) == 200, "it has the keys of this issuer")
+    visit = Visit(edge, WWW)
+    _, location = visit.get("/orders")
+    back = urlsplit(through_its_pages(foreign, location))
+    assert visit.get(f"{back.path}?{back.query}")[0] == 302
+    assert visit.get("/orders")[0] == 200
+    eventually(lambda: visit.get("/orders")[0] != 200, "its token is over")
+    code, location = visit.get("/orders")
+    assert (code, location.partition("?")[0]) == (302, f"{foreign.url}/auth")
+    foreign.start(OLD)

@@ -28,7 +28,8 @@ from garrison_policies.language.evaluate import evaluate
 from garrison_policies.language.objects import Inventory, Object
 from garrison_policies.places.estate import compare
 from garrison_policies.rules import catalogue
-from unit.edges import API, LOGIN, WWW, edge_app
+from unit.authority import Authority
+from unit.edges import API, LOGIN, WWW, edge_app, opaque_app
 from unit.estates import DIGEST, IMAGES, shop_app
 
 NODE = Cluster(entrance=Entrance(port=8443, service="NodePort", node_port=30443))
@@ -59,11 +60,17 @@ def test_without_hosts_nothing_is_derived_of_it() -> None:
     assert [item for item in render(shop_app().graph()) if item["metadata"].get("namespace") == "edge"] == []
 
 
-def test_the_rules_find_nothing_in_it(graph: Graph) -> None:
-    for cluster in (Cluster(), NODE):
+def found_by_the_rules(graph: Graph) -> list[object]:
+    found: list[object] = []
+    private = replace(NODE, entrance=replace(NODE.entrance, issuer_ranges=("10.1.2.0/24",)))
+    for cluster in (Cluster(), NODE, private):
         inventory = Inventory(tuple(Object(item, "rendered") for item in render(graph, cluster)))
-        assert list(evaluate(catalogue(cluster.issuer), inventory)) == []
-        assert list(compare(graph, inventory, cluster=cluster)) == []
+        found += [*evaluate(catalogue(cluster.issuer), inventory), *compare(graph, inventory, cluster=cluster)]
+    return found
+
+
+def test_the_rules_find_nothing_in_it(graph: Graph) -> None:
+    assert found_by_the_rules(graph) == []
 
 
 def test_one_service_opens_a_way_in_and_leads_to_the_port_of_clients(graph: Graph) -> None:
@@ -271,6 +278,52 @@ def test_an_issuer_of_the_internet_is_asked_by_name_and_reached_nowhere_else() -
     internet = of(graph, "NetworkPolicy", "edge")["spec"]["egress"][-1]
     assert internet["ports"] == [{"port": 8444, "protocol": "TCP"}]
     assert all({*d.API_SERVER_RANGES} & {*one["ipBlock"]["except"]} for one in internet["to"])
+
+
+def ways_out(graph: Graph, *ranges: str) -> dict[int, list[str]]:
+    """Where the edge is let out to, by port, as address ranges."""
+    there = replace(NODE, entrance=replace(NODE.entrance, issuer_ranges=ranges))
+    policy = next(m for m in render(graph, there) if (m["kind"], m["metadata"]["name"]) == ("NetworkPolicy", "edge"))
+    rules = [rule for rule in policy["spec"]["egress"] if "ipBlock" in rule["to"][0]]
+    return {rule["ports"][0]["port"]: [one["ipBlock"]["cidr"] for one in rule["to"]] for rule in rules}
+
+
+def test_an_issuer_of_a_private_network_is_reached_in_its_ranges(tmp_path: Path) -> None:
+    ca = Authority.fresh().issue(tmp_path, dns="id.example") / "ca.pem"
+    app = App("estate", trust_domain="estate.example", images=IMAGES)
+    service = app.namespace("shop").service("orders", image=IMAGES["prober"], port=8080)
+    own = app.issuer("https://id.example", audience="estate", jwks="https://id.example/keys", ca=ca)
+    api = app.host(API)
+    service.serves("GET /orders", at=api, to=own.anyone())
+    clusters = {one["name"]: one for one in json.loads(files.dynamic(app.graph(), NODE)["cds.json"])["resources"]}
+    tls = clusters["id.example"]["transport_socket"]["typed_config"]["common_tls_context"]
+    assert tls["validation_context"]["trusted_ca"] == {"inline_string": ca.read_text()}
+    assert Graph.from_json(app.graph().to_json()) == app.graph()
+    assert ways_out(app.graph()) == {443: ["0.0.0.0/0", "::/0"]}
+    assert ways_out(app.graph(), "10.1.2.0/24") == {443: ["10.1.2.0/24"]}, "it has a CA of its own: nowhere else"
+    other = app.issuer("https://public.example", name="public", audience="estate", jwks="https://public.example/k")
+    service.serves("GET /other", at=api, to=other.anyone())
+    assert ways_out(app.graph(), "10.1.2.0/24") == {443: ["10.1.2.0/24", "0.0.0.0/0", "::/0"]}
+
+
+def test_who_asks_about_tokens_has_its_secret_of_the_store_and_a_way_there() -> None:
+    graph = opaque_app().graph()
+    assert ways_out(graph) == {9443: ["0.0.0.0/0", "::/0"]}
+    assert found_by_the_rules(graph) == []
+    rules = json.dumps(of(graph, "NetworkPolicy", "edge")["spec"]["egress"])
+    assert '"kubernetes.io/metadata.name": "openbao"' in rules
+    pod = of(graph, "Deployment", "edge")["spec"]["template"]
+    assert pod["metadata"]["labels"][d.STORE_LABEL] == "true", "the store's own policy lets in whoever has it"
+    by_name = {one["name"]: one for one in pod["spec"]["initContainers"]}
+    assert {"login-store", "agent"} <= set(by_name)
+    mounts = {one["name"] for one in by_name["agent"]["volumeMounts"]}
+    assert {"login", "proxy"} <= mounts
+    assert 'path "secret/data/people/introspection"' in logins.policy(graph, logins.STORE)
+    said = json.loads(of(graph, "ConfigMap", "edge-proxy")["data"]["introspection.json"])["people"]
+    assert (said["secret"], said["cache"]) == ("/run/login/introspection-people", 0)
+    (config,) = logins.agent_config(graph, NODE, lambda *_: {}).values()
+    assert '{{ with secret \\"secret/data/people/introspection\\" }}{{ .Data.data.value }}{{ end }}' in config
+    assert d.STORE_LABEL not in of(edge_app().graph(), "Deployment", "edge")["spec"]["template"]["metadata"]["labels"]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from garrison.model.calls import ByPath, Operation
 from garrison.model.conditions import Comparison, Term, in_proxy
 from garrison.model.contracts import MOST
 from garrison.words import Ref
+from unit.authority import Authority
 from unit.estates import DIGEST, IMAGES, apps
 
 IMAGE = "registry.example/s" + DIGEST
@@ -114,6 +115,34 @@ def _token_and_none(program: Program) -> None:
     program.orders.calls(program.payments, "POST /refunds", token="forward")
 
 
+PRIVATE = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+NOISE = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+
+
+def _asked(program: Program, **said: Any) -> Issuer:
+    given = {"jwks": "", "introspect": f"{FOREIGN}/asked", "client": "edge", "client_secret": "people/asked"} | said
+    return program.issuer(**({"name": "asked"} | given))
+
+
+def _file(program: Program, text: str) -> Path:
+    (program.folder / "ca.pem").write_text(text)
+    return program.folder / "ca.pem"
+
+
+def _leaf(program: Program) -> Path:
+    return Authority.fresh().issue(program.folder / "leaf", dns="people.example") / "tls.crt"
+
+
+def _two_authorities(program: Program) -> None:
+    program.issuer()
+    _asked(program, ca=Authority.fresh().issue(program.folder / "leaf", dns="people.example") / "ca.pem")
+
+
+def _opaque_forwarded(program: Program) -> None:
+    program.serves(to=_asked(program).anyone())
+    program.orders.calls(program.payments, "POST /charges", token="forward")
+
+
 def _of_another_caller(program: Program) -> None:
     program.payments.calls(program.orders, "GET /things/export")
     program.serves("GET /things/{id}")
@@ -143,6 +172,20 @@ BROKEN: dict[str, tuple[Case, str]] = {
     "keys without TLS": (lambda p: p.issuer(jwks="http://people.example/keys"), "jwks='http://people.example/keys'"),
     "an audience of nobody": (lambda p: p.issuer(audience=""), "names no audience"),
     "half a client": (lambda p: p.issuer(client="c-1"), "not all that a login needs"),
+    "a cache of nothing": (lambda p: p.issuer(cache_seconds=3), "has cache_seconds= and no introspect="),
+    "asked by nobody": (lambda p: p.issuer(jwks="", introspect=f"{FOREIGN}/asked"), "by nobody it knows"),
+    "asked and verified": (lambda p: _asked(p, jwks=f"{FOREIGN}/keys"), "has keys or a login too"),
+    "asked without TLS": (lambda p: _asked(p, introspect="http://people.example/a"), "introspect='http://people"),
+    "a long cache": (lambda p: _asked(p, cache_seconds=31), "cache_seconds=31"),
+    "a cache before it began": (lambda p: _asked(p, cache_seconds=-1), "cache_seconds=-1"),
+    "a login with opaque tokens": (lambda p: p.app.host("www.example", login=_asked(p)), "are asked about"),
+    "a CA that is no file": (lambda p: p.issuer(ca="/nowhere/ca.pem"), "is not PEM certificates and nothing else"),
+    "a CA that is a key": (lambda p: p.issuer(ca=_file(p, PRIVATE)), "is not PEM certificates and nothing else"),
+    "a CA that is none": (lambda p: p.issuer(ca=_leaf(p)), "has a certificate in it that is no CA's"),
+    "a CA of noise": (lambda p: p.issuer(ca=_file(p, NOISE)), "has something in it that is no certificate"),
+    "CAs without end": (lambda p: p.issuer(ca=_file(p, NOISE * 400)), "has more than 16,384 letters"),
+    "two CAs for one place": (_two_authorities, "have another ca= for one place, people.example"),
+    "an opaque token forwarded": (_opaque_forwarded, "would forward tokens of 'asked', which only the edge can ask"),
     # routes
     "nobody decided": (lambda p: p.serves(to=None), "is served, and not said for whom"),
     "public and for users": (lambda p: p.serves(public="all"), "is public and for users"),
