@@ -307,7 +307,7 @@ PARTS: tuple[Part, ...] = (
         # The one module path of upstream; it tags no releases any more.
         "ratelimit", "v1.4.1-0.20260122083618-3fb702589d36", "counts the edge's limits for all of its pods",
         Go(_RATELIMIT, {"ratelimit": f"{_RATELIMIT}/src/service_cmd"}),
-        seconds=35, at_first_use=True,
+        seconds=140, at_first_use=True,
     ),
 )  # fmt: skip
 

@@ -17,7 +17,7 @@ import pytest
 from garrison import App, Rate
 from garrison.derive.edge import counting
 from servers import limiters
-from servers.edges import Answer, Edge, ask, stand
+from servers.edges import Answer, Edge, ask, mount, stand
 from servers.limiters import Limiter
 from servers.proxies import eventually
 from unit.authority import Authority
@@ -166,6 +166,25 @@ def test_a_rate_that_the_limiter_does_not_know_lets_nothing_pass_until_its_file_
         assert ask(edge, "GET", "/all").status == 200
         limiter.mount(new)
         eventually(lambda: ask(edge, "GET", "/more").status == 200, "the file is read again")
+
+
+def test_a_pods_own_buckets_begin_anew_with_the_routes_of_their_host_and_the_limiters_count_does_not(
+    tmp_path: Path,
+) -> None:
+    few, more, root = limited().graph(), limited(more=True).graph(), Authority.fresh()
+    (tmp_path / "limits").mkdir()
+    with (
+        limiters.stand(tmp_path / "limits", more, root) as limiter,
+        stand(tmp_path / "a", few, root=root, limiter=limiter.port) as edge,
+    ):
+        within_the_hour()
+        assert [ask(edge, "GET", "/address").status for _ in range(4)] == [200] * 3 + [429]
+        mount(edge, more)
+        eventually(lambda: ask(edge, "GET", "/more").status == 200, "another route is there")
+        assert ask(edge, "GET", "/address").status == 429
+        eventually(lambda: len(edge.lines(path="/address")) == 5, "all are logged")
+        details = [line["detail"] for line in edge.lines(path="/address", status=429)]
+        assert details == ["local_rate_limited", "request_rate_limited"]  # the own bucket would have let it pass
 
 
 def test_without_the_limiter_or_its_redis_what_is_limited_is_refused(place: Place) -> None:

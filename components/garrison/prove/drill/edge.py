@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from garrison import defaults as d
 from garrison.derive.contract_filter import TOLD, asks
-from garrison.derive.edge import filters, limits, routes
+from garrison.derive.edge import counting, filters, limits, routes
 from garrison.derive.edge.names import DYNAMIC, PROXY
 from garrison.derive.mesh import config_ref
 from garrison.derive.tokens import BEARER, FILTER, OPAQUE, is_opaque
@@ -216,8 +216,9 @@ def _no_condition(document: Json) -> None:
 
 
 def _no_limit(document: Json) -> None:
-    for found in _every(document, lambda found: limits.ROUTE in found and isinstance(found[limits.ROUTE], dict)):
-        del found[limits.ROUTE]
+    for name in (limits.ROUTE, counting.FILTER):
+        for found in _every(document, lambda found, name=name: isinstance(found.get(name), dict)):  # type: ignore[misc]
+            del found[name]
 
 
 def _no_contract(document: Json) -> None:
