@@ -164,7 +164,7 @@ BASES = (
         name="redis",
         debs=_words(  # redis-tools has the server, too: one program with several names
             "base-files libatomic1 libc6 libcap2 libgcc-s1 libgcrypt20 libgpg-error0 libjemalloc2 liblz4-1 liblzf1 "
-            "liblzma5 libssl3 libsystemd0 libzstd1 redis-tools"
+            "liblzma5 libssl3 libstdc++6 libsystemd0 libzstd1 redis-tools"
         ),
         wheels="",
         keep_bin=("redis-check-rdb",),

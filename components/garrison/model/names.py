@@ -26,9 +26,8 @@ def database_config(ref: Ref) -> str:
     return f"{ref.name}-config"
 
 
-# Those of the edge: its bootstrap, what it reads again while it runs, contracts, and the login agents'.
-EDGE_CONFIG_MAPS: Final = ("edge-proxy", "edge-dynamic", "edge-contracts", "edge-login")
-LIMITER_CONFIG_MAPS: Final = ("limits-proxy", "limits")  # beside them, where a cluster counts once for all pods
+# Those of the edge: its bootstrap, what it reads again while it runs, contracts, the login agents', and the limiter's.
+EDGE_CONFIG_MAPS: Final = ("edge-proxy", "edge-dynamic", "edge-contracts", "edge-login", "limits-proxy", "limits")
 
 
 def derived_config_maps(namespace: str, services: Iterable[Ref], databases: Iterable[Ref]) -> frozenset[str]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from garrison import defaults as d
 from garrison.model.graph import Graph
-from garrison.model.names import EDGE_CONFIG_MAPS, LIMITER_CONFIG_MAPS, derived_config_maps
+from garrison.model.names import EDGE_CONFIG_MAPS, derived_config_maps
 from garrison_policies.language.expr import literal
 from garrison_policies.places.people import CONTROL_PLANE, ISSUING, TRUSTING, accounts_of, deployer
 from garrison_policies.places.policy import Mode, Resources, binding, namespaces, policy
@@ -61,7 +61,7 @@ def estate(graph: Graph, deployers: Sequence[str] = d.DEPLOYERS, mode: Mode = "d
         for name in derived_config_maps(space, [service.ref for service in graph.services], databases)
     }
     edge = [d.EDGE.namespace, *([d.USERS.namespace] if graph.embedded_issuer else [])] if graph.hosts else []
-    kept |= {*EDGE_CONFIG_MAPS, *LIMITER_CONFIG_MAPS} if edge else set()
+    kept |= {*EDGE_CONFIG_MAPS} if edge else set()
     return _guard(f"estate-{graph.name}", [*graph.namespaces, *edge], kept, deployers, mode)
 
 

@@ -7,13 +7,13 @@ from typing import Final
 from garrison import defaults as d
 from garrison.derive.names import label_of
 from garrison.model.graph import Graph, Issuer
-from garrison.model.names import EDGE_CONFIG_MAPS, LIMITER_CONFIG_MAPS
+from garrison.model.names import EDGE_CONFIG_MAPS
 from garrison.words import Ref
 
 USERS: Final = "users"  # the cluster; those of services are called after them
 PUBLIC: Final = Ref(d.EDGE.namespace, d.EDGE_SERVICE)
 PROXY, DYNAMIC, CONTRACTS = (Ref(d.EDGE.namespace, name) for name in EDGE_CONFIG_MAPS[:3])
-LIMITS_PROXY, LIMITS = (Ref(d.EDGE.namespace, name) for name in LIMITER_CONFIG_MAPS)
+LIMITS_PROXY, LIMITS = (Ref(d.EDGE.namespace, name) for name in EDGE_CONFIG_MAPS[4:])
 KEYS_FILE: Final = "keys.json"
 CLUSTERS_FILE: Final = "cds.json"
 INTROSPECTION: Final = "introspection.json"
