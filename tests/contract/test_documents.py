@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from garrison import App, render
+from garrison import App, cli, render
 from garrison.declare.program import load
 from garrison.explain import drawing
 from harness import floors
@@ -34,6 +34,18 @@ def test_each_program_runs_and_declares_an_app(page: str, text: str) -> None:
 
 def test_the_readme_has_a_program() -> None:
     assert blocks(REPO / "README.md", "python")
+
+
+def test_the_readmes_program_goes_through_the_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(blocks(REPO / "README.md", "python")[0])
+    monkeypatch.chdir(tmp_path)  # as a newcomer, who has no exceptions
+    for words in ("render", "check", "graph", "graph --format svg", "graph --format mermaid"):
+        assert cli.main([*words.split(), "--app", str(program)]) == 0, capsys.readouterr()
+        said = capsys.readouterr().out
+        assert words == "check" or "orders" in said, words
 
 
 def test_the_picture_of_the_estate_is_the_estate() -> None:
