@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,14 @@ def test_no_file_names_a_machine() -> None:
 
 def test_the_picture_of_the_packages_is_drawn_from_the_contracts() -> None:
     assert (REPO / "docs" / "packages.svg").read_text() == floors.svg(), "python -m harness.floors > docs/packages.svg"
+
+
+def test_nothing_is_said_twice_where_branches_meet() -> None:
+    """Merging by union leaves doubles: numbers of decisions, attacks, sections and entries of the changelog."""
+    decisions = re.findall(r"^(\d+)\. ", (REPO / "docs" / "decisions.md").read_text(), re.MULTILINE)
+    assert decisions == [str(number) for number in range(1, len(decisions) + 1)]
+    attacks = re.findall(r"^\| (.+?) \| ", (REPO / "SECURITY.md").read_text(), re.MULTILINE)
+    assert not [attack for attack, times in Counter(attacks).items() if times > 1]
+    for version in re.split(r"^## ", (REPO / "CHANGELOG.md").read_text(), flags=re.MULTILINE):
+        for kind in (r"^### (\w+)$", r"^- (.+)$"):
+            assert not [what for what, times in Counter(re.findall(kind, version, re.MULTILINE)).items() if times > 1]

@@ -16,7 +16,7 @@ COLOURS = {
     "garrison_edge": "#fce7f3",
 }
 SAYS = {
-    "garrison": "knows the graph; imports neither of the others",
+    "garrison": "knows the graph; imports none of the others",
     "garrison_policies": "the rules; imports garrison",
     "garrison_supply": "the supply chain; imports garrison's ground only",
     "garrison_edge": "the agent in the edge's pods; imports none of the others",
