@@ -59,12 +59,14 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "ci": ("garrison_supply.pipelines.command", "lint workflows; make reports of checks, and judge them at a gate"),
 }
 EPILOG = f"""examples:
-  garrison graph --app estate.py                    who may call whom; everything else is refused
+  garrison graph --app estate.py                    who may call whom, and who from outside; all else is refused
   garrison render --app estate.py > manifests.yaml  the manifests, without a cluster
   garrison check deploy/ --format sarif             files against the rules, for a code-scanning service
   garrison check --live --app estate.py             is the cluster what the program derives?
   garrison prove --app estate.py                    probe it
+  garrison prove --app estate.py --edge URL         the edge alone, as anybody reaches it: no cluster is asked
   garrison users add alice --group customers        a person, with a password that is shown once
+  garrison token --user alice                       her token, for `curl -H "Authorization: Bearer ..."`
   garrison ci lint                                  the workflows of this repository
   source <(garrison completion bash)                completion in this shell
 
@@ -139,7 +141,13 @@ def _parser() -> argparse.ArgumentParser:
     shared.add_argument("--app", type=Path, default=program.DEFAULT, help="the program or graph (default: %(default)s)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    draw = commands.add_parser("graph", parents=[shared], help="show the declared graph as a table, picture or JSON")
+    draw = commands.add_parser(
+        "graph",
+        parents=[shared],
+        help="show the declared graph as a table, picture or JSON",
+        description="Who may call whom, and who may come in at which host, on which terms. Everything else is refused.",
+        epilog="svg and mermaid draw it: dashed and green is for anybody, violet carries a user's token.",
+    )
     draw.add_argument("--format", choices=DRAWINGS, default="table", help="default: %(default)s")
     draw.set_defaults(run=_draw)
 

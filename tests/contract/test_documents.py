@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from garrison import App, render
+from garrison import App, cli, render
 from garrison.declare.program import load
 from garrison.explain import drawing
 from harness import floors
@@ -34,6 +35,18 @@ def test_each_program_runs_and_declares_an_app(page: str, text: str) -> None:
 
 def test_the_readme_has_a_program() -> None:
     assert blocks(REPO / "README.md", "python")
+
+
+def test_the_readmes_program_goes_through_the_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(blocks(REPO / "README.md", "python")[0])
+    monkeypatch.chdir(tmp_path)  # as a newcomer, who has no exceptions
+    for words in ("render", "check", "graph", "graph --format svg", "graph --format mermaid"):
+        assert cli.main([*words.split(), "--app", str(program)]) == 0, capsys.readouterr()
+        said = capsys.readouterr().out
+        assert words == "check" or "orders" in said, words
 
 
 def test_the_picture_of_the_estate_is_the_estate() -> None:
@@ -71,3 +84,14 @@ def test_no_file_names_a_machine() -> None:
 
 def test_the_picture_of_the_packages_is_drawn_from_the_contracts() -> None:
     assert (REPO / "docs" / "packages.svg").read_text() == floors.svg(), "python -m harness.floors > docs/packages.svg"
+
+
+def test_nothing_is_said_twice_where_branches_meet() -> None:
+    """Merging by union leaves doubles: numbers of decisions, attacks, sections and entries of the changelog."""
+    decisions = re.findall(r"^(\d+)\. ", (REPO / "docs" / "decisions.md").read_text(), re.MULTILINE)
+    assert decisions == [str(number) for number in range(1, len(decisions) + 1)]
+    attacks = re.findall(r"^\| (.+?) \| ", (REPO / "SECURITY.md").read_text(), re.MULTILINE)
+    assert not [attack for attack, times in Counter(attacks).items() if times > 1]
+    for version in re.split(r"^## ", (REPO / "CHANGELOG.md").read_text(), flags=re.MULTILINE):
+        for kind in (r"^### (\w+)$", r"^- (.+)$"):
+            assert not [what for what, times in Counter(re.findall(kind, version, re.MULTILINE)).items() if times > 1]

@@ -9,11 +9,17 @@ from html import escape
 from harness.paths import REPO
 
 WIDTH, ROW, GAP, TOP, LEFT = 400, 30, 8, 70, 24
-COLOURS = {"garrison": "#dbeafe", "garrison_policies": "#dcfce7", "garrison_supply": "#fef3c7"}
+COLOURS = {
+    "garrison": "#dbeafe",
+    "garrison_policies": "#dcfce7",
+    "garrison_supply": "#fef3c7",
+    "garrison_edge": "#fce7f3",
+}
 SAYS = {
-    "garrison": "knows the graph; imports neither of the others",
+    "garrison": "knows the graph; imports none of the others",
     "garrison_policies": "the rules; imports garrison",
     "garrison_supply": "the supply chain; imports garrison's ground only",
+    "garrison_edge": "the agent in the edge's pods; imports none of the others",
 }
 
 
@@ -28,7 +34,7 @@ def floors() -> dict[str, list[list[str]]]:
 
 
 def svg() -> str:
-    """Three houses side by side; a floor may import those below it, and nothing above."""
+    """The houses side by side; a floor may import those below it, and nothing above."""
     found = floors()
     supply = sorted(
         p.name for p in (REPO / "components" / "garrison_supply").iterdir() if p.is_dir() and p.name[0] != "_"
@@ -37,10 +43,10 @@ def svg() -> str:
     inside = {name: found[name] for name in found if "." in name}
     height = TOP + max(len(found[name]) for name in COLOURS) * (ROW + GAP) + 24 * len(inside) + 50
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {3 * WIDTH} {height}"'
-        f' width="{3 * WIDTH}" height="{height}" font-family="system-ui, sans-serif" font-size="13">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {len(COLOURS) * WIDTH} {height}"'
+        f' width="{len(COLOURS) * WIDTH}" height="{height}" font-family="system-ui, sans-serif" font-size="13">',
         "<title>Who may import whom</title>",
-        f'<rect width="{3 * WIDTH}" height="{height}" fill="#ffffff"/>',
+        f'<rect width="{len(COLOURS) * WIDTH}" height="{height}" fill="#ffffff"/>',
     ]
     for number, name in enumerate(COLOURS):
         parts += _house(name, found[name], LEFT + number * WIDTH)

@@ -120,3 +120,26 @@ def test_what_is_open_to_users_is_told_with_group_host_and_limit() -> None:
     assert any("40 a minute" in line for line in words(between(before, estate("customers", 40))))
     closed = replace(before, routes=(), hosts=(), issuers=())
     assert "+ host api.estate.example" in list(words(between(closed, before)))
+
+
+def test_one_more_route_group_or_limit_is_one_line() -> None:
+    def estate(*said: str) -> Graph:
+        app = shop_app()
+        kiosk = app.namespace("kiosk").service("kiosk", image=DIGESTED, port=8080)
+        users, api = app.users(), app.host("api.estate.example")
+        kiosk.serves("GET /items", at=api, public="for everybody")
+        rates = [Rate.per_minute(30, per="user")] if "limit" in said else []
+        group = users.group("staff" if "group" in said else "customers")
+        kiosk.serves("POST /orders", at=api, to=group, rate=rates)
+        if "route" in said:
+            kiosk.serves("GET /news", at=api, public="for everybody")
+        return app.graph()
+
+    def gained(*said: str) -> list[str]:
+        return list(between(estate(), estate(*said)).gained)
+
+    assert gained("route") == ["anybody may GET /news at kiosk/kiosk through api.estate.example"]
+    assert gained("group") == ["group staff of users may POST /orders at kiosk/kiosk through api.estate.example"]
+    limited = between(estate(), estate("limit"))
+    sentence = "group customers of users may POST /orders at kiosk/kiosk through api.estate.example"
+    assert (limited.gained, limited.lost) == ((f"{sentence}, 30 a minute for each user",), (sentence,))

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from garrison import defaults as d
 from garrison.explain.allowed import API
 from garrison.model import conditions
-from garrison.model.graph import Graph, Host, Route
+from garrison.model.graph import Graph, Host, Issuer, Route
 from garrison.words import Ref
 
 CONTROL_PLANE: Final = Ref("control plane", API)  # no service has such a name
@@ -21,7 +21,7 @@ class Kind(StrEnum):
 
     WAY_IN = "from outside"
     PUBLIC = "for anybody"
-    TOKEN = "with a user's token, which is verified again"  # noqa: S105 words, no password
+    TOKEN = "with a user's token"  # noqa: S105 words, no password
     CALL = "a declared call"
     LEASE = "leased credentials"
     RIGHT = "rights in the Kubernetes API"
@@ -87,7 +87,7 @@ def links(graph: Graph) -> Iterator[Link]:
                 yield Link(_host(issuer.login), edge, Kind.WAY_IN)
                 yield Link(edge, _issuer(issuer.name), Kind.PUBLIC, "anybody", ("its login pages",))
             else:
-                yield Link(edge, _issuer(issuer.name), Kind.CALL, "edge", ("its keys",))
+                yield Link(edge, _issuer(issuer.name), Kind.CALL, "edge", (_asked(issuer),))
     yield from _served(graph)
     for call in graph.calls:
         kind = Kind.TOKEN if call.token == "forward" else Kind.CALL  # noqa: S105
@@ -132,6 +132,10 @@ def _enters(graph: Graph, host: Host) -> str:
         return f"browsers, {host.login} log in"
     issuers = sorted({route.issuer for route in graph.routes if route.host == host.name and route.issuer})
     return f"tokens of {', '.join(issuers)}" if issuers else "for anybody"
+
+
+def _asked(issuer: Issuer) -> str:
+    return "about each opaque token" if issuer.introspect else "its keys"
 
 
 def _host(name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from garrison.prove.model import Layer, Party, Result
+from garrison.prove.model import EDGE, Layer, Party, Result
 from garrison.prove.trials import Untried
 from garrison.report import as_json as as_report
 
@@ -143,10 +143,11 @@ def _cell(group: Sequence[Result]) -> Cell:
 
 
 def axes(cells: Matrix) -> tuple[list[Party], list[Party]]:
-    """Rows in the order of the probes; columns are the services, then the databases, then the secret store."""
+    """Hosts and the edge first, then rows in the order of the probes; columns: services, databases, secret store."""
     roles = ("service", "database", "store")
     columns = sorted({target for _, target in cells}, key=lambda party: (roles.index(party.role), party))
-    return list(dict.fromkeys(source for source, _ in cells)), columns
+    rows = dict.fromkeys(source for source, _ in cells)
+    return sorted(rows, key=lambda party: (party.role != "host", party != EDGE)), columns
 
 
 def coloured(stream: TextIO, environ: Mapping[str, str]) -> bool:
