@@ -150,7 +150,8 @@ def stand(
     keys.rotate()
     for signer in signers.values():
         signer.keys = keys.keys
-    others = [clusters.place(authority) for authority in clusters.other_issuers(graph, CLUSTER)]
+    everybody = [clusters.place(authority) for authority in clusters.other_issuers(graph, CLUSTER)]
+    others = [(host, port) for host, port in everybody if host != "localhost"]  # one that is here is asked itself
     issuer = published(keys, root.issue(ids / "users", dns=("users.users.svc", *(host for host, _ in others))))
     seen: list[str] = []
     identities = {ref.name: root.issue(ids / ref.name, uri=graph.spiffe_id(ref)) for ref in graph.by_ref}

@@ -105,6 +105,7 @@ def test_an_active_token_is_taken_and_the_service_hears_whose_it_is(foreign: For
     assert (claims["client_id"], claims["sub"]) == ("machine", "machine")
     sent = answer.json["headers"]
     assert not {"authorization", "x-introspected-payload", "x-verified-claims"} & sent.keys(), "nor the token itself"
+    eventually(lambda: edge.lines(path="/orders", status=200) != [], "the line is written")
     line = edge.lines(path="/orders", status=200)[-1]
     assert (line["subject"], line["issuer"]) == ("machine", foreign.url)
     assert line["rule"] == "edge/edge GET /orders at api.estate.example"
