@@ -72,9 +72,10 @@ def telling(found: Sequence[Trial], name: str) -> list[Trial]:
     return [*rest, *(trial for trial in found if trial.kind in noticed)]
 
 
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    with stand(tmp_path_factory.mktemp("entry"), GRAPH, issuer=ISSUER) as made:
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """One that has counted nothing yet: at one that has, trials wait as long as its limits ask."""
+    with stand(tmp_path / "entry", GRAPH, issuer=ISSUER) as made:
         yield made
 
 

@@ -120,7 +120,9 @@ class Stand:
 
 
 @contextmanager
-def standing(folder: Path, graph: Graph, keep: str = d.KEYS_CACHE, keeper: str = "edge") -> Iterator[Stand]:
+def standing(
+    folder: Path, graph: Graph, keep: str = d.KEYS_CACHE, keeper: str = "edge", cut: str = ""
+) -> Iterator[Stand]:
     root = Authority.fresh()
     for name, ref in {"edge": d.EDGE, **{s.name: s.ref for s in graph.services}}.items():
         root.issue(folder / "id" / name, uri=graph.spiffe_id(ref), dns="localhost")
@@ -139,7 +141,7 @@ def standing(folder: Path, graph: Graph, keep: str = d.KEYS_CACHE, keeper: str =
             f'"cache_duration":"{d.KEYS_CACHE}"': f'"cache_duration":"{keep}"',
             **{place: str(folder / "id" / "catalog") for place in ("/run/identity", "/run/trust")},
         }
-        process = start_envoy(graph, "catalog", folder / "catalog", places)
+        process = start_envoy(graph, "catalog", folder / "catalog", places, cut)
         try:
             wait_for(port, process, folder / "catalog" / "log")
             yield stand
@@ -327,6 +329,17 @@ def test_a_forwarded_call_is_checked_again(stand: Stand) -> None:
     assert stand.ask("POST /charges", good, peer="audit") == (403, 0)
     people = f"Bearer {stand.foreign.sign(claims(FOREIGN, 'shop'))}"
     assert stand.ask("POST /charges", people, peer="orders") == (403, 0), "orders is served to no user of that issuer"
+
+
+def test_the_drills_cut_of_tokens_lets_a_declared_caller_in_without_one_and_nobody_else(
+    stand: Stand, tmp_path: Path
+) -> None:
+    assert stand.ask("POST /charges", peer="orders") == (403, 0), "the control"
+    with standing(tmp_path, estate().graph(), cut="users' tokens") as weakened:
+        assert weakened.ask("POST /charges", peer="orders") == (200, 1)
+        assert weakened.ask("POST /charges", peer="audit") == (403, 0), "callers are still asked who they are"
+        assert weakened.ask("GET /charges", peer="orders") == (403, 0), "and for what they may"
+        assert weakened.ask("POST /charges", "Bearer no-token", peer="orders") == (401, 0), "and tokens verified"
 
 
 def test_another_issuers_users_by_a_claim_in_a_claim(stand: Stand) -> None:

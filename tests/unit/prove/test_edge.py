@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -24,8 +24,8 @@ from garrison.prove.judge.verdict import leaked
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.look.behind import pod
 from garrison.prove.look.entrance import acting
-from garrison.prove.look.forge_tokens import Key
-from garrison.prove.look.tickets import NEEDS_KEY, Forging, FromFile, NotHadError
+from garrison.prove.look.forge_tokens import Key, decoded
+from garrison.prove.look.tickets import FRESH, NEEDS_KEY, Forging, FromFile, Keys, NotHadError
 from garrison.prove.look.trying import distrusted, possible
 from garrison.prove.model import EDGE, ProveError, Result, Seen
 from garrison.prove.trials import CLOSED, LAYER, Answer, Ticket, Trial, Try, Untried, Want
@@ -400,6 +400,41 @@ def test_a_token_of_the_file_is_one_that_fits_and_never_one_that_is_only_there(t
         *(Try.EXPIRED, Try.NOT_YET, Try.WRONG_ISSUER, Try.WRONG_AUDIENCE, Try.REMOVED_KEY, Try.NO_EXPIRY)
     }
     assert by_kind[Try.PUBLIC_KEY_AS_SECRET] != good
+
+
+@dataclass
+class Passing:
+    """An issuer of tokens that end."""
+
+    issued: int = 0
+
+    def give(self, want: Want) -> Ticket:
+        self.issued += 1
+        return Ticket(signed(jti=str(self.issued), groups=list(want.groups)), {})
+
+    def keys(self, issuer: str) -> Keys:
+        return [{**KEY.jwk, "kid": "k"}]
+
+
+def test_a_run_that_outlasts_its_tokens_asks_for_new_ones_and_forges_those_anew() -> None:
+    now = 0.0
+    issuer = Passing()
+    tokens = Forging(issuer, clock=lambda: now)
+    good = Want("people", "api.estate.example", ("customers",))
+    bad, old = replace(good, flaw=Try.FOREIGN_KEY), replace(good, flaw=Try.EXPIRED)
+
+    def had() -> list[str]:
+        return [tokens.give(want).text for want in (good, bad, old)]
+
+    first = had()
+    now = FRESH
+    assert had() == first
+    now = FRESH + 1
+    later = had()
+    assert [one == other for one, other in zip(first, later, strict=True)] == [False, False, True]
+    assert [decoded(text)[1]["jti"] for text in later] == ["3", "3", "2"], "one good token for both, and none to expire"
+    now += FRESH
+    assert had() == later
 
 
 def test_without_the_issuers_key_the_public_one_cannot_be_tried_as_a_secret(tmp_path: Path) -> None:

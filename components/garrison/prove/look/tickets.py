@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive import tokens, users
 from garrison.model.graph import Graph
@@ -33,6 +34,7 @@ ROLES: Final = {  # of the embedded issuer: what tokens it gives people, and wha
     Try.WRONG_AUDIENCE: users.ELSEWHERE,
 }
 SKEW: Final = 5.0 + 2.0  # what verifiers forgive (`clock_skew_seconds`), and a little for clocks that differ
+FRESH: Final = d.USERS_TOKEN_SECONDS / 2  # seconds; the rest is for whoever then waits because of a limit
 Keys = Sequence[Mapping[str, str]]
 
 
@@ -62,16 +64,19 @@ class Issuing(Protocol):
 
 @dataclass
 class Forging:
-    """Gives what another source has, and forges what an attacker could."""
+    """Gives what another source has, and forges what an attacker could. A run outlasts a token: then it asks again."""
 
     source: Tokens
     key: Key = field(default_factory=Key.fresh)
-    had: dict[Want, Ticket] = field(default_factory=dict)
+    clock: Callable[[], float] = time.monotonic
+    had: dict[Want, tuple[float, Ticket]] = field(default_factory=dict)
 
     def give(self, want: Want) -> Ticket:
-        if want not in self.had:
-            self.had[want] = self._forged(want) if want.flaw in FORGED else self.source.give(want)
-        return self.had[want]
+        asked, ticket = self.had.get(want, (0.0, None))
+        if ticket is None or (self.clock() - asked > FRESH and want.flaw != Try.EXPIRED):
+            asked, ticket = self.clock(), self._forged(want) if want.flaw in FORGED else self.source.give(want)
+            self.had[want] = asked, ticket
+        return ticket
 
     def keys(self, issuer: str) -> Keys:
         return self.source.keys(issuer)

@@ -83,7 +83,7 @@ def written(trial: Trial, tokens: Tokens, port: int = 443) -> Message:
 
 
 def possible(trials: Iterable[Trial], tokens: Tokens, *, reads_only: bool = False) -> tuple[list[Trial], list[Untried]]:
-    """What can be tried, and why the rest cannot. Every token is had now, so that none is missing later.
+    """What can be tried, and why the rest cannot. Every token is asked for now: what cannot be had is known before.
 
     With `reads_only`, nothing that could change anything even if no protection were there (RFC 9110 section 9.2.1).
     """
