@@ -108,21 +108,24 @@ class Cluster:
         return cls(**{name: _value(name, value) for name, value in data.items()})
 
 
+_PARTS: Final[dict[str, type[Entrance | Dns]]] = {"entrance": Entrance, "dns": Dns}
+
+
 def _value(name: str, value: Any) -> Any:
-    if name == "entrance" and isinstance(value, dict):
-        unknown = sorted(set(value) - {field.name for field in fields(Entrance)})
-        if unknown:
-            raise IntentError([Problem("entrance", f"no such field: {', '.join(unknown)}", "remove it")])
+    if name in _PARTS and isinstance(value, dict):
+        return _part(name, value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _part(name: str, value: dict[str, Any]) -> Entrance | Dns:
+    if unknown := sorted(set(value) - {field.name for field in fields(_PARTS[name])}):
+        raise IntentError([Problem(name, f"no such field: {', '.join(unknown)}", "remove it")])
+    if name == "entrance":
         ranges = value.get("issuer_ranges", ())
         return Entrance(**value | {"issuer_ranges": tuple(ranges) if isinstance(ranges, list) else ranges})
-    if name == "dns" and isinstance(value, dict):
-        unknown = sorted(set(value) - {field.name for field in fields(Dns)})
-        if unknown:
-            raise IntentError([Problem("dns", f"no such field: {', '.join(unknown)}", "remove it")])
-        labels = value.get("labels", [list(pair) for pair in Dns().labels])
-        pairs = tuple(tuple(pair) for pair in labels if isinstance(pair, list)) if isinstance(labels, list) else labels
-        return Dns(**value | {"labels": pairs})
-    return tuple(value) if isinstance(value, list) else value
+    labels = value.get("labels", [list(pair) for pair in Dns().labels])
+    pairs = tuple(tuple(pair) for pair in labels if isinstance(pair, list)) if isinstance(labels, list) else labels
+    return Dns(**value | {"labels": pairs})
 
 
 def _problems(cluster: Cluster) -> Iterator[Problem]:

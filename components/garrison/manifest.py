@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from garrison import defaults as d
 from garrison.defaults import MANAGED_BY, MANAGER, NAME, PART_OF
 from garrison.words import Ref, Resources
 
@@ -45,6 +46,18 @@ def container(name: str, image: str, *, resources: Resources, security: Mapping[
             "limits": {"cpu": resources.cpu_limit, "memory": resources.memory_limit},
         },
         "securityContext": dict(security),
+        **more,
+    }
+
+
+def pod(account: str, **more: Any) -> Manifest:
+    """The spec of a pod that has an account and no token of it, hardened; `more` is the rest of its fields."""
+    return {
+        "serviceAccountName": account,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": d.pod_security_context(),
+        "terminationGracePeriodSeconds": d.GRACE_SECONDS,
         **more,
     }
 

@@ -26,7 +26,7 @@ from garrison.manifest import compact
 from garrison.model.graph import Graph
 from harness.build import binary
 from servers.issuing import Signer, published
-from servers.proxies import answer_of, eventually, free_port, wait_for
+from servers.proxies import answer_of, eventually, free_port, status_at, wait_for
 from unit.authority import Authority
 from unit.edges import API, edge_app
 
@@ -94,15 +94,8 @@ class Edge:
         return self.folder / "agent.log"
 
     def says(self, path: str) -> int:
-        """The status of an answer of the agent to the kubelet; 0 while there is none."""
-        line = http.client.HTTPConnection("127.0.0.1", self.agent, timeout=5)
-        try:
-            line.request("GET", path)
-            return line.getresponse().status
-        except OSError:
-            return 0
-        finally:
-            line.close()
+        """What the agent answers to the kubelet."""
+        return status_at(self.agent, path)
 
     @property
     def run(self) -> Path:

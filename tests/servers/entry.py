@@ -19,7 +19,7 @@ from garrison.derive.mesh import envoy
 from garrison.model.contracts import Contract
 from garrison.model.graph import Graph
 from harness.build import binary
-from servers.proxies import eventually, free_port, wait_for
+from servers.proxies import eventually, free_port, status_at, wait_for
 from unit.estates import DIGEST, empty_app
 
 DOCUMENTS = Path(__file__).parents[2] / "docs" / "openapi"
@@ -142,14 +142,7 @@ class Entry:
         return {"cds.json": json.dumps({"resources": [made]}), "rds.json": json.dumps({"resources": [routes]})}
 
     def says(self, path: str) -> int:
-        line = http.client.HTTPConnection("127.0.0.1", self.health, timeout=5)
-        try:
-            line.request("GET", path)
-            return line.getresponse().status
-        except OSError:
-            return 0
-        finally:
-            line.close()
+        return status_at(self.health, path)
 
     def ask(self, method: str, path: str, body: bytes = b"", /, **headers: str) -> tuple[int, Json]:
         """What the edge answers; names of headers with `_` for `-`."""

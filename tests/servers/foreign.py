@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from harness import build
 from servers.edges import CLIENT_ID
 from servers.issuing import text
-from servers.proxies import eventually
+from servers.proxies import eventually, free_port
+from unit.authority import Authority
 from unit.served import WWW
 
 Json = dict[str, Any]
@@ -104,6 +107,16 @@ class Foreign:
         answer = self.ask("/token", client, grant_type="client_credentials", resource=f"urn:{kind}{audience}")
         assert answer.status_code == 200, answer.text
         return str(answer.json()["access_token"])
+
+
+@contextmanager
+def serving(folder: Path, root: Authority) -> Iterator[Foreign]:
+    """One that runs, with a certificate of this authority."""
+    made = Foreign(folder, free_port())
+    root.issue(folder / "tls", dns="localhost")
+    made.start(OLD)
+    yield made
+    made.stop()
 
 
 def garrison(foreign: Foreign, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -192,6 +192,18 @@ def own(bench: Bench, name: str = "orders") -> ssl.SSLContext:
     return context(bench.folder / "id" / name)
 
 
+def status_at(port: int, path: str) -> int:
+    """The status of the answer to a GET in clear, as the kubelet asks; 0 while there is none."""
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        line.request("GET", path)
+        return line.getresponse().status
+    except OSError:
+        return 0
+    finally:
+        line.close()
+
+
 def eventually(holds: Callable[[], bool], what: str, seconds: float = 20) -> None:
     """Wait for a condition."""
     deadline = time.monotonic() + seconds

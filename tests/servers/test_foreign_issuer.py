@@ -15,8 +15,8 @@ from garrison.model.graph import Graph
 from garrison.people import issuer
 from garrison.people.door import Door, DoorError
 from servers.edges import CLIENT_ID, Edge, ask, stand
-from servers.foreign import NEW, OLD, Foreign, garrison
-from servers.proxies import eventually, free_port
+from servers.foreign import NEW, OLD, Foreign, garrison, serving
+from servers.proxies import eventually
 from servers.users import claims, header
 from servers.visits import Visit
 from unit.authority import Authority
@@ -33,11 +33,8 @@ def root() -> Authority:
 
 @pytest.fixture(scope="module")
 def foreign(tmp_path_factory: pytest.TempPathFactory, root: Authority) -> Iterator[Foreign]:
-    made = Foreign(tmp_path_factory.mktemp("foreign"), free_port())
-    root.issue(made.folder / "tls", dns="localhost")
-    made.start(OLD)
-    yield made
-    made.stop()
+    with serving(tmp_path_factory.mktemp("foreign"), root) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

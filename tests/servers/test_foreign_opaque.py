@@ -18,8 +18,8 @@ from garrison.derive.edge import names
 from garrison.model.graph import Graph
 from garrison.prove.drill.edge import without
 from servers.edges import CLUSTER, Answer, Edge, ask, mount, stand
-from servers.foreign import OLD, Foreign, garrison
-from servers.proxies import eventually, free_port
+from servers.foreign import OLD, Foreign, garrison, serving
+from servers.proxies import eventually
 from unit.authority import Authority
 from unit.estates import DIGEST, IMAGES
 from unit.served import API
@@ -32,11 +32,8 @@ def root() -> Authority:
 
 @pytest.fixture(scope="module")
 def foreign(tmp_path_factory: pytest.TempPathFactory, root: Authority) -> Iterator[Foreign]:
-    made = Foreign(tmp_path_factory.mktemp("foreign"), free_port())
-    root.issue(made.folder / "tls", dns="localhost")
-    made.start(OLD)
-    yield made
-    made.stop()
+    with serving(tmp_path_factory.mktemp("foreign"), root) as made:
+        yield made
 
 
 def estate(foreign: Foreign, ca: Path | None = None, **more: int) -> App:

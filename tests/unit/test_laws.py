@@ -454,3 +454,18 @@ def test_a_graph_made_by_hand_holds_together_as_well() -> None:
         Graph("estate", "estate.example")
     with pytest.raises(IntentError, match="namespaces"):
         Graph("estate", "estate.example", namespaces=["n"])  # type: ignore[arg-type]
+
+
+def test_what_the_laws_looked_up_does_not_stay_in_the_graph() -> None:
+    """It would be of the rows as they were said: not in order, and those of one pair not merged."""
+    app = empty_app()
+    shop = app.namespace("shop")
+    desk, stock, audit = (
+        shop.service(name, image=f"r/{name}{DIGEST}", port=8080) for name in ("desk", "stock", "audit")
+    )
+    desk.serves("GET /", at=app.host("api.estate.example"), to=app.users().anyone())
+    for callee, operation in ((stock, "GET /b"), (audit, "GET /c"), (stock, "GET /a")):
+        desk.calls(callee, operation, token="forward")
+    graph = app.graph()
+    assert graph.calls_from == Graph.from_json(graph.to_json()).calls_from
+    assert graph.calls_from[desk.ref] == graph.calls

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,22 +29,7 @@ class IssuerStatement(Statement):
     cache_seconds: int = 0
 
     def value(self) -> model.Issuer:
-        return model.Issuer(
-            self.name,
-            self.login,
-            self.url,
-            self.jwks,
-            self.audience,
-            self.groups,
-            self.client,
-            self.client_secret,
-            self.authorize,
-            self.token,
-            self.end_session,
-            self.ca,
-            self.introspect,
-            self.cache_seconds,
-        )
+        return model.Issuer(**{field.name: getattr(self, field.name) for field in fields(model.Issuer)})
 
 
 @dataclass(frozen=True)

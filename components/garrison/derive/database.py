@@ -12,7 +12,7 @@ from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive.names import secret_name
 from garrison.derive.postgres import BIN, SOCKET, VOLUME, configuration
-from garrison.manifest import Manifest, container, labels, manifest, selector
+from garrison.manifest import Manifest, container, labels, manifest, pod, selector
 from garrison.model.graph import Database, Graph
 from garrison.model.names import database_config
 from garrison.words import Ref
@@ -49,24 +49,20 @@ def _stateful_set(graph: Graph, cluster: Cluster, database: Database) -> Json:
 
 
 def _pod(database: Database) -> Json:
-    name = database.ref.name
     init = _container(database, "init", ["/bin/sh", "/etc/postgres/init.sh"])
-    return {
-        "serviceAccountName": name,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": d.pod_security_context() | {"fsGroup": d.DATABASE_UID},
-        "terminationGracePeriodSeconds": d.GRACE_SECONDS,
-        "initContainers": [init],
-        "containers": [_server(database)],
-        "volumes": [
+    return pod(
+        database.ref.name,
+        securityContext=d.pod_security_context() | {"fsGroup": d.DATABASE_UID},
+        initContainers=[init],
+        containers=[_server(database)],
+        volumes=[
             {"name": "config", "configMap": {"name": database_config(database.ref), "defaultMode": d.SECRET_MODE}},
             {"name": "identity", "secret": {"secretName": secret_name(database.ref), "defaultMode": d.SECRET_MODE}},
             {"name": "trust", "configMap": {"name": d.TRUST_BUNDLE, "defaultMode": d.SECRET_MODE}},
             {"name": "socket", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
             {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
         ],
-    }
+    )
 
 
 def _server(database: Database) -> Json:

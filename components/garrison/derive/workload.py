@@ -5,14 +5,14 @@ The application sees loopback, its declared callees as `<CALLEE>_URL`, its secre
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive import mesh, rbac, secrets, tokens
 from garrison.derive.names import APP, PROXY, secret_name
-from garrison.manifest import Manifest, compact, container, labels, manifest, selector
+from garrison.manifest import Manifest, compact, container, labels, manifest, pod, selector
 from garrison.model.calls import url_variable
 from garrison.model.graph import Graph, Service
 from garrison.words import Ref
@@ -39,34 +39,32 @@ def budget(ref: Ref) -> Json:
 
 def _deployment(graph: Graph, cluster: Cluster, service: Service) -> Json:
     pod_labels = labels(service.name, graph.name) | secrets.pod_labels(graph, service.ref)
+    return deployment(service.ref, service.replicas, pod_labels, _pod(graph, cluster, service))
+
+
+def deployment(ref: Ref, replicas: int, pod_labels: Mapping[str, str], spec: Json) -> Json:
+    """Pods of that spec; one is made and ready before the one that it replaces goes."""
     return {
-        "replicas": service.replicas,
+        "replicas": replicas,
         "revisionHistoryLimit": 3,
-        "selector": selector(service.name),
+        "selector": selector(ref.name),
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-        "template": {
-            "metadata": {"labels": pod_labels},
-            "spec": _pod(graph, cluster, service),
-        },
+        "template": {"metadata": {"labels": dict(pod_labels)}, "spec": spec},
     }
 
 
 def _pod(graph: Graph, cluster: Cluster, service: Service) -> Json:
-    return {
-        "serviceAccountName": service.name,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": d.pod_security_context(),
-        "terminationGracePeriodSeconds": d.GRACE_SECONDS,
-        "topologySpreadConstraints": [spread(service.ref)],
-        "initContainers": [_proxy(graph), *secrets.sidecar(graph, service.ref)],
-        "containers": [_app(graph, cluster, service)],
-        "volumes": [
+    return pod(
+        service.name,
+        topologySpreadConstraints=[spread(service.ref)],
+        initContainers=[sidecar(graph), *secrets.sidecar(graph, service.ref)],
+        containers=[_app(graph, cluster, service)],
+        volumes=[
             *_proxy_volumes(service),
             *secrets.volumes(graph, service.ref),
             *rbac.volumes(graph, service.ref),
         ],
-    }
+    )
 
 
 def spread(ref: Ref) -> Json:
@@ -119,7 +117,8 @@ def _environment(graph: Graph, cluster: Cluster, service: Service) -> list[Json]
     return [{"name": name, "value": value} for name, value in values.items()]
 
 
-def _proxy(graph: Graph) -> Json:
+def sidecar(graph: Graph) -> Json:
+    """The proxy beside an application: its configuration, identity and trust are volumes of these names."""
     return container(
         PROXY,
         graph.image("envoy"),

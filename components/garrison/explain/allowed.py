@@ -33,7 +33,7 @@ class Allowed(NamedTuple):
 def allowed(graph: Graph) -> Iterator[Allowed]:
     """Everything that the graph allows, an operation or a verb at a time."""
     for call in graph.calls:
-        terms = (WITH_TOKEN,) if call.token == "forward" else ()  # noqa: S105
+        terms = (WITH_TOKEN,) if call.forwards else ()
         for operation in call.operations:
             yield Allowed(str(call.caller), str(operation), "at", str(call.callee), terms=terms)
     for route in graph.routes:

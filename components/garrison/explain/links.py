@@ -90,7 +90,7 @@ def links(graph: Graph) -> Iterator[Link]:
                 yield Link(edge, _issuer(issuer.name), Kind.CALL, "edge", (_asked(issuer),))
     yield from _served(graph)
     for call in graph.calls:
-        kind = Kind.TOKEN if call.token == "forward" else Kind.CALL  # noqa: S105
+        kind = Kind.TOKEN if call.forwards else Kind.CALL
         yield Link(str(call.caller), str(call.callee), kind, call.caller.name, tuple(map(str, call.operations)))
     for use in graph.uses:
         yield Link(str(use.service), str(use.database), Kind.LEASE, use.service.name, (use.role,))

@@ -120,6 +120,11 @@ class Call:
     """Whether the user's token goes with it, which the callee checks again."""
 
     @property
+    def forwards(self) -> bool:
+        """Whether the user's token goes with it."""
+        return self.token == "forward"  # noqa: S105 a way to call
+
+    @property
     def variable(self) -> str:
         """Where the caller's application finds the callee."""
         return url_variable(self.callee)

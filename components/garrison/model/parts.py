@@ -93,15 +93,19 @@ class Parts:
                 served.setdefault(kind, set()).add(route.service)
         found: dict[Ref, set[tuple[str, str]]] = {}
         for kind, reached in served.items():
-            near = [*reached]
-            while near:
-                calls = self.calls_from.get(near.pop(), ())
-                more = {call.callee for call in calls if call.token == "forward"} - reached  # noqa: S105 a way to call
-                reached |= more
-                near += more
-            for ref in reached:
+            for ref in self.forwarded(reached):
                 found.setdefault(ref, set()).add(kind)
         return {ref: frozenset(kinds) for ref, kinds in found.items()}
+
+    def forwarded(self, start: Iterable[Ref]) -> set[Ref]:
+        """These services, and all that their users' tokens get to by being forwarded, however far."""
+        reached = {*start}
+        near = [*reached]
+        while near:
+            more = {call.callee for call in self.calls_from.get(near.pop(), ()) if call.forwards} - reached
+            reached |= more
+            near += more
+        return reached
 
     @cached_property
     def host_by_name(self) -> Mapping[str, Host]:

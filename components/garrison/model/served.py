@@ -152,10 +152,8 @@ def _contracts(parts: Parts) -> Iterator[Breach]:
 
 def _tokens(parts: Parts) -> Iterator[Breach]:
     """Who forwards a token has one: some route, or some caller that forwards its own, brings it."""
-    forwarding = [(index, call) for index, call in enumerate(parts.calls) if call.token == "forward"]  # noqa: S105
-    with_token = {route.service for route in parts.routes if route.issuer}
-    while more := {call.callee for _, call in forwarding if call.caller in with_token} - with_token:
-        with_token |= more
+    forwarding = [(index, call) for index, call in enumerate(parts.calls) if call.forwards]
+    with_token = parts.forwarded(route.service for route in parts.routes if route.issuer)
     for index, call in forwarding:
         if call.caller not in with_token:
             what = f"'{call.caller}' would forward a token to '{call.callee}', and is served to no user"

@@ -16,7 +16,7 @@ from garrison.deployment.platform.certificates import leaf
 from garrison.deployment.platform.objects import labels, platform_object
 from garrison.deployment.platform.store_config import ADMIN, STORE, server_config
 from garrison.deployment.platform.users_config import PEOPLE, users_config
-from garrison.manifest import Manifest, compact, container, digest, selector
+from garrison.manifest import Manifest, compact, container, digest, pod, selector
 
 
 @dataclass(frozen=True)
@@ -116,20 +116,16 @@ def stateful_set(
 
 
 def _pod(server: Server, image: str) -> dict[str, Any]:
-    return {
-        "serviceAccountName": server.name,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": d.pod_security_context(),
-        "terminationGracePeriodSeconds": d.GRACE_SECONDS,
-        "containers": [_container(server, image)],
-        "volumes": [
+    return pod(
+        server.name,
+        containers=[_container(server, image)],
+        volumes=[
             {"name": "config", "configMap": {"name": f"{server.name}-config", "defaultMode": d.SECRET_MODE}},
             *(_secret(volume, name) for volume, name in server.secrets.items()),
             {"name": "token", "projected": {"defaultMode": d.SECRET_MODE, "sources": _reviewer_token()}},
             {"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
         ],
-    }
+    )
 
 
 def _container(server: Server, image: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from garrison import defaults as d
@@ -24,9 +23,11 @@ def config(graph: Graph, cluster: Cluster) -> dict[str, str]:
     """The files beside it: the secrets that it watches."""
     secrets = {"identity": envoy.tls_certificate(), "trust": envoy.trust_bundle()}
     secrets |= {label_of(host): hosts.certificate(host) for host in host_names(graph)}
-    kind = "extensions.transport_sockets.tls.v3.Secret"
-    files = {f"{name}.json": compact({"resources": [envoy.typed(kind, **body)]}) for name, body in secrets.items()}
-    return {"envoy.json": compact(_bootstrap(graph, cluster)), **files, **introspection(graph)}
+    return {
+        "envoy.json": compact(_bootstrap(graph, cluster)),
+        **envoy.secret_files(secrets),
+        **introspection(graph),
+    }
 
 
 def introspection(graph: Graph) -> dict[str, str]:
@@ -51,7 +52,7 @@ def _bootstrap(graph: Graph, cluster: Cluster) -> Json:
     return {
         "node": {"id": str(d.EDGE), "cluster": graph.name},
         "static_resources": {
-            "listeners": [_public(graph, cluster), keys.listener(graph), health()],
+            "listeners": [_public(graph, cluster), keys.listener(graph), inbound.health_listener()],
             "clusters": [contract_filter.cluster(), *counting.callee(graph, cluster)],
         },
         "dynamic_resources": {"cds_config": hosts.watched(d.RUN_DIR, CLUSTERS_FILE)},
@@ -72,26 +73,6 @@ def _public(graph: Graph, cluster: Cluster) -> Json:
         "listener_filters_timeout": d.EDGE_DELAY,
         "filter_chains": [hosts.chain(graph, cluster, host) for host in host_names(graph)],
     }
-
-
-def health() -> Json:
-    """What the kubelet asks of the proxy itself; no flood of clients closes it."""
-    return health_manager([])
-
-
-def health_manager(more: Sequence[Json]) -> Json:
-    """The listener for the kubelet, with what it may ask beside the proxy itself."""
-    chunked = {"append": {"header": {"key": inbound.BODY, "value": "%REQ(TRANSFER-ENCODING)%"}}}
-    manager = envoy.connection_manager(
-        "health",
-        [{"match": inbound.asked("/proxy"), "direct_response": {"status": 200}}, *more],
-        durations={"idle_timeout": d.HEALTH_IDLE_TIMEOUT, "max_stream_duration": d.STREAM_DURATION},
-        normalize_path=False,
-        merge_slashes=False,
-        **inbound.undisputed(chunked),
-    )
-    own = {"ignore_global_conn_limit": True, "bypass_overload_manager": True}
-    return envoy.listener("health", envoy.address("0.0.0.0", d.HEALTH_PORT), manager) | own
 
 
 def _runtime() -> Json:

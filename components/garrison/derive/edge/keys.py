@@ -14,9 +14,8 @@ from garrison.derive.edge import filters, routes
 from garrison.derive.edge.hosts import watched
 from garrison.derive.edge.login import keys_of
 from garrison.derive.edge.names import KEYS_FILE
-from garrison.derive.mesh import envoy
+from garrison.derive.mesh import envoy, inbound
 from garrison.derive.mesh.access import principal
-from garrison.derive.mesh.inbound import undisputed
 from garrison.derive.tokens import Verifier, at_service, verifiers
 from garrison.model.graph import Graph
 from garrison.words import Ref
@@ -34,28 +33,14 @@ def readers(graph: Graph, cluster: Cluster) -> dict[Ref, tuple[Verifier, ...]]:
 def listener(graph: Graph) -> Json:
     manager = envoy.manager(
         NAME,
-        durations={
-            "idle_timeout": d.IDLE_TIMEOUT,
-            "max_connection_duration": d.CONNECTION_DURATION,
-            "max_stream_duration": d.STREAM_DURATION,
-        },
+        **inbound.OF_CALLERS,
         codec_type="HTTP1",
         filters=(filters.nobody(),),
         rds={"route_config_name": NAME, "config_source": watched(d.RUN_DIR, KEYS_FILE)},
-        use_remote_address=True,
-        forward_client_cert_details="SANITIZE_SET",
-        set_current_client_cert_details={"uri": True},
         access_log=envoy.access_log("keys", peer="%DOWNSTREAM_PEER_URI_SAN%", self="%DOWNSTREAM_LOCAL_URI_SAN%"),
-        **undisputed(),
+        **inbound.undisputed(),
     )
-    tls = envoy.transport_socket(
-        "DownstreamTlsContext",
-        require_client_certificate=True,
-        common_tls_context=envoy.tls_context({"prefix": f"spiffe://{graph.trust_domain}/"}),
-        disable_stateless_session_resumption=True,
-        disable_stateful_session_resumption=True,
-    )
-    return envoy.listener(NAME, envoy.address("0.0.0.0", d.MTLS_PORT), manager, tls)
+    return inbound.mutual_listener(graph, NAME, manager)
 
 
 def configuration(graph: Graph, cluster: Cluster) -> Json:

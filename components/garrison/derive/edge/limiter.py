@@ -14,14 +14,13 @@ from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive import network as rules
 from garrison.derive.edge import counting, filters, names, routes
-from garrison.derive.edge.bootstrap import health_manager
 from garrison.derive.identity import certificate
 from garrison.derive.mesh import access, envoy, inbound
 from garrison.derive.mesh import limits as bounds
 from garrison.derive.names import secret_name
-from garrison.derive.workload import budget, healthy
+from garrison.derive.workload import budget, deployment, healthy, sidecar
 from garrison.errors import IntentError, Problem
-from garrison.manifest import Manifest, compact, container, labels, manifest, selector
+from garrison.manifest import Manifest, compact, container, labels, manifest, pod, selector
 from garrison.model.graph import Graph
 
 Json = dict[str, Any]
@@ -105,10 +104,8 @@ def redis_arguments() -> list[str]:
 
 def proxy(graph: Graph) -> dict[str, str]:
     """The files of the sidecar: gRPC over mutual TLS, of the edge, this one method."""
-    kind = "extensions.transport_sockets.tls.v3.Secret"
     secrets = {"identity": envoy.tls_certificate(), "trust": envoy.trust_bundle()}
-    files = {f"{name}.json": compact({"resources": [envoy.typed(kind, **body)]}) for name, body in secrets.items()}
-    return {"envoy.json": compact(_bootstrap(graph)), **files}
+    return {"envoy.json": compact(_bootstrap(graph)), **envoy.secret_files(secrets)}
 
 
 def _bootstrap(graph: Graph) -> Json:
@@ -130,27 +127,13 @@ def _inbound(graph: Graph) -> Json:
     manager = envoy.connection_manager(
         "inbound",
         [envoy.forward("grpc", match=routes.matching(counting.METHOD, "POST"))],
-        durations={
-            "idle_timeout": d.IDLE_TIMEOUT,
-            "max_connection_duration": d.CONNECTION_DURATION,
-            "max_stream_duration": d.STREAM_DURATION,
-        },
+        **inbound.OF_CALLERS,
         filters=(_edge_alone(graph),),
         codec_type="HTTP2",
         http2_protocol_options={"max_concurrent_streams": d.EDGE_REQUESTS},
-        use_remote_address=True,
-        forward_client_cert_details="SANITIZE_SET",
-        set_current_client_cert_details={"uri": True},
         **inbound.undisputed(),
     )
-    tls = envoy.transport_socket(
-        "DownstreamTlsContext",
-        require_client_certificate=True,
-        common_tls_context=envoy.tls_context({"prefix": f"spiffe://{graph.trust_domain}/"}),
-        disable_stateless_session_resumption=True,
-        disable_stateful_session_resumption=True,
-    )
-    return envoy.listener("inbound", envoy.address("0.0.0.0", d.MTLS_PORT), manager, tls)
+    return inbound.mutual_listener(graph, "inbound", manager)
 
 
 def _edge_alone(graph: Graph) -> Json:
@@ -162,51 +145,26 @@ def _edge_alone(graph: Graph) -> Json:
 def _health() -> Json:
     """What the kubelet asks: the proxy itself, and whether the limiter has its Redis."""
     looked = envoy.forward("http", match=inbound.asked("/healthz"), prefix_rewrite="/healthcheck")
-    return health_manager([looked])
+    return inbound.health_listener(looked)
 
 
 def _deployment(graph: Graph) -> Json:
-    return {
-        "replicas": 1,
-        "revisionHistoryLimit": 3,
-        "selector": selector(d.LIMITS.name),
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-        "template": {"metadata": {"labels": labels(d.LIMITS.name, graph.name)}, "spec": _pod(graph)},
-    }
+    return deployment(d.LIMITS, 1, labels(d.LIMITS.name, graph.name), _pod(graph))
 
 
 def _pod(graph: Graph) -> Json:
     maps = {"proxy": {"name": names.LIMITS_PROXY.name}, "trust": {"name": d.TRUST_BUNDLE}}
     maps["limits"] = {"name": names.LIMITS.name, "items": [{"key": FILE, "path": f"{FOLDER}/{FILE}"}]}  # type: ignore[dict-item]
     secret = {"secretName": secret_name(d.LIMITS), "defaultMode": d.SECRET_MODE}
-    return {
-        "serviceAccountName": d.LIMITS.name,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": d.pod_security_context(),
-        "terminationGracePeriodSeconds": d.GRACE_SECONDS,
-        "initContainers": [_proxy(graph), _redis(graph)],
-        "containers": [_ratelimit(graph)],
-        "volumes": [
+    proxied = sidecar(graph) | {"startupProbe": healthy("/proxy", periodSeconds=1, failureThreshold=60)}
+    return pod(
+        d.LIMITS.name,
+        initContainers=[proxied, _redis(graph)],
+        containers=[_ratelimit(graph)],
+        volumes=[
             *({"name": name, "configMap": {**body, "defaultMode": d.SECRET_MODE}} for name, body in maps.items()),
             {"name": "identity", "secret": secret},
         ],
-    }
-
-
-def _proxy(graph: Graph) -> Json:
-    folders = {"proxy": "/etc/envoy", "identity": d.IDENTITY_DIR, "trust": d.TRUST_DIR}
-    return container(
-        "proxy",
-        graph.image("envoy"),
-        resources=d.PROXY_RESOURCES,
-        security=d.container_security_context(d.PROXY_UID),
-        restartPolicy="Always",
-        command=["/usr/local/bin/envoy"],
-        args=["-c", "/etc/envoy/envoy.json", "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"],
-        ports=[{"name": "mtls", "containerPort": d.MTLS_PORT}, {"name": "health", "containerPort": d.HEALTH_PORT}],
-        startupProbe=healthy("/proxy", periodSeconds=1, failureThreshold=60),
-        volumeMounts=[{"name": name, "mountPath": path, "readOnly": True} for name, path in folders.items()],
     )
 
 

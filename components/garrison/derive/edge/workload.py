@@ -13,8 +13,8 @@ from garrison.derive.edge import names
 from garrison.derive.edge.names import certificate_dir, certificate_secret, host_names
 from garrison.derive.names import secret_name
 from garrison.derive.tokens import introspected
-from garrison.derive.workload import budget, healthy, spread
-from garrison.manifest import Manifest, container, labels, manifest, selector
+from garrison.derive.workload import budget, deployment, healthy, spread
+from garrison.manifest import Manifest, container, labels, manifest, pod
 from garrison.model.graph import Graph
 
 Json = dict[str, Any]
@@ -28,13 +28,7 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
 
 
 def _deployment(graph: Graph, cluster: Cluster) -> Json:
-    return {
-        "replicas": cluster.entrance.replicas,
-        "revisionHistoryLimit": 3,
-        "selector": selector(d.EDGE.name),
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-        "template": {"metadata": {"labels": _labels(graph)}, "spec": _pod(graph, cluster)},
-    }
+    return deployment(d.EDGE, cluster.entrance.replicas, _labels(graph), _pod(graph, cluster))
 
 
 def _labels(graph: Graph) -> dict[str, str]:
@@ -44,17 +38,13 @@ def _labels(graph: Graph) -> dict[str, str]:
 
 
 def _pod(graph: Graph, cluster: Cluster) -> Json:
-    return {
-        "serviceAccountName": d.EDGE.name,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": d.pod_security_context(),
-        "terminationGracePeriodSeconds": d.GRACE_SECONDS,
-        "topologySpreadConstraints": [spread(d.EDGE)],
-        "initContainers": [*logins.containers(graph, cluster), _agent(graph)],
-        "containers": [_proxy(graph)],
-        "volumes": [*_volumes(graph), *logins.volumes(graph, cluster)],
-    }
+    return pod(
+        d.EDGE.name,
+        topologySpreadConstraints=[spread(d.EDGE)],
+        initContainers=[*logins.containers(graph, cluster), _agent(graph)],
+        containers=[_proxy(graph)],
+        volumes=[*_volumes(graph), *logins.volumes(graph, cluster)],
+    )
 
 
 def _agent(graph: Graph) -> Json:

@@ -43,13 +43,8 @@ def config(graph: Graph, cluster: Cluster, service: Service) -> dict[str, str]:
     """The files of the sidecar: its bootstrap, and the two secrets it watches."""
     return {
         "envoy.json": compact(_bootstrap(graph, cluster, service)),
-        "identity.json": compact({"resources": [_secret(envoy.tls_certificate())]}),
-        "trust.json": compact({"resources": [_secret(envoy.trust_bundle())]}),
+        **envoy.secret_files({"identity": envoy.tls_certificate(), "trust": envoy.trust_bundle()}),
     }
-
-
-def _secret(body: Json) -> Json:
-    return envoy.typed("extensions.transport_sockets.tls.v3.Secret", **body)
 
 
 def _bootstrap(graph: Graph, cluster: Cluster, service: Service) -> Json:

@@ -70,7 +70,7 @@ def rule_name(route: Route) -> str:
 def _policy(graph: Graph, cluster: Cluster, call: Call) -> Json:
     """The caller itself; where it forwards a token, with one that it could have been given."""
     peer = _both(principal(graph.spiffe_id(call.caller)), *_nothing_asked(graph, call.callee))
-    if call.token == "forward":  # noqa: S105 a way to call
+    if call.forwards:
         peer = _both(peer, tokens.holders(tokens.at_service(graph, cluster, call.caller)))
     return {"permissions": [permission(operation) for operation in call.operations], "principals": [peer]}
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from garrison import defaults as d
+from garrison.manifest import compact
 
 Json = dict[str, Any]
 _TYPE = "type.googleapis.com/envoy"
@@ -39,6 +41,12 @@ def trust_bundle() -> Json:
             "watched_directory": {"path": d.TRUST_DIR},
         },
     }
+
+
+def secret_files(secrets: Mapping[str, Json]) -> dict[str, str]:
+    """The files that Envoy watches for these secrets, by their names (SDS)."""
+    kind = "extensions.transport_sockets.tls.v3.Secret"
+    return {f"{name}.json": compact({"resources": [typed(kind, **body)]}) for name, body in secrets.items()}
 
 
 def tls_context(peer: Json) -> Json:

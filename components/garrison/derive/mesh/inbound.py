@@ -15,6 +15,16 @@ from garrison.words import Ref
 
 Json = dict[str, Any]
 CLAIMS = (("subject", "sub"), ("issuer", "iss"))
+OF_CALLERS: Json = {  # of a manager behind that: connections that end with their certificate, and who the caller is
+    "durations": {
+        "idle_timeout": d.IDLE_TIMEOUT,
+        "max_connection_duration": d.CONNECTION_DURATION,
+        "max_stream_duration": d.STREAM_DURATION,
+    },
+    "use_remote_address": True,
+    "forward_client_cert_details": "SANITIZE_SET",
+    "set_current_client_cert_details": {"uri": True},
+}
 BODY = "x-body"  # set where a request has a body of unknown length
 
 
@@ -29,26 +39,23 @@ def listener(graph: Graph, cluster: Cluster, service: Service) -> Json:
             *_without_token(graph, service, tokens_of),
             *_told_claims(graph, service),
         ),
-        durations={
-            "idle_timeout": d.IDLE_TIMEOUT,
-            "max_connection_duration": d.CONNECTION_DURATION,
-            "max_stream_duration": d.STREAM_DURATION,
-        },
-        use_remote_address=True,
-        forward_client_cert_details="SANITIZE_SET",
-        set_current_client_cert_details={"uri": True},
+        **OF_CALLERS,
         access_log=envoy.access_log("inbound", **_told(graph)),
         **undisputed(*([{"remove": d.CLAIMS_HEADER}] if graph.hosts else [])),  # that of the edge: by the rule
     )
-    peer = {"prefix": f"spiffe://{graph.trust_domain}/"}
+    return mutual_listener(graph, "inbound", manager)
+
+
+def mutual_listener(graph: Graph, name: str, manager: Json) -> Json:
+    """A listener on the mesh's port, for whoever has a certificate of the trust domain."""
     tls = envoy.transport_socket(
         "DownstreamTlsContext",
         require_client_certificate=True,
-        common_tls_context=envoy.tls_context(peer),
+        common_tls_context=envoy.tls_context({"prefix": f"spiffe://{graph.trust_domain}/"}),
         disable_stateless_session_resumption=True,  # a resumed session asks for no certificate: one that has ended
         disable_stateful_session_resumption=True,  # would live on
     )
-    return envoy.listener("inbound", envoy.address("0.0.0.0", d.MTLS_PORT), manager, tls)
+    return envoy.listener(name, envoy.address("0.0.0.0", d.MTLS_PORT), manager, tls)
 
 
 def _told(graph: Graph) -> dict[str, str]:
@@ -64,7 +71,7 @@ def _told(graph: Graph) -> dict[str, str]:
 
 def _without_token(graph: Graph, service: Service, verified: list[Json]) -> list[Json]:
     """The application gets what the token says, and the token itself only to forward it."""
-    if not verified or any(call.token == "forward" for call in graph.calls_from.get(service.ref, ())):  # noqa: S105
+    if not verified or any(call.forwards for call in graph.calls_from.get(service.ref, ())):
         return []
     kind = "extensions.filters.http.header_mutation.v3.HeaderMutation"
     body = envoy.typed(kind, mutations={"request_mutations": [{"remove": "authorization"}]})
@@ -108,15 +115,20 @@ def undisputed(*more: Json) -> Json:
 
 
 def health(service: Service) -> Json:
-    """What the kubelet asks, and nothing else: the proxy itself, and the application behind it.
+    """What the kubelet asks of a sidecar: the proxy itself, and the application behind it, before callers' requests."""
+    return health_listener(_to_application(service.ref, asked("/healthz"), priority="HIGH"))
 
-    No flood of callers closes it: it has a limit of its own, and its requests come before theirs.
+
+def health_listener(*behind: Json) -> Json:
+    """What the kubelet asks, and nothing else: the proxy itself, and these routes.
+
+    No flood of callers closes it: it has a limit of its own.
     """
     alive = {"match": asked("/proxy"), "direct_response": {"status": 200}}
     chunked = {"append": {"header": {"key": BODY, "value": "%REQ(TRANSFER-ENCODING)%"}}}
     manager = envoy.connection_manager(
         "health",
-        [alive, _to_application(service.ref, asked("/healthz"), priority="HIGH")],
+        [alive, *behind],
         durations={"idle_timeout": d.HEALTH_IDLE_TIMEOUT, "max_stream_duration": d.STREAM_DURATION},
         normalize_path=False,  # a path in other letters is another path
         merge_slashes=False,

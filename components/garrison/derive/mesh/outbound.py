@@ -37,8 +37,8 @@ def listener(graph: Graph, caller: Ref, callee: Ref, port: int) -> Json:
 
 def _keeps_token(graph: Graph, caller: Ref, callee: Ref) -> bool:
     """Whether the caller has users' tokens, to forward them to others, and not to this callee."""
-    calls = {call.callee: call.token for call in graph.calls_from[caller]}
-    return "forward" in calls.values() and calls[callee] != "forward"
+    forwards = {call.callee: call.forwards for call in graph.calls_from[caller]}
+    return any(forwards.values()) and not forwards[callee]
 
 
 def cluster(graph: Graph, callee: Ref, name: str = "") -> Json:

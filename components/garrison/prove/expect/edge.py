@@ -292,15 +292,10 @@ def bearers(graph: Graph) -> dict[Ref, Want]:
         for route in reversed(graph.routes)
         if route.issuer and route.host not in logins
     }
-    forwarding = [call for call in graph.calls if call.token == "forward"]  # noqa: S105 a way to call
+    forwarding = [call for call in graph.calls if call.forwards]
     while more := {c.callee: found[c.caller] for c in forwarding if c.caller in found and c.callee not in found}:
         found |= more
     return found
-
-
-def asked_for(found: Iterable[Trial]) -> tuple[Want, ...]:
-    """Every token that the trials take."""
-    return tuple(dict.fromkeys(trial.want for trial in found if trial.want))
 
 
 def claims_of(want: Want, groups_claim: str) -> dict[str, object]:

@@ -31,7 +31,7 @@ def declared(graph: Graph, caller: Ref, callee: Ref) -> tuple[Operation, ...]:
 
 def forwards(graph: Graph, caller: Ref, callee: Ref) -> bool:
     """Whether the user's token goes with the caller's requests."""
-    return any(call.token == "forward" for call in graph.calls_from.get(caller, ()) if call.callee == callee)  # noqa: S105
+    return any(call.forwards for call in graph.calls_from.get(caller, ()) if call.callee == callee)
 
 
 def served(graph: Graph, callee: Ref) -> tuple[Operation, ...]:

@@ -100,7 +100,7 @@ def at_cluster(session: Session, entry: Entry, tokens: Tokens, timeout: float, *
 
 def _bearers(graph: Graph, tokens: Tokens) -> dict[Ref, str]:
     """Fresh ones: they live minutes, and a drill longer."""
-    callers = {call.caller for call in graph.calls if call.token == "forward"}  # noqa: S105 a way to call
+    callers = {call.caller for call in graph.calls if call.forwards}
     found: dict[Ref, str] = {}
     for caller, want in bearers(graph).items():
         if caller in callers:
