@@ -139,12 +139,16 @@ KEY: Final[dict[str, Any]] = {
 TLS_MINIMUM: Final = "TLSv1_3"  # BSI TR-02102-2, NIST SP 800-52r2; both ends are ours, so no 1.2 floor is needed
 
 # --- workloads ------------------------------------------------------------------------------------------------------
+STARTUP_SECONDS: Final = 120  # an application may take so long until it answers for the first time
+SCRATCH: Final = "64Mi"  # of a folder that an application may write to; counted against the node, ends the pod
+FILES_BYTES: Final = 524_288  # of all files of one application: a ConfigMap holds a mebibyte, with quotes in JSON
 APP_UID: Final = 10001  # above 10000: no overlap with users of the node (CIS 5.2.6, kube-linter)
 PROXY_UID: Final = 10002  # not the application's: it cannot read the proxy's memory or files
 AGENT_UID: Final = 10003
 DATABASE_UID: Final = 999  # the postgres user of the upstream image
 FILE_GROUP: Final = 10000  # group of projected secrets, so that mode 0440 suffices
 SECRET_MODE: Final = 0o440
+FILE_MODE: Final = 0o444  # of settings: whoever the image runs as reads them, and nobody writes
 POD_SECURITY: Final = "restricted"  # Pod Security Standards, the strictest level
 POD_SECURITY_VERSION: Final = "latest"
 REPLICAS: Final = 2  # one may be drained while the other serves
@@ -160,7 +164,8 @@ QUOTA_HEADROOM: Final = 3  # a roll-out and a run of `garrison prove` beside the
 
 # --- requests -------------------------------------------------------------------------------------------------------
 CONNECT_TIMEOUT: Final = "2s"
-REQUEST_TIMEOUT: Final = "15s"  # of the application's answer, once the request is there
+REQUEST_SECONDS: Final = 15  # for the application's answer, once the request is there, where a call says no other
+REQUEST_TIMEOUT: Final = f"{REQUEST_SECONDS}s"
 HEADERS_TIMEOUT: Final = "10s"  # slow request heads (Envoy's edge guide)
 STREAM_DURATION: Final = "60s"  # a request with its body: a slow one must not hold its connection, and so its identity
 # A certificate is looked at in the handshake only. With the drain and a last request a connection ends within ten
@@ -168,10 +173,18 @@ STREAM_DURATION: Final = "60s"  # a request with its body: a slow one must not h
 CONNECTION_DURATION: Final = "500s"
 CONNECTION_DRAIN: Final = "5s"
 OUTBOUND_CONNECTION_DURATION: Final = "440s"  # shorter than the callee's: who sends closes, so no request is lost
+# Of a stream without an end of its own and of a TCP connection: a stolen certificate lives on in one that is open, so
+# none is open for longer than an hour; clients of brokers and databases connect again.
+LONGEST: Final = "3600s"
 IDLE_TIMEOUT: Final = "300s"
 OUTBOUND_IDLE_TIMEOUT: Final = "240s"  # shorter than the callee's, as above
 APP_IDLE_TIMEOUT: Final = "4s"  # shorter than any server's: Node's and uvicorn's keep-alive end after 5 s
 HEALTH_IDLE_TIMEOUT: Final = "20s"  # the kubelet connects anew each time
+# The proxy asks the application, and the kubelet the proxy: so it can be asked by gRPC or TCP and on loopback alone.
+HEALTH_INTERVAL: Final = "2s"  # noticed within ten seconds together with the kubelet's five
+HEALTH_INTERVAL_AWAY: Final = "0.5s"  # while it does not answer: what starts is ready at once
+HEALTH_ANSWER: Final = "3s"
+HEALTH_FAILURES: Final = 2  # in a row: one slow answer is no outage
 
 # --- what a sidecar bears -------------------------------------------------------------------------------------------
 # Measured on Envoy 1.40: 14 MiB at rest, 16 KiB for an idle TLS connection, 77 KiB for one with a long head. As many as

@@ -62,6 +62,13 @@ def pod(account: str, **more: Any) -> Manifest:
     }
 
 
+def claim(name: str, size: str, storage_class: str | None) -> Manifest:
+    """A volume of one pod that outlives it, of that storage class or of the cluster's own default."""
+    chosen = {"storageClassName": storage_class} if storage_class else {}
+    asked = {"requests": {"storage": size}}
+    return {"metadata": {"name": name}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": asked, **chosen}}
+
+
 def compact(value: object) -> str:
     """JSON in one stable form, used for configuration files inside ConfigMaps."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))

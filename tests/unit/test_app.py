@@ -81,7 +81,7 @@ def test_names_may_be_used_before_they_are_declared() -> None:
 def test_all_problems_come_at_once_with_place_and_remedy() -> None:
     app = App("estate", trust_domain="Estate Example", images={})
     shop = app.namespace("shop")
-    orders = shop.service("orders", image="orders:latest", port=80)
+    orders = shop.service("orders", image="orders:latest", port=8443)
     orders.calls("ordrs", "GET /items/{id}")
     orders.calls(orders, "FETCH items")
     text = problems(app)
@@ -89,7 +89,7 @@ def test_all_problems_come_at_once_with_place_and_remedy() -> None:
         "not a SPIFFE trust domain",
         "no pinned image for 'envoy'",
         "not pinned by digest: 'orders:latest'",
-        "cannot listen on port 80",
+        "cannot listen on port 8443",
         "did you mean 'orders'?",
         "calls itself",
         "does not begin with an HTTP method",
@@ -106,7 +106,9 @@ def test_all_problems_come_at_once_with_place_and_remedy() -> None:
         ("GET items", "no valid path"),
         ("GET /items/*", "no valid path"),
         ("GET /items?x=1", "no valid path"),
-        ("GET /items/", "no valid path"),
+        ("GET /items//x", "no valid path"),
+        ("GET /{rest...}/x", "no valid path"),
+        ("GET /x{rest...}", "no valid path"),
         ("GET /items/{id}/{id}", "twice"),
         ("GET /items/..", "relative"),
         ("get /items", "did you mean 'GET'?"),
@@ -129,7 +131,8 @@ SAID_WRONG: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "missing": (
         lambda shop: shop.service("x"),
-        "service(...) lacks image, port; it takes name, image, port, replicas, resources, openapi",
+        "service(...) lacks image; it takes name, image, port, protocol, health, liveness, startup_seconds, env, "
+        "command, args, files, scratch, volumes, uid, bind, replicas, resources, openapi",
     ),
     "too much": (
         lambda shop: shop.postgres("x", "y"),
@@ -149,7 +152,7 @@ SAID_WRONG: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "calls": (
         lambda shop: shop.service("x", image="x" + DIGEST, port=1).calls(),
-        "calls(...) lacks callee; it takes callee, operations, token",
+        "calls(...) lacks callee; it takes callee, operations, token, env, alias, timeout",
     ),
 }
 

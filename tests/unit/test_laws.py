@@ -316,7 +316,7 @@ SAY: dict[str, Case | Callable[[App, Any], object]] = {
     "names": lambda app, value: app.service("x", image=IMAGE, port=8080).may("get", "pods", value),
     "group": lambda app, value: app.service("x", image=IMAGE, port=8080).may("get", "pods", group=value),
 }
-FITS = [("names", "8080"), ("storage", "8080")]  # an object may be called so; a quantity of bytes
+FITS = [("names", "8080"), ("storage", "8080"), ("replicas", None)]  # a name; a quantity of bytes; two
 
 
 @pytest.mark.parametrize("value", GARBAGE, ids=lambda value: repr(value)[:20])
@@ -329,7 +329,7 @@ def test_a_value_of_a_wrong_type_is_a_problem_with_a_line(place: str, value: Any
     assert "test_laws.py:" in refused(app)
 
 
-@pytest.mark.parametrize("port", [value for value in GARBAGE if value != 8080.0] + [8080.0, 8443, 15101, 16100, 80])
+@pytest.mark.parametrize("port", [v for v in GARBAGE if v not in (None, 0)] + [8080.0, 8443, 15101, 16100, 65536])
 def test_a_port_is_a_whole_number_that_is_free(port: Any) -> None:
     app = shop_app()
     app.service("x", image=IMAGE, port=port)

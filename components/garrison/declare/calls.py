@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from garrison.declare.statements import Speaker, Statement, verb, where
 from garrison.model.calls import Call, Operation, Token
 from garrison.words import Ref
+
+Env = str | Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -16,20 +20,72 @@ class CallStatement(Statement):
     callee: Ref | str
     operations: tuple[str, ...]
     token: Token = "none"  # noqa: S105 a way to call
+    port: str = ""
+    connects: bool = False
+    env: tuple[tuple[str, str], ...] = ()
+    alias: str = ""
+    timeout: int | None = None
 
     def value(self) -> Call:
         operations = tuple(Operation.parse(text) for text in self.operations)
-        return Call(self.caller, Ref.near(self.callee, self.caller), operations, self.token)
+        callee = Ref.near(self.callee, self.caller)
+        said = (self.token, self.port, self.connects, self.env, self.alias, self.timeout)
+        return Call(self.caller, callee, operations, *said)
+
+
+@dataclass(frozen=True)
+class Port:
+    """A further port of a service, which is called as a service is."""
+
+    ref: Ref
+    name: str
 
 
 class Calls(Speaker):
     @verb
-    def calls(self, callee: Speaker | str, *operations: str, token: Token = "none") -> None:  # noqa: S107 as above
+    def calls(
+        self,
+        callee: Speaker | Port | str,
+        *operations: str,
+        token: Token = "none",  # noqa: S107 as above
+        env: Env | None = None,
+        alias: str = "",
+        timeout: int | None = None,
+    ) -> None:
         """Allow this service to call `callee` with the given operations, each a method and a path template.
 
-        `orders.calls(catalog, "GET /items/{id}")`. A callee may be named as `"catalog"` (same namespace) or
-        `"shop/catalog"` where it is declared further down. Saying more about the same pair adds to it.
-        With `token="forward"` the user's token has to come with the request, and the callee checks it again.
+        `orders.calls(catalog, "GET /items/{id}")`; of gRPC, `"package.Service/Method"`. A callee may be named as
+        `"catalog"` (same namespace) or `"shop/catalog"` where it is declared further down. Saying more about the same
+        pair adds to it. With `token="forward"` the user's token has to come with the request, and the callee checks it
+        again.
+
+        `env` gives the callee's address in the application's own words: `"CART_ADDR"` is `{host}:{port}`, and
+        `{"CART_URL": "{url}/v1"}` a text with `{host}`, `{port}` or `{url}` in it; without it the variable is
+        `CATALOG_URL`, and `CATALOG_ADDR` for gRPC. `alias="catalogue:8080"` is for a name that is compiled into the
+        image. `timeout` is in seconds, for the answer once the request is there: 15 by default, and for gRPC, whose
+        streams have no end, none; 0 is as long as it takes. Nothing lasts longer than an hour.
         """
-        target = callee.ref if isinstance(callee, Speaker) else callee
-        self._pen.add(CallStatement(where(), self.ref, target, operations, token))
+        self._say(callee, operations, token=token, env=env, alias=alias, timeout=timeout)
+
+    @verb
+    def connects(self, callee: Speaker | Port | str, *, env: Env | None = None, alias: str = "") -> None:
+        """Allow this service to speak TCP with `callee`, a port of `protocol="tcp"`: Redis, RabbitMQ, MongoDB, Kafka.
+
+        Both ends know each other's identity; what is said is not looked at, so there are no operations to allow.
+        `env` and `alias` as with `calls`; without them the variable is `REDIS_ADDR`.
+        """
+        self._say(callee, (), connects=True, env=env, alias=alias)
+
+    def _say(self, callee: Any, operations: tuple[str, ...], *, env: Any, **said: Any) -> None:
+        port = callee.name if isinstance(callee, Port) else ""
+        target = callee.ref if isinstance(callee, Speaker | Port) else callee
+        self._pen.add(CallStatement(where(), self.ref, target, operations, port=port, env=_texts(env), **said))
+
+
+def _texts(env: Any) -> Any:
+    """Each variable with its text; what is neither a text nor a mapping is left for who checks types."""
+    if env is None:
+        return ()
+    if isinstance(env, str):
+        return ((env, "{host}:{port}"),)
+    return tuple(env.items()) if isinstance(env, Mapping) else env

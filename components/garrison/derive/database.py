@@ -12,7 +12,7 @@ from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive.names import secret_name
 from garrison.derive.postgres import BIN, SOCKET, VOLUME, configuration
-from garrison.manifest import Manifest, container, labels, manifest, pod, selector
+from garrison.manifest import Manifest, claim, container, labels, manifest, pod, selector
 from garrison.model.graph import Database, Graph
 from garrison.model.names import database_config
 from garrison.words import Ref
@@ -33,14 +33,11 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
 
 def _stateful_set(graph: Graph, cluster: Cluster, database: Database) -> Json:
     name = database.ref.name
-    chosen = {"storageClassName": cluster.storage_class} if cluster.storage_class else {}
-    size = {"requests": {"storage": database.storage}}
-    claim = {"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": size, **chosen}}
     return {
         "replicas": 1,
         "serviceName": name,
         "selector": selector(name),
-        "volumeClaimTemplates": [claim],
+        "volumeClaimTemplates": [claim("data", database.storage, cluster.storage_class)],
         "template": {
             "metadata": {"labels": labels(name, graph.name) | {d.DATABASE_LABEL: "true"}},
             "spec": _pod(database),

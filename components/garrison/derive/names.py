@@ -30,6 +30,11 @@ def full_host(ref: Ref) -> str:
     return f"{ref.name}.{ref.namespace}.{d.CLUSTER_DOMAIN}"
 
 
+def server_name(ref: Ref, port: str = "") -> str:
+    """What a caller asks for in its handshake: the service, or one of its further ports."""
+    return f"{port}.{full_host(ref)}" if port else full_host(ref)
+
+
 def admission_policy(family: str) -> str:
     """The admission policy for a family of kinds, and its binding."""
     return f"garrison-{family}"

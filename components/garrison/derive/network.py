@@ -34,7 +34,7 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
 def _service(graph: Graph, service: Service, cluster: Cluster) -> Manifest:
     egress = [
         to_dns(cluster.dns),
-        *to_pods((call.callee for call in graph.calls_from.get(service.ref, ())), d.MTLS_PORT),
+        *to_pods(dict.fromkeys(call.callee for call in graph.calls_from.get(service.ref, ())), d.MTLS_PORT),
     ]
     uses, reads = graph.uses_by.get(service.ref, ()), graph.reads_by.get(service.ref, ())
     egress += to_pods(sorted({use.database for use in uses}), d.DATABASE_PORT)
@@ -45,7 +45,8 @@ def _service(graph: Graph, service: Service, cluster: Cluster) -> Manifest:
     if tokens.at_service(graph, cluster, service.ref):
         egress += to_pods([d.EDGE], d.MTLS_PORT)  # for the keys of issuers
     outside = [d.EDGE] if service.ref in graph.routes_of else []
-    ingress = from_pods([*(call.caller for call in graph.calls_to.get(service.ref, ())), *outside], d.MTLS_PORT)
+    callers = dict.fromkeys(call.caller for call in graph.calls_to.get(service.ref, ()))
+    ingress = from_pods([*callers, *outside], d.MTLS_PORT)
     return policy(graph, service.ref, {"podSelector": selector(service.name), "ingress": ingress, "egress": egress})
 
 

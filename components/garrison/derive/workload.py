@@ -1,6 +1,7 @@
 """Workload layer: the hardened Deployment of each service and its disruption budget.
 
-The application sees loopback, its declared callees as `<CALLEE>_URL`, its secrets as files, and nothing else.
+The application sees loopback, its declared callees in its own words or as `<CALLEE>_URL`, its settings, its secrets as
+files, and nothing else.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive import mesh, rbac, secrets, tokens
 from garrison.derive.names import APP, PROXY, secret_name
-from garrison.manifest import Manifest, compact, container, labels, manifest, pod, selector
-from garrison.model.calls import url_variable
+from garrison.manifest import Manifest, claim, compact, container, labels, manifest, pod, selector
 from garrison.model.graph import Graph, Service
+from garrison.model.names import files_config
 from garrison.words import Ref
 
 Json = dict[str, Any]
+FIRST_FREE_PORT = 1024  # below, only root may listen unless the pod says otherwise
 
 
 def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
@@ -25,9 +27,11 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
         spec = {"spec": budget(service.ref)}
         yield manifest("policy/v1", "PodDisruptionBudget", service.ref, spec, app=graph.name)
     for service in graph.services:
-        yield manifest(
-            "apps/v1", "Deployment", service.ref, {"spec": _deployment(graph, cluster, service)}, app=graph.name
-        )
+        if service.container.files:
+            files = Ref(service.namespace, files_config(service.ref))
+            yield manifest("v1", "ConfigMap", files, {"data": _file_texts(service)}, app=graph.name)
+        kind = "StatefulSet" if service.container.volumes else "Deployment"
+        yield manifest("apps/v1", kind, service.ref, {"spec": _workload(graph, cluster, service)}, app=graph.name)
 
 
 def budget(ref: Ref) -> Json:
@@ -37,9 +41,23 @@ def budget(ref: Ref) -> Json:
     return {"maxUnavailable": 1, "unhealthyPodEvictionPolicy": "AlwaysAllow", "selector": selector(ref.name)}
 
 
-def _deployment(graph: Graph, cluster: Cluster, service: Service) -> Json:
+def _workload(graph: Graph, cluster: Cluster, service: Service) -> Json:
     pod_labels = labels(service.name, graph.name) | secrets.pod_labels(graph, service.ref)
-    return deployment(service.ref, service.replicas, pod_labels, _pod(graph, cluster, service))
+    spec = _pod(graph, cluster, service)
+    if not service.container.volumes:
+        return deployment(service.ref, service.replicas, pod_labels, spec)
+    claims = [
+        claim(f"volume-{index}", size, cluster.storage_class)
+        for index, (_, size) in enumerate(service.container.volumes)
+    ]
+    return {
+        "replicas": service.replicas,
+        "revisionHistoryLimit": 3,
+        "serviceName": service.name,
+        "selector": selector(service.name),
+        "volumeClaimTemplates": claims,
+        "template": {"metadata": {"labels": dict(pod_labels)}, "spec": spec},
+    }
 
 
 def deployment(ref: Ref, replicas: int, pod_labels: Mapping[str, str], spec: Json) -> Json:
@@ -56,6 +74,8 @@ def deployment(ref: Ref, replicas: int, pod_labels: Mapping[str, str], spec: Jso
 def _pod(graph: Graph, cluster: Cluster, service: Service) -> Json:
     return pod(
         service.name,
+        **_low_ports(graph, service),
+        **_aliases(graph, service),
         topologySpreadConstraints=[spread(service.ref)],
         initContainers=[sidecar(graph), *secrets.sidecar(graph, service.ref)],
         containers=[_app(graph, cluster, service)],
@@ -63,8 +83,74 @@ def _pod(graph: Graph, cluster: Cluster, service: Service) -> Json:
             *_proxy_volumes(service),
             *secrets.volumes(graph, service.ref),
             *rbac.volumes(graph, service.ref),
+            *_own_volumes(service),
         ],
     )
+
+
+def _ports(graph: Graph, service: Service) -> list[int]:
+    return [service.port, *(port.number for port in graph.ports_of.get(service.ref, ()))]
+
+
+def _has_low_port(graph: Graph, service: Service) -> bool:
+    return any(0 < port < FIRST_FREE_PORT for port in _ports(graph, service))
+
+
+def _low_ports(graph: Graph, service: Service) -> Json:
+    """A port below 1024 is then anybody's of the pod: the one safe sysctl for it (Pod Security Standards)."""
+    if not _has_low_port(graph, service):
+        return {}
+    start = {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}
+    return {"securityContext": d.pod_security_context() | {"sysctls": [start]}}
+
+
+def _aliases(graph: Graph, service: Service) -> Json:
+    """The names that are compiled into the image lead to its own proxy; a short one in its longer forms, too."""
+    found = []
+    for name, address in mesh.alias_addresses(graph, service.ref).items():
+        longer = [f"{name}.{service.namespace}{end}" for end in ("", ".svc", f".{d.CLUSTER_DOMAIN}")]
+        found.append({"ip": address, "hostnames": [name, *(longer if "." not in name else [])]})
+    return {"hostAliases": found} if found else {}
+
+
+def _security(graph: Graph, service: Service) -> Json:
+    """Binaries that were given the right to low ports do not start without it; it is the one that `restricted` lets."""
+    context = d.container_security_context(service.container.uid)
+    if not _has_low_port(graph, service):
+        return context
+    return context | {"capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}}
+
+
+def _own_volumes(service: Service) -> list[Json]:
+    given = service.container
+    found: list[Json] = []
+    if given.files:
+        found.append({"name": "files", "configMap": {"name": files_config(service.ref), "defaultMode": d.FILE_MODE}})
+    return found + [
+        {"name": f"scratch-{index}", "emptyDir": {"sizeLimit": size}} for index, (_, size) in enumerate(given.scratch)
+    ]
+
+
+def _own_mounts(service: Service) -> list[Json]:
+    given = service.container
+    files = [
+        {"name": "files", "mountPath": path, "subPath": _key(index), "readOnly": True}
+        for index, (path, _) in enumerate(given.files)
+    ]
+    folders = [
+        {"name": f"{name}-{index}", "mountPath": path}
+        for name, pairs in (("scratch", given.scratch), ("volume", given.volumes))
+        for index, (path, _) in enumerate(pairs)
+    ]
+    return [*files, *folders]
+
+
+def _file_texts(service: Service) -> dict[str, str]:
+    return {_key(index): text for index, (_, text) in enumerate(service.container.files)}
+
+
+def _key(index: int) -> str:
+    return f"file-{index}"
 
 
 def spread(ref: Ref) -> Json:
@@ -78,22 +164,29 @@ def spread(ref: Ref) -> Json:
 
 
 def _app(graph: Graph, cluster: Cluster, service: Service) -> Json:
+    given = service.container
+    commanded = {name: list(said) for name, said in (("command", given.command), ("args", given.args)) if said}
+    ready = mesh.READY if service.health else mesh.PROXY_ALONE
+    alive = mesh.ALIVE if service.liveness else mesh.PROXY_ALONE
     return container(
         APP,
         service.image,
         resources=service.resources,
-        security=d.container_security_context(d.APP_UID),
+        security=_security(graph, service),
+        **commanded,
         env=_environment(graph, cluster, service),
-        startupProbe=healthy("/healthz", periodSeconds=1, failureThreshold=120),
-        readinessProbe=healthy("/healthz", periodSeconds=5),
-        livenessProbe=healthy("/healthz", periodSeconds=15, failureThreshold=4),
+        startupProbe=healthy(
+            ready if service.health else alive, periodSeconds=1, failureThreshold=service.startup_seconds
+        ),
+        readinessProbe=healthy(ready, periodSeconds=5),
+        livenessProbe=healthy(alive, periodSeconds=15, failureThreshold=4),
         lifecycle={"preStop": {"sleep": {"seconds": d.DRAIN_SECONDS}}},
-        volumeMounts=_app_mounts(graph, service.ref),
+        volumeMounts=[*_app_mounts(graph, service.ref), *_own_mounts(service)],
     )
 
 
 def healthy(path: str, **when: int) -> Json:
-    """A probe through the proxy: `/healthz` of the application behind it, `/proxy` of itself."""
+    """A probe of the proxy: `/healthz` and `/livez` are what it found of the application, `/proxy` is itself."""
     return {"httpGet": {"path": path, "port": d.HEALTH_PORT}, "timeoutSeconds": 3, **when}
 
 
@@ -108,9 +201,15 @@ def _app_mounts(graph: Graph, ref: Ref) -> list[Json]:
 
 
 def _environment(graph: Graph, cluster: Cluster, service: Service) -> list[Json]:
-    values = {"HOST": "127.0.0.1", "PORT": str(service.port)}
-    for callee, port in mesh.outbound_ports(graph, service.ref).items():
-        values[url_variable(callee)] = f"http://127.0.0.1:{port}"
+    values = {"HOST": "0.0.0.0" if service.bind == "all" else "127.0.0.1"}
+    if service.port:
+        values["PORT"] = str(service.port)
+    values |= dict(service.container.env)
+    ports = mesh.outbound_ports(graph, service.ref)
+    for call in graph.calls_from.get(service.ref, ()):
+        port = ports[call.target]
+        there = {"host": "127.0.0.1", "port": str(port), "url": f"http://127.0.0.1:{port}"}
+        values |= {name: text.format_map(there) for name, text in graph.told(call)}
     values |= secrets.environment(graph, service.ref)
     if rules := tokens.rules(graph, cluster, service.ref):
         values[d.ACCESS_RULES] = compact(rules)

@@ -8,7 +8,9 @@ from dataclasses import MISSING, asdict, fields, is_dataclass
 from typing import Any
 
 from garrison.errors import IntentError, Problem, did_you_mean
+from garrison.model.calls import Call
 from garrison.model.parts import Parts
+from garrison.model.services import Service
 from garrison.model.shape import hints, row_of
 
 SCHEMA = "garrison.dev/graph/v1"
@@ -17,8 +19,9 @@ LATER: Mapping[str, Any] = {
     "issuers": [],
     "hosts": [],
     "routes": [],
+    "ports": [],
 }  # fields that a graph may leave out, as those did that came before them
-LATER_IN_ROWS: Mapping[str, Mapping[str, Any]] = {"services": {"openapi": ""}, "calls": {"token": "none"}}
+LATER_IN_ROWS: Mapping[str, Any] = {"services": Service, "calls": Call}  # of these, every field that has a default
 AGAIN = "write it with `garrison graph --format json` of this version"
 
 
@@ -32,11 +35,16 @@ def write(parts: Parts) -> str:
     for name in LATER:
         if not data[name]:
             del data[name]
-    for name, later in LATER_IN_ROWS.items():
+    for name, kind in LATER_IN_ROWS.items():
+        empty = {field.name: _plain(field.default) for field in fields(kind) if field.default is not MISSING}
         for row in data[name]:
-            for field in (field for field, empty in later.items() if row[field] == empty):
+            for field in [field for field, default in empty.items() if row[field] == default]:
                 del row[field]
     return json.dumps(data, indent=2, sort_keys=True) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
 def read(text: str) -> dict[str, Any]:

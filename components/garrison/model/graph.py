@@ -12,7 +12,7 @@ from typing import Self
 from garrison.errors import IntentError
 from garrison.model import calls, codec, permissions
 from garrison.model.breach import Place
-from garrison.model.calls import Call, Operation
+from garrison.model.calls import Call, Operation, Target
 from garrison.model.codec import SCHEMA
 from garrison.model.databases import Database, DatabaseRole, Use
 from garrison.model.hosts import Host
@@ -20,6 +20,7 @@ from garrison.model.issuers import Issuer
 from garrison.model.laws import breaches
 from garrison.model.parts import Parts
 from garrison.model.permissions import Permission
+from garrison.model.ports import Port
 from garrison.model.rates import Rate
 from garrison.model.routes import Route
 from garrison.model.secrets import Read
@@ -36,14 +37,16 @@ __all__ = [
     "Issuer",
     "Operation",
     "Permission",
+    "Port",
     "Rate",
     "Read",
     "Route",
     "Service",
+    "Target",
     "Use",
 ]
 NOUNS = ("namespaces", "services", "calls", "databases", "uses", "reads", "permissions")
-ROWS = (*NOUNS, "issuers", "hosts", "routes", "images")
+ROWS = (*NOUNS, "issuers", "hosts", "routes", "ports", "images")
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from typing import Any
 
 from garrison import defaults as d
 from garrison.errors import did_you_mean
-from garrison.model import served
+from garrison.model import served, spoken
 from garrison.model.breach import Breach, Place
-from garrison.model.calls import ByPath, Operation
+from garrison.model.calls import ALL, ONE, ByPath, Operation, Target
 from garrison.model.names import derived_config_maps
 from garrison.model.parts import Parts
 from garrison.model.texts import DIGEST, MAX_LABEL, is_label, is_trust_domain, unpinned
@@ -89,6 +89,9 @@ def _edges(parts: Parts) -> Iterator[Breach]:
         yield from call.breaches(place)
         yield from _known(place, "service", call.caller, call.caller, services)
         yield from _known(place, "service", call.callee, call.caller, services)
+    for index, port in enumerate(parts.ports):
+        yield from port.breaches(("ports", index))
+        yield from _known(("ports", index), "service", port.service, port.service, services)
     for index, use in enumerate(parts.uses):
         yield from use.breaches(("uses", index))
         yield from _known(("uses", index), "service", use.service, use.service, services)
@@ -116,7 +119,16 @@ def _variables(parts: Parts) -> Iterator[Breach]:
     """A service finds each callee, secret and database under a variable of its own."""
     found: dict[tuple[Ref, str], tuple[object, Place]] = {}
     rows = chain(
-        (((c.caller, c.variable), c.callee, ("calls", index)) for index, c in enumerate(parts.calls)),
+        (
+            ((service.ref, variable), "a setting", ("services", index))
+            for index, service in enumerate(parts.services)
+            for variable, _ in service.container.env
+        ),
+        (
+            ((call.caller, variable), (call.target, text), ("calls", index))
+            for index, call in enumerate(parts.calls)
+            for variable, text in parts.told(call)
+        ),
         (((r.service, r.variable), r.path, ("reads", index)) for index, r in enumerate(parts.reads)),
         (((u.service, u.variable), (u.database, u.role), ("uses", index)) for index, u in enumerate(parts.uses)),
     )
@@ -140,11 +152,11 @@ def _files(parts: Parts) -> Iterator[Breach]:
 
 
 def _callees(parts: Parts) -> Iterator[Breach]:
-    callees: dict[Ref, set[Ref]] = {}
+    callees: dict[Ref, set[Target]] = {}
     for index, call in enumerate(parts.calls):
         mine = callees.setdefault(call.caller, set())
-        new = call.callee not in mine
-        mine.add(call.callee)
+        new = call.target not in mine
+        mine.add(call.target)
         if new and len(mine) == d.MAX_CALLEES + 1:
             yield Breach(
                 ("calls", index), f"'{call.caller}' has more than {d.MAX_CALLEES} callees", "divide the service"
@@ -153,31 +165,29 @@ def _callees(parts: Parts) -> Iterator[Breach]:
 
 def _operations(parts: Parts) -> Iterator[Breach]:
     """A variable of one caller covers nothing that another caller alone was given."""
-    said: dict[tuple[Ref, str, int], dict[Operation, list[tuple[Ref, Place]]]] = {}
+    said: dict[tuple[Target, str], dict[Operation, list[tuple[Ref, Place]]]] = {}
     for index, call in enumerate(parts.calls):
         for operation in call.operations:
-            shape = Operation(operation.method, "/" + "/".join(operation.segments))
-            alike = call.callee, operation.method, len(operation.segments)
-            said.setdefault(alike, {}).setdefault(shape, []).append((call.caller, ("calls", index)))
+            alike = call.target, operation.method
+            said.setdefault(alike, {}).setdefault(operation.shape, []).append((call.caller, ("calls", index)))
     for index, route in enumerate(parts.routes):
         operation = route.operation
-        shape = Operation(operation.method, "/" + "/".join(operation.segments))
-        alike = route.service, operation.method, len(operation.segments)
-        said.setdefault(alike, {}).setdefault(shape, []).append((d.EDGE, ("routes", index)))
+        alike = Target(route.service), operation.method
+        said.setdefault(alike, {}).setdefault(operation.shape, []).append((d.EDGE, ("routes", index)))
     for shapes in said.values():
         known = ByPath()
         for shape in shapes:
             known.add(shape)
-        for wide in (shape for shape in shapes if "{}" in shape.segments):
+        for wide in (shape for shape in shapes if {ONE, ALL} & {*shape.segments}):
             for other in (shape for shape in known.meeting(wide) if wide.reaches(shape)):
                 yield from _unmeant(wide, shapes[wide], other, shapes[other])
 
 
 def _forwarded(parts: Parts) -> Iterator[Breach]:
     """One pair of caller and callee has one way with tokens."""
-    first: dict[tuple[Ref, Ref], tuple[str, Place]] = {}
+    first: dict[tuple[Ref, Target], tuple[str, Place]] = {}
     for index, call in enumerate(parts.calls):
-        token, where = first.setdefault((call.caller, call.callee), (call.token, ("calls", index)))
+        token, where = first.setdefault((call.caller, call.target), (call.token, ("calls", index)))
         if token != call.token:
             what = f"'{call.caller}' calls '{call.callee}' with a token and without"
             yield Breach(("calls", index), what, "say the same of each operation", also=where)
@@ -204,5 +214,6 @@ LAWS: tuple[Callable[[Parts], Iterator[Breach]], ...] = (
     _callees,
     _operations,
     _forwarded,
+    spoken.laws,
     served.laws,
 )

@@ -16,6 +16,11 @@ def proxy_config(ref: Ref) -> str:
     return f"{ref.name}-proxy"
 
 
+def files_config(ref: Ref) -> str:
+    """What has the files that a service is given."""
+    return f"{ref.name}-files"
+
+
 def agent_config(ref: Ref) -> str:
     """What the agent that brings a service its secrets is configured by."""
     return f"{ref.name}-secrets"
@@ -33,6 +38,6 @@ EDGE_CONFIG_MAPS: Final = ("edge-proxy", "edge-dynamic", "edge-contracts", "edge
 def derived_config_maps(namespace: str, services: Iterable[Ref], databases: Iterable[Ref]) -> frozenset[str]:
     """Those of proxies, agents and databases, and both CA bundles; a test holds this against what is rendered."""
     near = [ref for ref in services if ref.namespace == namespace]
-    own = {name(ref) for ref in near for name in (proxy_config, agent_config)}
+    own = {name(ref) for ref in near for name in (proxy_config, agent_config, files_config)}
     own |= {database_config(ref) for ref in databases if ref.namespace == namespace}
     return frozenset({*own, d.TRUST_BUNDLE, CLUSTER_CA})

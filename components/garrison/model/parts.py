@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from garrison.model.calls import Call
+from garrison import defaults as d
+from garrison.manifest import variable
+from garrison.model.calls import Call, Target
 from garrison.model.databases import Database, Use
 from garrison.model.hosts import Host
 from garrison.model.issuers import Issuer
 from garrison.model.permissions import Permission
+from garrison.model.ports import Port
 from garrison.model.routes import Route
 from garrison.model.secrets import Read
-from garrison.model.services import Service
+from garrison.model.services import Protocol, Service
 from garrison.words import Ref
 
 K = TypeVar("K")
@@ -37,6 +40,7 @@ class Parts:
     issuers: tuple[Issuer, ...] = ()
     hosts: tuple[Host, ...] = ()
     routes: tuple[Route, ...] = ()
+    ports: tuple[Port, ...] = ()
     images: tuple[tuple[str, str], ...] = ()
     """Images of the platform's own containers (`envoy`, `openbao`) by role."""
 
@@ -123,6 +127,34 @@ class Parts:
     @cached_property
     def by_ref(self) -> Mapping[Ref, Service]:
         return {service.ref: service for service in self.services}
+
+    @cached_property
+    def ports_of(self) -> Mapping[Ref, tuple[Port, ...]]:
+        return _group((port.service, port) for port in self.ports)
+
+    @cached_property
+    def protocols(self) -> Mapping[Target, Protocol]:
+        """What is spoken with everybody who can be called."""
+        main = {Target(service.ref): service.protocol for service in self.services if service.port}
+        return main | {Target(port.service, port.name): port.protocol for port in self.ports}
+
+    def told(self, call: Call) -> tuple[tuple[str, str], ...]:
+        """The variables in which the caller's application finds the callee, as texts with places for the address.
+
+        Without words of its own: `CART_URL` for HTTP, `CART_ADDR` for all else.
+        """
+        if call.env:
+            return call.env
+        stem = variable(f"{call.callee.name}_{call.port}" if call.port else call.callee.name)
+        if self.protocols.get(call.target, "http") == "http":
+            return ((f"{stem}_URL", "{url}"),)
+        return ((f"{stem}_ADDR", "{host}:{port}"),)
+
+    def patience(self, call: Call) -> int:
+        """Seconds for an answer; 0 is as long as it takes."""
+        if call.timeout is not None:
+            return call.timeout
+        return 0 if self.protocols.get(call.target) == "grpc" else d.REQUEST_SECONDS
 
     def services_in(self, namespace: str) -> tuple[Service, ...]:
         return self._by_namespace.get(namespace, ())

@@ -6,19 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from garrison.credentials import ABOUT, HARMLESS, IDENTIFIES, NAME, SETTING, VALUE
 from garrison.findings import Severity
 from garrison_policies.language.expr import All, Either, Entries, Matches, Not, Path, Predicate, at, get, present
 from garrison_policies.language.rule import Check, Rule
 from garrison_policies.language.subjects import CONFIG_MAPS
-from garrison_policies.rules.credentials import ABOUT, HARMLESS, NAME, VALUE
-
-# A line of a properties, environment, YAML or JSON file that sets a credential to something: not to nothing, nor to a
-# variable, a template, a path or a block. Words such as `secret` alone are left out: they mostly name a Secret.
-_LINE = (
-    r"(?i)(^|[\s\x22'{,;])[a-z0-9_.-]*(passw(or)?d|passphrase|[_.-](pwd|pass|secret|token)|clientsecret"
-    r"|(api|auth|access|bearer|refresh|session)[_.-]?token|(api|auth|access|secret|private|encryption|account)[_.-]?key)"
-    r"[\x22']?[ \t]*[=:][ \t]*[\x22']?[^\s\x22'\x24{}()<>\[\]/*%&|#!,;.][^\s\x22',;]{2,}"
-)
 
 
 @dataclass(frozen=True)
@@ -44,7 +36,7 @@ class Pairs:
 _FILE = Matches("", r"\n.")
 _ANNOUNCED = Either(
     All(Matches("", NAME), Not(Matches("", ABOUT))),
-    Matches("", "(?i)access[_.-]?key[_.-]?id$"),  # half of a credential, and leaked with the other half
+    Matches("", IDENTIFIES),  # half of a credential, and leaked with the other half
 )
 
 RULES = (
@@ -61,7 +53,7 @@ RULES = (
                 at="data",
                 require=All(
                     Pairs("data", _ANNOUNCED, Either(Matches("", HARMLESS), _FILE)),
-                    Entries("data", "", Not(Either(Matches("", VALUE), Matches("", _LINE)))),
+                    Entries("data", "", Not(Either(Matches("", VALUE), Matches("", SETTING)))),
                 ),
             ),
         ),

@@ -71,14 +71,7 @@ def callee(graph: Graph, cluster: Cluster) -> list[Json]:
         return []
     bounds = {"max_connections": d.EDGE_REQUESTS, "max_pending_requests": d.EDGE_REQUESTS}
     thresholds = {"thresholds": [bounds | {"max_requests": d.EDGE_REQUESTS}]}
-    return [http2(outbound.cluster(graph, d.LIMITS)) | {"circuit_breakers": thresholds}]
-
-
-def http2(cluster: Json) -> Json:
-    """The same cluster in the protocol that gRPC needs."""
-    options = cluster["typed_extension_protocol_options"]
-    spoken: Json = {"explicit_http_config": {"http2_protocol_options": {}}}
-    return cluster | {"typed_extension_protocol_options": {name: body | spoken for name, body in options.items()}}
+    return [envoy.http2(outbound.cluster(graph, d.LIMITS)) | {"circuit_breakers": thresholds}]
 
 
 def known(graph: Graph) -> str:

@@ -116,7 +116,7 @@ def _bootstrap(graph: Graph) -> Json:
         "node": {"id": str(d.LIMITS), "cluster": graph.name},
         "static_resources": {
             "listeners": [_inbound(graph), _health()],
-            "clusters": [counting.http2(asked), looked],
+            "clusters": [envoy.http2(asked), looked],
         },
         "overload_manager": bounds.overload_manager(),
         "layered_runtime": bounds.runtime(),

@@ -2,7 +2,7 @@
 
 Inbound, the sidecar demands a client certificate of the trust domain over TLS 1.3 and lets pass only the declared
 (caller, method, path), with the token that a route or a forwarded call needs. Outbound, one loopback listener per
-declared callee checks that the callee is who it should be.
+declared callee checks that the callee is who it should be. Of TCP the handshake alone decides who may connect.
 """
 
 from __future__ import annotations
@@ -14,14 +14,27 @@ from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive.mesh import envoy, inbound, limits, outbound
 from garrison.derive.mesh.access import KEYS, authorisation, path_pattern, rule_name
-from garrison.derive.mesh.outbound import outbound_ports
+from garrison.derive.mesh.inbound import ALIVE, PROXY_ALONE, READY
+from garrison.derive.mesh.outbound import alias_addresses, outbound_ports
 from garrison.derive.tokens import at_service
 from garrison.manifest import Manifest, compact, manifest
 from garrison.model.graph import Graph, Service
 from garrison.model.names import proxy_config
 from garrison.words import Ref
 
-__all__ = ["authorisation", "config", "config_ref", "manifests", "outbound_ports", "path_pattern", "rule_name"]
+__all__ = [
+    "ALIVE",
+    "PROXY_ALONE",
+    "READY",
+    "alias_addresses",
+    "authorisation",
+    "config",
+    "config_ref",
+    "manifests",
+    "outbound_ports",
+    "path_pattern",
+    "rule_name",
+]
 Json = dict[str, Any]
 
 
@@ -30,9 +43,10 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
         yield manifest(
             "v1", "ConfigMap", config_ref(service.ref), {"data": config(graph, cluster, service)}, app=graph.name
         )
-        ports = [{"name": "mtls", "port": d.MTLS_PORT, "targetPort": d.MTLS_PORT, "protocol": "TCP"}]
-        spec = {"selector": {d.NAME: service.name}, "ports": ports}
-        yield manifest("v1", "Service", service.ref, {"spec": spec}, app=graph.name)
+        if service.port or service.ref in graph.ports_of:
+            ports = [{"name": "mtls", "port": d.MTLS_PORT, "targetPort": d.MTLS_PORT, "protocol": "TCP"}]
+            spec = {"selector": {d.NAME: service.name}, "ports": ports}
+            yield manifest("v1", "Service", service.ref, {"spec": spec}, app=graph.name)
 
 
 def config_ref(ref: Ref) -> Ref:
@@ -48,10 +62,12 @@ def config(graph: Graph, cluster: Cluster, service: Service) -> dict[str, str]:
 
 
 def _bootstrap(graph: Graph, cluster: Cluster, service: Service) -> Json:
-    callees = outbound_ports(graph, service.ref)
-    listeners = [inbound.listener(graph, cluster, service), inbound.health(service)]
-    listeners += [outbound.listener(graph, service.ref, callee, port) for callee, port in callees.items()]
-    clusters = [inbound.application(service), *(outbound.cluster(graph, callee) for callee in callees)]
+    ports = outbound_ports(graph, service.ref)
+    calls = sorted(graph.calls_from.get(service.ref, ()), key=lambda call: call.target)
+    inward = inbound.listener(graph, cluster, service)
+    listeners = [*([inward] if inward else []), inbound.health(service)]
+    listeners += [outbound.listener(graph, call, ports[call.target]) for call in calls]
+    clusters = [*inbound.applications(graph, service), *(outbound.of_call(graph, call) for call in calls)]
     if at_service(graph, cluster, service.ref):
         clusters.append(outbound.cluster(graph, d.EDGE, KEYS))
     return {

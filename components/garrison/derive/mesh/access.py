@@ -51,10 +51,12 @@ def _provider(verifier: tokens.Verifier) -> Json:
     return tokens.provider(verifier, uri, KEYS, forward_payload_header=d.CLAIMS_HEADER)
 
 
-def authorisation(graph: Graph, cluster: Cluster, callee: Ref) -> Json:
+def authorisation(graph: Graph, cluster: Cluster, callee: Ref, port: str = "") -> Json:
     """Envoy's RBAC filter: one policy per caller and route; without any it has no policy and refuses everyone."""
-    policies = {str(call.caller): _policy(graph, cluster, call) for call in graph.calls_to.get(callee, ())}
-    policies |= {rule_name(route): _served(graph, cluster, route) for route in graph.routes_of.get(callee, ())}
+    calls = [call for call in graph.calls_to.get(callee, ()) if call.port == port]
+    policies = {str(call.caller): _policy(graph, cluster, call) for call in calls}
+    if not port:  # what comes from outside comes to the main one
+        policies |= {rule_name(route): _served(graph, cluster, route) for route in graph.routes_of.get(callee, ())}
     rules = {"action": "ALLOW", "policies": policies}
     return {
         "name": "envoy.filters.http.rbac",
@@ -129,5 +131,8 @@ def _path(template: str) -> Json:
 
 
 def path_pattern(template: str) -> str:
-    """The RE2 pattern of a path template: each `{name}` stands for one non-empty segment."""
+    """The RE2 pattern of a path template: each `{name}` is one non-empty segment, a last `{name...}` all the rest."""
+    if template.endswith("...}"):
+        before = template[: template.rindex("{")]
+        return f"{path_pattern(before)}(?:{SEGMENT}(?:/{SEGMENT})*/?)?"
     return SEGMENT.join(re.escape(part) for part in VARIABLE.split(template))

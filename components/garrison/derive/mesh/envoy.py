@@ -49,13 +49,19 @@ def secret_files(secrets: Mapping[str, Json]) -> dict[str, str]:
     return {f"{name}.json": compact({"resources": [typed(kind, **body)]}) for name, body in secrets.items()}
 
 
-def tls_context(peer: Json) -> Json:
-    """Both ends of mutual TLS: our certificate, TLS 1.3 alone, and a peer whose URI SAN matches `peer`."""
+def tls_context(*peers: Json) -> Json:
+    """Both ends of mutual TLS: our certificate, TLS 1.3 alone, and a peer whose URI SAN matches one of `peers`.
+
+    Raises ValueError without any: Envoy would take a list of none for everybody.
+    """
+    if not peers:
+        raise ValueError("a TLS context without peers admits everybody")
+    names = [{"san_type": "URI", "matcher": peer} for peer in peers]
     return {
         "tls_params": {"tls_minimum_protocol_version": d.TLS_MINIMUM, "tls_maximum_protocol_version": "TLSv1_3"},
         "tls_certificate_sds_secret_configs": [{"name": "identity", "sds_config": sds("identity")}],
         "combined_validation_context": {
-            "default_validation_context": {"match_typed_subject_alt_names": [{"san_type": "URI", "matcher": peer}]},
+            "default_validation_context": {"match_typed_subject_alt_names": names},
             "validation_context_sds_secret_config": {"name": "trust", "sds_config": sds("trust")},
         },
     }
@@ -71,16 +77,51 @@ def transport_socket(kind: str, **context: Any) -> Json:
 
 
 def listener(name: str, where: Json, manager: Json, transport: Json | None = None) -> Json:
-    chain: Json = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+    """One that speaks HTTP, with a connection manager."""
+    return listening(name, where, [chain(http(manager), transport=transport)])
+
+
+def http(manager: Json) -> Json:
+    return {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
+
+
+def chain(*filters: Json, transport: Json | None = None, sni: str = "") -> Json:
+    """What happens to a connection, or to one that asks for this name."""
+    found: Json = {"filters": [*filters]}
+    if sni:
+        found["filter_chain_match"] = {"server_names": [sni]}
     if transport:
-        chain["transport_socket"] = transport
-        chain["transport_socket_connect_timeout"] = d.CONNECT_TIMEOUT
-    return {
+        found["transport_socket"] = transport
+        found["transport_socket_connect_timeout"] = d.CONNECT_TIMEOUT
+    return found
+
+
+def listening(name: str, where: Json, chains: list[Json]) -> Json:
+    """One with these chains; where any is for a name, the name is looked for."""
+    found = {
         "name": name,
         "address": where,
         "per_connection_buffer_limit_bytes": d.CONNECTION_BUFFER,
-        "filter_chains": [chain],
+        "filter_chains": chains,
     }
+    if any("filter_chain_match" in one for one in chains):
+        kind = typed("extensions.filters.listener.tls_inspector.v3.TlsInspector")
+        found["listener_filters"] = [{"name": "envoy.filters.listener.tls_inspector", "typed_config": kind}]
+        found["listener_filters_timeout"] = d.CONNECT_TIMEOUT
+    return found
+
+
+def tcp(name: str, cluster: str, **more: Any) -> Json:
+    """A connection handed on as it is. None lasts for ever: a certificate is looked at in the handshake only."""
+    body = typed(
+        "extensions.filters.network.tcp_proxy.v3.TcpProxy",
+        stat_prefix=name,
+        cluster=cluster,
+        idle_timeout=d.LONGEST,
+        max_downstream_connection_duration=d.LONGEST,
+        **more,
+    )
+    return {"name": "envoy.filters.network.tcp_proxy", "typed_config": body}
 
 
 def connection_manager(
@@ -114,6 +155,30 @@ def manager(name: str, *, durations: Json, filters: tuple[Json, ...] = (), **mor
     return typed("extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", **body | more)
 
 
+def codec(grpc: bool) -> Json:
+    """What a connection manager reads: HTTP/1, and where gRPC is spoken HTTP/2 as well, bounded as the edge's is."""
+    if not grpc:
+        return {}
+    windows = {
+        "max_concurrent_streams": d.EDGE_STREAMS,
+        "initial_stream_window_size": d.EDGE_STREAM_WINDOW,
+        "initial_connection_window_size": d.EDGE_CONNECTION_WINDOW,
+    }
+    return {"codec_type": "AUTO", "http2_protocol_options": windows}
+
+
+def patience(seconds: int) -> Json:
+    """How long a route waits for an answer; without an end a stream has what its own `grpc-timeout` says, or the hour
+    that connections have.
+    """
+    if seconds:
+        return {"timeout": f"{seconds}s"}
+    return {
+        "timeout": "0s",
+        "max_stream_duration": {"max_stream_duration": d.LONGEST, "grpc_timeout_header_max": d.LONGEST},
+    }
+
+
 def forward(cluster: str, *, match: Json | None = None, **action: Any) -> Json:
     return {"match": match or {"prefix": "/"}, "route": {"cluster": cluster, "timeout": d.REQUEST_TIMEOUT, **action}}
 
@@ -142,6 +207,33 @@ def cluster(name: str, host: str, port: int, *, dns: bool, durations: Json, tran
     return body | ({"transport_socket": transport} if transport else {})
 
 
+def http2(cluster: Json) -> Json:
+    """The same cluster in the protocol that gRPC needs."""
+    options = cluster["typed_extension_protocol_options"]
+    spoken: Json = {"explicit_http_config": {"http2_protocol_options": {}}}
+    return cluster | {"typed_extension_protocol_options": {key: body | spoken for key, body in options.items()}}
+
+
+def plain(cluster: Json) -> Json:
+    """The same cluster for whatever is spoken over TCP."""
+    return {key: value for key, value in cluster.items() if key != "typed_extension_protocol_options"}
+
+
+def connection_log(direction: str, **fields: str) -> list[Json]:
+    """One JSON line a TCP connection on standard output."""
+    base = {
+        "time": "%START_TIME%",
+        "direction": direction,
+        "server_name": "%REQUESTED_SERVER_NAME%",
+        "received": "%BYTES_RECEIVED%",
+        "sent": "%BYTES_SENT%",
+        "detail": "%CONNECTION_TERMINATION_DETAILS%",
+        "flags": "%RESPONSE_FLAGS%",
+        "duration_ms": "%DURATION%",
+    }
+    return _json_lines(base | fields)
+
+
 def access_log(direction: str, **fields: str) -> list[Json]:
     """One JSON line a request on standard output, with its own id and what its caller says it belongs to."""
     base = {
@@ -156,5 +248,9 @@ def access_log(direction: str, **fields: str) -> list[Json]:
         "flags": "%RESPONSE_FLAGS%",
         "duration_ms": "%DURATION%",
     }
-    body = typed("extensions.access_loggers.stream.v3.StdoutAccessLog", log_format={"json_format": {**base, **fields}})
+    return _json_lines(base | fields)
+
+
+def _json_lines(fields: Json) -> list[Json]:
+    body = typed("extensions.access_loggers.stream.v3.StdoutAccessLog", log_format={"json_format": fields})
     return [{"name": "envoy.access_loggers.stdout", "typed_config": body}]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
 from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive import tokens
 from garrison.derive.mesh import envoy
 from garrison.derive.mesh.access import authorisation, serves_opaque, verification
-from garrison.derive.names import APP
-from garrison.model.graph import Graph, Service
+from garrison.derive.names import APP, server_name
+from garrison.model.graph import Call, Graph, Service, Target
 from garrison.words import Ref
 
 Json = dict[str, Any]
+PEERS: Final = {"peer": "%DOWNSTREAM_PEER_URI_SAN%", "self": "%DOWNSTREAM_LOCAL_URI_SAN%"}
 CLAIMS = (("subject", "sub"), ("issuer", "iss"))
 OF_CALLERS: Json = {  # of a manager behind that: connections that end with their certificate, and who the caller is
     "durations": {
@@ -25,48 +27,125 @@ OF_CALLERS: Json = {  # of a manager behind that: connections that end with thei
     "forward_client_cert_details": "SANITIZE_SET",
     "set_current_client_cert_details": {"uri": True},
 }
+READY, ALIVE, PROXY_ALONE = "/healthz", "/livez", "/proxy"  # what the kubelet asks for, and of whom
+READINESS, LIVENESS = "readiness", "liveness"
 BODY = "x-body"  # set where a request has a body of unknown length
 
 
-def listener(graph: Graph, cluster: Cluster, service: Service) -> Json:
-    tokens_of = verification(graph, cluster, service.ref)
-    manager = envoy.connection_manager(
+def listener(graph: Graph, cluster: Cluster, service: Service) -> Json | None:
+    """One for all ports, told apart by the name that a caller asks for; none where nobody could connect."""
+    chains = [*_further(graph, cluster, service), *_main(graph, cluster, service)]
+    return envoy.listening("inbound", envoy.address("0.0.0.0", d.MTLS_PORT), chains) if chains else None
+
+
+def _main(graph: Graph, cluster: Cluster, service: Service) -> Iterator[Json]:
+    if service.protocol == "tcp":
+        yield from _connections(graph, Target(service.ref), APP)
+    elif service.port:
+        tokens_of = verification(graph, cluster, service.ref)
+        manager = _manager(
+            graph,
+            service,
+            Target(service.ref),
+            (*tokens_of, authorisation(graph, cluster, service.ref)),
+            (*_without_token(graph, service, tokens_of), *_told_claims(graph, service)),
+        )
+        yield envoy.chain(envoy.http(manager), transport=_mutual(graph))
+
+
+def _further(graph: Graph, cluster: Cluster, service: Service) -> Iterator[Json]:
+    """A further port has no users, and no chain where nobody calls it."""
+    for port in graph.ports_of.get(service.ref, ()):
+        target = Target(service.ref, port.name)
+        if port.protocol == "tcp":
+            yield from _connections(graph, target, app_cluster(port.name))
+        elif _calls(graph, target):
+            allowed = authorisation(graph, cluster, service.ref, port.name)
+            manager = _manager(graph, service, target, (allowed,), ())
+            sni = server_name(service.ref, port.name)
+            yield envoy.chain(envoy.http(manager), transport=_mutual(graph), sni=sni)
+
+
+def _calls(graph: Graph, target: Target) -> list[Call]:
+    return [call for call in graph.calls_to.get(target.ref, ()) if call.target == target]
+
+
+def _manager(graph: Graph, service: Service, target: Target, first: tuple[Json, ...], then: tuple[Json, ...]) -> Json:
+    waits = [graph.patience(call) for call in _calls(graph, target)]
+    if not target.port and service.ref in graph.routes_of:
+        waits.append(d.REQUEST_SECONDS)
+    longest = 0 if 0 in waits else max(waits, default=d.REQUEST_SECONDS)
+    grpc = graph.protocols[target] == "grpc"
+    callers = OF_CALLERS | {"durations": OF_CALLERS["durations"] | _as_long_as(longest)}
+    return envoy.connection_manager(
         "inbound",
-        [_to_application(service.ref)],
-        filters=(
-            *tokens_of,
-            authorisation(graph, cluster, service.ref),
-            *_without_token(graph, service, tokens_of),
-            *_told_claims(graph, service),
-        ),
-        **OF_CALLERS,
+        [_to_application(service.ref, cluster=app_cluster(target.port), **envoy.patience(longest))],
+        filters=(*first, *then),
+        **callers,
         access_log=envoy.access_log("inbound", **_told(graph)),
+        **envoy.codec(grpc),
         **undisputed(*([{"remove": d.CLAIMS_HEADER}] if graph.hosts else [])),  # that of the edge: by the rule
     )
-    return mutual_listener(graph, "inbound", manager)
+
+
+def _as_long_as(seconds: int) -> dict[str, str]:
+    """How long a request may take with its body: as long as its answer may, and then what there is for any."""
+    if not seconds:
+        return {"max_stream_duration": d.LONGEST}
+    return {"max_stream_duration": f"{seconds + 45}s"} if seconds > d.REQUEST_SECONDS else {}
+
+
+def _connections(graph: Graph, target: Target, cluster: str) -> Iterator[Json]:
+    """TCP: whoever is no caller ends in the handshake, before a server that speaks first has said a word.
+
+    A list of no callers would admit everybody, so without one there is no chain. The rule behind it is the second
+    layer; the application is not connected to before the handshake is done.
+    """
+    callers = [graph.spiffe_id(ref) for ref in sorted({call.caller for call in _calls(graph, target)})]
+    if not callers:
+        return
+    names = [{"authenticated": {"principal_name": {"exact": name}}} for name in callers]
+    rules = {"action": "ALLOW", "policies": {"callers": {"permissions": [{"any": True}], "principals": names}}}
+    kind = "extensions.filters.network.rbac.v3.RBAC"
+    allowed = {
+        "name": "envoy.filters.network.rbac",
+        "typed_config": envoy.typed(kind, stat_prefix="inbound", rules=rules),
+    }
+    handed_on = envoy.tcp(
+        "inbound",
+        cluster,
+        upstream_connect_mode="ON_DOWNSTREAM_TLS_HANDSHAKE",
+        max_early_data_bytes=d.CONNECTION_BUFFER,
+        access_log=envoy.connection_log("inbound", **PEERS),
+    )
+    tls = _mutual(graph, *({"exact": name} for name in callers))
+    yield envoy.chain(allowed, handed_on, transport=tls, sni=server_name(target.ref, target.port))
 
 
 def mutual_listener(graph: Graph, name: str, manager: Json) -> Json:
     """A listener on the mesh's port, for whoever has a certificate of the trust domain."""
-    tls = envoy.transport_socket(
+    return envoy.listener(name, envoy.address("0.0.0.0", d.MTLS_PORT), manager, _mutual(graph))
+
+
+def _mutual(graph: Graph, *callers: Json) -> Json:
+    """A certificate is asked for: of one of these, or where rules come later of anybody in the trust domain."""
+    return envoy.transport_socket(
         "DownstreamTlsContext",
         require_client_certificate=True,
-        common_tls_context=envoy.tls_context({"prefix": f"spiffe://{graph.trust_domain}/"}),
+        common_tls_context=envoy.tls_context(*(callers or ({"prefix": f"spiffe://{graph.trust_domain}/"},))),
         disable_stateless_session_resumption=True,  # a resumed session asks for no certificate: one that has ended
         disable_stateful_session_resumption=True,  # would live on
     )
-    return envoy.listener(name, envoy.address("0.0.0.0", d.MTLS_PORT), manager, tls)
 
 
 def _told(graph: Graph) -> dict[str, str]:
     """What the log says beside what every proxy's says; the decision itself is in `status` and `detail`."""
-    peers = {"peer": "%DOWNSTREAM_PEER_URI_SAN%", "self": "%DOWNSTREAM_LOCAL_URI_SAN%"}
     if not graph.hosts:
-        return peers
+        return PEERS
     claims = {
         name: f"%DYNAMIC_METADATA({tokens.FILTER}:{tokens.PAYLOAD}:{claim}):{d.LOGGED_CLAIM}%" for name, claim in CLAIMS
     }
-    return peers | {"rule": "%DYNAMIC_METADATA(envoy.filters.http.rbac:enforced_effective_policy_id)%"} | claims
+    return PEERS | {"rule": "%DYNAMIC_METADATA(envoy.filters.http.rbac:enforced_effective_policy_id)%"} | claims
 
 
 def _without_token(graph: Graph, service: Service, verified: list[Json]) -> list[Json]:
@@ -88,9 +167,9 @@ def _told_claims(graph: Graph, service: Service) -> list[Json]:
     return [{"name": "claims", "typed_config": envoy.typed(kind, mutations={"request_mutations": mutations})}]
 
 
-def _to_application(ref: Ref, match: Json | None = None, **action: Any) -> Json:
+def _to_application(ref: Ref, *, cluster: str, **action: Any) -> Json:
     """The application hears one host name, whatever the caller called it."""
-    return envoy.forward(APP, match=match, host_rewrite_literal=f"{ref.name}.{ref.namespace}", **action)
+    return envoy.forward(cluster, host_rewrite_literal=f"{ref.name}.{ref.namespace}", **action)
 
 
 def undisputed(*more: Json) -> Json:
@@ -115,12 +194,29 @@ def undisputed(*more: Json) -> Json:
 
 
 def health(service: Service) -> Json:
-    """What the kubelet asks of a sidecar: the proxy itself, and the application behind it, before callers' requests."""
-    return health_listener(_to_application(service.ref, asked("/healthz"), priority="HIGH"))
+    """What the kubelet asks of a sidecar: the proxy itself, and what the proxy found when it asked the application."""
+    return health_listener(filters=tuple(_found(path, name) for name, path, _ in _questions(service)))
 
 
-def health_listener(*behind: Json) -> Json:
-    """What the kubelet asks, and nothing else: the proxy itself, and these routes.
+def _questions(service: Service) -> list[tuple[str, str, str]]:
+    """What is asked of the application: by which cluster, under which path the kubelet hears of it, and how."""
+    ready, alive = (READINESS, READY, service.health), (LIVENESS, ALIVE, service.liveness)
+    return [(name, path, how) for name, path, how in (ready, alive) if how]
+
+
+def _found(path: str, cluster: str) -> Json:
+    """Answers 200 as long as all of the cluster answers, which is the application alone."""
+    body = envoy.typed(
+        "extensions.filters.http.health_check.v3.HealthCheck",
+        pass_through_mode=False,
+        cluster_min_healthy_percentages={cluster: {"value": 100}},
+        headers=asked(path)["headers"],
+    )
+    return {"name": f"health of {cluster}", "typed_config": body}
+
+
+def health_listener(*behind: Json, filters: tuple[Json, ...] = ()) -> Json:
+    """What the kubelet asks, and nothing else: the proxy itself, and these routes and filters.
 
     No flood of callers closes it: it has a limit of its own.
     """
@@ -130,6 +226,7 @@ def health_listener(*behind: Json) -> Json:
         "health",
         [alive, *behind],
         durations={"idle_timeout": d.HEALTH_IDLE_TIMEOUT, "max_stream_duration": d.STREAM_DURATION},
+        filters=filters,
         normalize_path=False,  # a path in other letters is another path
         merge_slashes=False,
         **undisputed(chunked),
@@ -147,18 +244,47 @@ def asked(path: str) -> Json:
     return {"path": path, "headers": [*exactly, *no_body]}
 
 
-def application(service: Service) -> Json:
-    """The application on loopback: bounded, with places kept for the kubelet."""
-    bounds = [
-        {
-            "priority": priority,
-            "max_connections": connections,
-            "max_pending_requests": connections,
-            "max_requests": 2 * connections,
-        }
-        for priority, connections in (("DEFAULT", d.APP_CONNECTIONS), ("HIGH", d.HEALTH_CONNECTIONS))
-    ]
+def app_cluster(port: str = "") -> str:
+    """What a sidecar calls its application, at one of its further ports."""
+    return f"{APP}:{port}" if port else APP
+
+
+def applications(graph: Graph, service: Service) -> Iterator[Json]:
+    """The application on loopback, bounded: where callers' requests go, and whom the proxy asks how it is."""
+    further = [(port.name, port.number, port.protocol) for port in graph.ports_of.get(service.ref, ())]
+    for name, number, protocol in (*([("", service.port, service.protocol)] if service.port else []), *further):
+        cluster = app_cluster(name)
+        made = envoy.cluster(cluster, "127.0.0.1", number, dns=False, durations={"idle_timeout": d.APP_IDLE_TIMEOUT})
+        spoken = {"grpc": envoy.http2, "tcp": envoy.plain}.get(protocol, lambda same: same)(made)
+        yield spoken | {"circuit_breakers": {"thresholds": [_bound("DEFAULT", d.APP_CONNECTIONS)]}}
+    for name, _, how in _questions(service):
+        made = envoy.cluster(name, "127.0.0.1", service.port, dns=False, durations={})
+        spoken = envoy.http2(made) if how == "grpc" else made
+        yield spoken | {"health_checks": [_check(service.ref, how)]}
+
+
+def _bound(priority: str, connections: int) -> Json:
+    bounds = {"max_connections": connections, "max_pending_requests": connections, "max_requests": 2 * connections}
+    return {"priority": priority, **bounds}
+
+
+def _check(ref: Ref, how: str) -> Json:
+    """How Envoy asks; what answers is asked less often than what does not, so that a start is noticed at once."""
+    host = f"{ref.name}.{ref.namespace}"
+    question: Json = {"tcp_health_check": {}}
+    if how == "grpc":
+        question = {"grpc_health_check": {"authority": host}}
+    elif how != "tcp":
+        good = [{"start": 200, "end": 400}]  # as the kubelet has it
+        question = {"http_health_check": {"path": how, "host": host, "expected_statuses": good}}
     return {
-        **envoy.cluster(APP, "127.0.0.1", service.port, dns=False, durations={"idle_timeout": d.APP_IDLE_TIMEOUT}),
-        "circuit_breakers": {"thresholds": bounds},
+        "timeout": d.HEALTH_ANSWER,
+        "interval": d.HEALTH_INTERVAL,
+        "no_traffic_interval": d.HEALTH_INTERVAL,
+        "no_traffic_healthy_interval": d.HEALTH_INTERVAL,
+        "unhealthy_interval": d.HEALTH_INTERVAL_AWAY,
+        "unhealthy_edge_interval": d.HEALTH_INTERVAL_AWAY,
+        "unhealthy_threshold": d.HEALTH_FAILURES,
+        "healthy_threshold": 1,
+        **question,
     }

@@ -6,49 +6,83 @@ from typing import Any
 
 from garrison import defaults as d
 from garrison.derive.mesh import envoy
-from garrison.derive.names import full_host
-from garrison.model.graph import Graph
+from garrison.derive.names import full_host, server_name
+from garrison.model.graph import Call, Graph, Target
 from garrison.words import Ref
 
 Json = dict[str, Any]
 
 
-def outbound_ports(graph: Graph, ref: Ref) -> dict[Ref, int]:
+def outbound_ports(graph: Graph, ref: Ref) -> dict[Target, int]:
     """The loopback port of each callee; sorted, so that the same graph gives the same ports."""
-    callees = sorted(call.callee for call in graph.calls_from.get(ref, ()))
-    return {callee: d.OUTBOUND_PORT + index for index, callee in enumerate(callees)}
+    targets = sorted(call.target for call in graph.calls_from.get(ref, ()))
+    return {target: d.OUTBOUND_PORT + index for index, target in enumerate(targets)}
 
 
-def listener(graph: Graph, caller: Ref, callee: Ref, port: int) -> Json:
+def alias_addresses(graph: Graph, ref: Ref) -> dict[str, str]:
+    """An address on loopback for each name that is compiled into the caller's image; not the application's own."""
+    names = sorted({call.alias.rpartition(":")[0] for call in graph.calls_from.get(ref, ()) if call.alias})
+    return {name: f"127.0.1.{index}" for index, name in enumerate(names, 1)}
+
+
+def listener(graph: Graph, call: Call, port: int) -> Json:
+    """Where the application finds the callee: on a port of its own, and where it was told by an alias."""
+    name, where = str(call.target), envoy.address("127.0.0.1", port)
+    made = envoy.listening(name, where, [envoy.chain(_handed_on(graph, call))])
+    if call.alias:
+        host, _, number = call.alias.rpartition(":")
+        there = envoy.address(alias_addresses(graph, call.caller)[host], int(number))
+        made["additional_addresses"] = [{"address": there}]
+    return made
+
+
+def _handed_on(graph: Graph, call: Call) -> Json:
+    name = str(call.target)
+    known = {"peer": graph.spiffe_id(call.callee), "self": graph.spiffe_id(call.caller)}
+    if call.connects:
+        return envoy.tcp(name, name, access_log=envoy.connection_log("outbound", **known))
     # nothing was sent yet in either case, so any method may be tried again
     retry = {"retry_on": "connect-failure,reset-before-request", "num_retries": d.RETRIES}
-    route = envoy.forward(str(callee), retry_policy=retry, host_rewrite_literal=f"{callee.name}.{callee.namespace}")
-    if _keeps_token(graph, caller, callee):
+    route = envoy.forward(
+        name,
+        retry_policy=retry,
+        host_rewrite_literal=f"{call.callee.name}.{call.callee.namespace}",
+        **envoy.patience(graph.patience(call)),
+    )
+    if _keeps_token(graph, call):
         route["request_headers_to_remove"] = ["authorization"]
     manager = envoy.connection_manager(
-        str(callee),
+        name,
         [route],
         durations={"idle_timeout": d.IDLE_TIMEOUT},
         preserve_external_request_id=True,  # the application's own: it joins its log with its proxy's
-        access_log=envoy.access_log("outbound", peer=graph.spiffe_id(callee), self=graph.spiffe_id(caller)),
+        access_log=envoy.access_log("outbound", **known),
+        **envoy.codec(graph.protocols.get(call.target) == "grpc"),
     )
-    return envoy.listener(str(callee), envoy.address("127.0.0.1", port), manager)
+    return envoy.http(manager)
 
 
-def _keeps_token(graph: Graph, caller: Ref, callee: Ref) -> bool:
+def _keeps_token(graph: Graph, call: Call) -> bool:
     """Whether the caller has users' tokens, to forward them to others, and not to this callee."""
-    forwards = {call.callee: call.forwards for call in graph.calls_from[caller]}
-    return any(forwards.values()) and not forwards[callee]
+    return not call.forwards and any(one.forwards for one in graph.calls_from[call.caller])
 
 
-def cluster(graph: Graph, callee: Ref, name: str = "") -> Json:
+def of_call(graph: Graph, call: Call) -> Json:
+    """The way to a callee in its protocol."""
+    made = cluster(graph, call.callee, str(call.target), call.port)
+    if call.connects:
+        return envoy.plain(made)
+    return envoy.http2(made) if graph.protocols.get(call.target) == "grpc" else made
+
+
+def cluster(graph: Graph, callee: Ref, name: str = "", port: str = "") -> Json:
     """The way to a callee, by its own name unless another is given."""
-    host = full_host(callee)
     tls = envoy.transport_socket(
         "UpstreamTlsContext",
-        sni=host,
+        sni=server_name(callee, port),
         common_tls_context=envoy.tls_context({"exact": graph.spiffe_id(callee)}),
         max_session_keys=0,  # a resumed session would not look at the callee's certificate again
     )
     durations = {"idle_timeout": d.OUTBOUND_IDLE_TIMEOUT, "max_connection_duration": d.OUTBOUND_CONNECTION_DURATION}
+    host = full_host(callee)
     return envoy.cluster(name or str(callee), host, d.MTLS_PORT, dns=True, durations=durations, transport=tls)

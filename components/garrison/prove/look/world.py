@@ -10,7 +10,7 @@ from uuid import uuid4
 from garrison import defaults as d
 from garrison.derive.mesh import outbound_ports
 from garrison.derive.secrets import lease_role, store_name
-from garrison.model.graph import Graph
+from garrison.model.graph import Graph, Target
 from garrison.prove.expect.data import STORE
 from garrison.prove.look.forge import NOBODY, Forged
 from garrison.prove.model import (
@@ -110,7 +110,7 @@ def _places(probe: Probe, world: World) -> tuple[Place, ...]:
 
 def _request(probe: Probe, request: Request, host: str, world: World) -> Spec:
     if request.through_proxy:
-        host, port = "127.0.0.1", outbound_ports(world.graph, probe.source.ref)[probe.target.ref]
+        host, port = "127.0.0.1", outbound_ports(world.graph, probe.source.ref)[Target(probe.target.ref)]
         headers = {REQUEST_ID: str(uuid4())}
     else:
         port, headers = probe.port, {}
