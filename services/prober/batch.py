@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from prober import postgres, store, web
+from prober import hold, postgres, store, web
 from prober.net import AttemptError, connect
 
 Attempt = Mapping[str, Any]
@@ -23,6 +23,7 @@ ACTIONS: Mapping[str, Callable[[Attempt, float], Observation]] = {
     "connect": _connect,
     "http": web.attempt,
     "resume": web.resume,
+    "hold": hold.attempt,
     "store": store.attempt,
     "lease": store.lease,
     "postgres": postgres.attempt,

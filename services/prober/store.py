@@ -108,7 +108,7 @@ def request(spec: Spec, timeout: float, token: str, method: str, path: str, data
     call = {**spec, "method": method, "path": f"/v1/{path}", "headers": headers, "body": body}
     connection, _ = web.open_connection(call, timeout)
     try:
-        status, answer = web.exchange(connection, call, "tls")
+        said, answer = web.exchange(connection, call, "tls")
     finally:
         connection.close()
-    return status, json.loads(answer) if answer.startswith(b"{") else {}
+    return said.status, json.loads(answer) if answer.startswith(b"{") else {}

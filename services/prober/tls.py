@@ -22,7 +22,9 @@ def wrap(
     """
     context, session = (like.context, like.session) if isinstance(like, ssl.SSLSocket) else (_context(options), None)
     try:
-        secure = context.wrap_socket(connection, server_hostname=options.get("server_name") or None, session=session)
+        secure = context.wrap_socket(
+            connection, server_hostname=options.get("server_name") or options.get("sni"), session=session
+        )
     except OSError as error:  # ssl.SSLError is one
         raise AttemptError("tcp", reason(error)) from error
     peer = _peer(secure)

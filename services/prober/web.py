@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from prober import tls
 from prober.net import AttemptError, connect
@@ -19,10 +20,12 @@ def attempt(spec: Mapping[str, Any], timeout: float) -> dict[str, Any]:
     connection, peer = open_connection(spec, timeout)
     stage = "tcp" if spec.get("tls") is None else "tls"
     try:
-        status, body = exchange(connection, spec, stage)
+        answer, body = exchange(connection, spec, stage)
     finally:
         connection.close()
-    return {"stage": "http", "status": status, "body": body[:BODY_LIMIT].decode(errors="replace"), "peer": peer}
+    found = {"stage": "http", "status": answer.status, "body": body[:BODY_LIMIT].decode(errors="replace"), "peer": peer}
+    grpc = answer.getheader("grpc-status")
+    return found if grpc is None else found | {"grpc": grpc, "body": unquote(answer.getheader("grpc-message", ""))}
 
 
 def resume(spec: Mapping[str, Any], timeout: float) -> dict[str, Any]:
@@ -34,12 +37,12 @@ def resume(spec: Mapping[str, Any], timeout: float) -> dict[str, Any]:
     finally:
         first.close()
     try:
-        status, _ = exchange(again, spec, "tls")
+        answer, _ = exchange(again, spec, "tls")
         if not isinstance(again, ssl.SSLSocket) or not again.session_reused:
-            raise AttemptError("tls", "whole handshake", status)
+            raise AttemptError("tls", "whole handshake", answer.status)
     finally:
         again.close()
-    return {"stage": "http", "status": status, "peer": peer}
+    return {"stage": "http", "status": answer.status, "peer": peer}
 
 
 def open_connection(
@@ -56,13 +59,13 @@ def open_connection(
         raise
 
 
-def exchange(connection: socket.socket, spec: Mapping[str, Any], stage: str) -> tuple[int, bytes]:
+def exchange(connection: socket.socket, spec: Mapping[str, Any], stage: str) -> tuple[http.client.HTTPResponse, bytes]:
     """Send the request and read the answer. With TLS 1.3 a refused certificate shows here, not in the handshake."""
     try:
         connection.sendall(_request(spec))
         answer = http.client.HTTPResponse(connection, method=spec["method"])
         answer.begin()
-        return answer.status, answer.read()
+        return answer, answer.read()
     except OSError as error:
         raise AttemptError(stage, tls.reason(error)) from error
     except http.client.HTTPException as error:

@@ -98,22 +98,34 @@ def apps(draw: st.DrawFn) -> App:
     """A random estate: up to 3 namespaces, 7 services, any set of calls, some databases, secrets and permissions."""
     app = empty_app()
     namespaces = [app.namespace(f"n{i}") for i in range(draw(st.integers(1, 3)))]
+    spoken = draw(st.lists(st.sampled_from(["http", "http", "grpc", "tcp", ""]), min_size=1, max_size=7))
     services = [
-        draw(st.sampled_from(namespaces)).service(f"s{i}", image="registry.example/s" + DIGEST, port=8080 + i)
-        for i in range(draw(st.integers(1, 7)))
+        draw(st.sampled_from(namespaces)).service(
+            f"s{i}",
+            image="registry.example/s" + DIGEST,
+            port=8080 + i if protocol else None,
+            protocol=protocol or "http",  # type: ignore[arg-type]
+            bind=draw(st.sampled_from(["loopback", "all"])),
+        )
+        for i, protocol in enumerate(spoken)
     ]
-    pairs = [(a, b) for a in services for b in services if a != b]
+    pairs = [(a, b) for a in services for b, protocol in zip(services, spoken, strict=True) if a != b and protocol]
     for caller, callee in draw(st.lists(st.sampled_from(pairs), unique=True)) if pairs else []:
-        operations = draw(st.lists(st.sampled_from(["GET /a", "POST /a", "GET /a/{id}"]), min_size=1, unique=True))
-        caller.calls(callee, *operations)
+        protocol = spoken[services.index(callee)]
+        if protocol == "tcp":
+            caller.connects(callee)
+            continue
+        said = ["p.S/A", "p.S/B"] if protocol == "grpc" else ["GET /a", "POST /a", "GET /a/{id}"]
+        caller.calls(callee, *draw(st.lists(st.sampled_from(said), min_size=1, unique=True)))
+    served = [service for service, protocol in zip(services, spoken, strict=True) if protocol == "http"]
     for i in range(draw(st.integers(0, 2))):
         database = draw(st.sampled_from(namespaces)).postgres(f"d{i}")
         for user in draw(st.lists(st.sampled_from(services), unique=True)):
             user.uses(database, role=draw(st.sampled_from(["reader", "writer"])))
     for service in draw(st.lists(st.sampled_from(services), max_size=3)):
         draw(st.sampled_from(PERMISSIONS))(service)
-    if draw(st.booleans()):
-        _opened(draw, app, services)
+    if draw(st.booleans()) and served:
+        _opened(draw, app, served)
     return app
 
 
@@ -126,6 +138,44 @@ RATES: tuple[tuple[Value, ...], ...] = (
     (Rate.per_minute(30, per="user"),),
     (Rate.per_second(5, per="address"), Rate.per_hour(10**6, per="all")),
 )
+
+
+def any_app() -> App:
+    """One of each noun: gRPC, TCP, a further port, a worker, and everything that a container is given."""
+    app = empty_app()
+    shop = app.namespace("shop")
+    cart = shop.service(
+        "cart", image="registry.example/cart" + DIGEST, port=7070, protocol="grpc", env={"LEVEL": "info"}, bind="all"
+    )
+    redis = shop.service(
+        "redis",
+        image="registry.example/redis" + DIGEST,
+        port=6379,
+        protocol="tcp",
+        args=["--bind", "127.0.0.1"],
+        volumes={"/data": "1Gi"},
+        uid=999,
+    )
+    front = shop.service(
+        "front",
+        image="registry.example/front" + DIGEST,
+        port=80,
+        health="/ready",
+        liveness="/alive?full=1",
+        startup_seconds=300,
+        files={"/etc/front/menu.json": "{}"},
+        scratch={"/tmp": "16Mi", "/var/cache/front": "32Mi"},
+        command=["/front"],
+    )
+    load = shop.service("load", image="registry.example/load" + DIGEST, health=None)
+    metrics = cart.port("metrics", 9090)
+    admin = redis.port("admin", 6380, protocol="tcp")
+    front.calls(cart, "shop.Cart/Get", "shop.Cart/Add", env="CART_SERVICE_ADDR")
+    cart.connects(redis, env={"REDIS": "redis://{host}:{port}/0"}, alias="redis-cart:6379")
+    load.calls(front, "GET /", "GET /static/{rest...}", timeout=60)
+    load.calls(metrics, "GET /metrics")
+    load.connects(admin)
+    return app
 
 
 def _opened(draw: st.DrawFn, app: App, services: list[Service]) -> None:

@@ -42,6 +42,7 @@ class Kind(StrEnum):
     WRONG_AUTHORITY = "wrong authority"
     UNDECLARED_IDENTITY = "undeclared identity"
     OLD_TLS = "TLS 1.2"
+    UNDECLARED_PORT = "undeclared port"
     RESUMED = "resumed session"
     CLAIMED = "claims beside the request"
     WITHOUT_TOKEN = "without the user's token"  # noqa: S105 a name
@@ -128,7 +129,26 @@ class Request:
     misled: bool = False  # from a pod where the target's name leads to another service
     resumed: bool = False  # over a session that an earlier connection left
     user: bool = False  # with the token of somebody whom the source serves
+    at: str = ""  # the name of a further port of the target
+    grpc: bool = False  # in a frame that no server reads: a declared operation is answered, and not carried out
     claims: bool = False  # with headers that dispute it, to a copy whose application tells what reached it
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A TCP connection, straight to the target or through the source's own proxy: whether it stays open.
+
+    Nothing is said in it: what the target's protocol is nobody here knows.
+    """
+
+    tls: bool = True
+    credential: Credential = "none"
+    tls12: bool = False
+    through_proxy: bool = False
+    misled: bool = False  # as of a request
+    resumed: bool = False
+    at: str = ""  # the name of a further port
+    asked: str = ""  # the name that is asked for in the handshake, where it is none of the target's
 
 
 @dataclass(frozen=True)
@@ -198,7 +218,7 @@ class Certify:
     name: str = ""
 
 
-Attempt = Connect | Request | StoreRequest | Lease | LogIn | Review | Admit | Certify | Trial
+Attempt = Connect | Request | Hold | StoreRequest | Lease | LogIn | Review | Admit | Certify | Trial
 
 
 @dataclass(frozen=True)

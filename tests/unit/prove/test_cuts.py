@@ -88,6 +88,8 @@ def everything() -> Graph:
     app = shop_app()
     extra = app.namespace("extra").service("watcher", image="registry.example/w" + DIGEST, port=8080)
     extra.may("get", "configmaps", "flags")
+    cache = app.namespace("more").service("cache", image="registry.example/c" + DIGEST, port=6379, protocol="tcp")
+    extra.connects(cache)
     desk = app.namespace("desk").service("desk", image="registry.example/d" + DIGEST, port=8080)
     desk.serves("GET /flags", at=app.host("api.estate.example"), to=app.users().anyone())
     desk.calls(extra, "GET /flags", token="forward")

@@ -150,8 +150,8 @@ def sans(data: dict[str, str]) -> object:
 
 def test_each_cut_takes_out_what_the_mesh_layer_put_in(graph: Graph) -> None:
     whole = config(graph)
-    assert opening.RBAC_FILTER in filters(whole)
-    assert opening.RBAC_FILTER not in filters(opening.without("authorisation", whole))
+    assert opening.RBAC_FILTERS[0] in filters(whole)
+    assert opening.RBAC_FILTERS[0] not in filters(opening.without("authorisation", whole))
     assert tls(whole)["require_client_certificate"] is True
     optional = opening.without("client certificate", whole)
     assert tls(optional)["require_client_certificate"] is False

@@ -133,7 +133,8 @@ def _proxies(graph: Graph, kubectl: Kubectl, probes: Collection[Probe]) -> Itera
     refs = [service.ref for service in graph.services]
     configs = {ref: kubectl.get("configmap", config_ref(ref).name, ref.namespace) for ref in refs}
     for cut, kind in KINDS.items():
-        affected = _of_kind(kind)
+        layer: Layer = "authorization" if kind in AFTER_THE_HANDSHAKE else "identity"
+        affected = _of_kind(kind, layer)
         mine = [probe for probe in probes if affected(probe)]
         everyone = tuple(sorted({probe.target for probe in mine}))
         callers = tuple(sorted({probe.source for probe in mine})) if kind == Kind.IMPOSTOR else ()
@@ -142,7 +143,6 @@ def _proxies(graph: Graph, kubectl: Kubectl, probes: Collection[Probe]) -> Itera
         originals = tuple(configs[party.ref] for party in copies or everyone)
         weaker = tuple({**live, "data": without(cut, live["data"])} for live in originals)
         what = f"proxy configurations without {cut}"
-        layer: Layer = "authorization" if kind in AFTER_THE_HANDSHAKE else "identity"
         if mine:
             yield Cut(
                 what,
@@ -158,10 +158,11 @@ def _proxies(graph: Graph, kubectl: Kubectl, probes: Collection[Probe]) -> Itera
             )
 
 
-def _of_kind(kind: Kind) -> Affected:
+def _of_kind(kind: Kind, layer: Layer) -> Affected:
+    """Where that layer refuses: over TCP the handshake has refused already what a rule would."""
+
     def affected(probe: Probe) -> bool:
-        behind_network = probe.phase == "network open" or (probe.phase == "closed" and "network" not in probe.layers)
-        return probe.target.role == "service" and probe.kind == kind and behind_network
+        return probe.target.role == "service" and probe.kind == kind and layer in probe.layers
 
     return affected
 

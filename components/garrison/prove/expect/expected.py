@@ -92,7 +92,8 @@ def _surroundings(graph: Graph, source: Party) -> Iterator[Probe]:
 
 def _outside(graph: Graph) -> Iterator[Probe]:
     for service in graph.services:
-        ports = (d.MTLS_PORT, service.port, d.HEALTH_PORT)
+        own = (service.port, *(port.number for port in graph.ports_of.get(service.ref, ())))
+        ports = (d.MTLS_PORT, *filter(None, own), d.HEALTH_PORT)
         yield from calls.from_outside(Party("service", service.namespace, service.name), ports)
     for database in databases(graph):
         yield from calls.from_outside(database, (d.DATABASE_PORT,))

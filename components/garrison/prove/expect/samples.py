@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from garrison.defaults import METHODS
-from garrison.model.graph import Graph, Operation
+from garrison.model.graph import Call, Graph, Operation, Target
 from garrison.words import Ref
 
 TEMPLATE = re.compile(r"\{[^}]*\}")
@@ -23,28 +23,31 @@ def covers(operation: Operation, concrete: Operation) -> bool:
     return operation.covers(concrete)
 
 
-def declared(graph: Graph, caller: Ref, callee: Ref) -> tuple[Operation, ...]:
-    return tuple(
-        operation for call in graph.calls_from.get(caller, ()) if call.callee == callee for operation in call.operations
-    )
+def calls(graph: Graph, caller: Ref, target: Target) -> list[Call]:
+    return [call for call in graph.calls_from.get(caller, ()) if call.target == target]
 
 
-def forwards(graph: Graph, caller: Ref, callee: Ref) -> bool:
+def declared(graph: Graph, caller: Ref, target: Target) -> tuple[Operation, ...]:
+    return tuple(operation for call in calls(graph, caller, target) for operation in call.operations)
+
+
+def forwards(graph: Graph, caller: Ref, target: Target) -> bool:
     """Whether the user's token goes with the caller's requests."""
-    return any(call.forwards for call in graph.calls_from.get(caller, ()) if call.callee == callee)
+    return any(call.forwards for call in calls(graph, caller, target))
 
 
-def served(graph: Graph, callee: Ref) -> tuple[Operation, ...]:
+def served(graph: Graph, target: Target) -> tuple[Operation, ...]:
     """Every operation somebody may perform at the callee, as concrete requests; `GET /` where there is none."""
-    found = {sample(o) for call in graph.calls_to.get(callee, ()) for o in call.operations}
-    found |= {sample(route.operation) for route in graph.routes_of.get(callee, ())}  # for the edge, and nobody else
+    found = {sample(o) for call in graph.calls_to.get(target.ref, ()) if call.target == target for o in call.operations}
+    if not target.port:
+        found |= {sample(route.operation) for route in graph.routes_of.get(target.ref, ())}  # for the edge alone
     return tuple(sorted(found)) or (Operation("GET", "/"),)
 
 
-def undeclared(graph: Graph, caller: Ref, callee: Ref) -> Iterator[Operation]:
+def undeclared(graph: Graph, caller: Ref, target: Target) -> Iterator[Operation]:
     """Requests this caller may not make: those of other callers, another method, another path."""
-    mine = declared(graph, caller, callee)
-    candidates = dict.fromkeys(served(graph, callee))
+    mine = declared(graph, caller, target)
+    candidates = dict.fromkeys(served(graph, target))
     for operation in mine:
         concrete = sample(operation)
         candidates[Operation(concrete.method, f"{concrete.path.rstrip('/')}/{ELSEWHERE}")] = None

@@ -9,11 +9,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from garrison.prove.model import Attempt, Connect, Layer, Lease, LogIn, Request, Seen, StoreRequest
+from garrison.prove.model import Attempt, Connect, Hold, Layer, Lease, LogIn, Request, Seen, StoreRequest
 
 RBAC_BODY = "RBAC: access denied"  # the body of Envoy's RBAC filter, which no application sends
 PROXY_BODIES = ("upstream connect error", "no healthy upstream", "upstream request timeout")
 TLS_WANTED = "HTTP request to an HTTPS server"  # Go's answer to plaintext at a TLS port
+DENIED, UNAVAILABLE = "7", "14"  # grpc-status
 WHOLE = "whole handshake"
 ENDED = "57P01"  # SQLSTATE: admin_shutdown
 NO_WAY_IN = "28"  # SQLSTATE class 28: invalid authorization specification
@@ -35,6 +36,8 @@ def read(attempt: Attempt, observation: Mapping[str, Any]) -> Seen:
             return _resumed(stage, error)
         case Request():
             return _request(attempt, observation, stage, error)
+        case Hold():
+            return _held(attempt, stage, error)
         case StoreRequest():
             return _store(observation, stage, error)
         case Lease() | LogIn():
@@ -56,6 +59,8 @@ def _request(attempt: Request, observation: Mapping[str, Any], stage: str, error
     if stage in ("tcp", "tls"):
         return Seen("refused", "identity", error)
     status, body = int(observation["status"]), str(observation["body"])
+    if grpc := str(observation.get("grpc", "")):
+        return _grpc(attempt, grpc, body)
     if status == 403 and RBAC_BODY in body:
         return Seen("refused", "authorization", "403 by the callee's proxy")
     if status == 400 and TLS_WANTED in body:
@@ -63,6 +68,28 @@ def _request(attempt: Request, observation: Mapping[str, Any], stage: str, error
     if status >= 500 and body.startswith(PROXY_BODIES):
         return Seen("refused", _failed_hop(attempt, body), body)
     return Seen("allowed", None, f"answered {status}")
+
+
+def _grpc(attempt: Request, status: str, message: str) -> Seen:
+    """What gRPC's own status says, which every answer has (gRPC over HTTP/2, Responses)."""
+    if status == DENIED and RBAC_BODY in message:
+        return Seen("refused", "authorization", "PERMISSION_DENIED by the callee's proxy")
+    if status == UNAVAILABLE and message.startswith(PROXY_BODIES):
+        return Seen("refused", _failed_hop(attempt, message), message)
+    return Seen("allowed", None, f"answered grpc-status {status}")
+
+
+def _held(attempt: Hold, stage: str, error: str) -> Seen:
+    """Over TCP the handshake decides; what closes after a good one is the rule behind it, or the application."""
+    if stage == "open":
+        return Seen("allowed", None, "the session was resumed" if attempt.resumed else "it stays open")
+    if error == WHOLE:
+        return Seen("refused", "identity", "a whole handshake was demanded")
+    if attempt.through_proxy:
+        return Seen("refused", "identity" if attempt.misled else "network", f"the source's own proxy: {error}")
+    if stage == "tls" and error == "closed":
+        return Seen("refused", "authorization", "closed after the handshake")
+    return Seen("refused", "identity", error)
 
 
 def _claimed(observation: Mapping[str, Any], stage: str, error: str) -> Seen:

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from garrison import defaults as d
+from garrison.derive.names import APP
 from garrison.manifest import Manifest
 from garrison.prove.look.pods import LABEL, namespace_of
 
 VERIFIED = "envoy.filters.http.jwt_authn"  # under whose name a verified token is found
-RBAC_FILTER = "envoy.filters.http.rbac"
+RBAC_FILTERS = ("envoy.filters.http.rbac", "envoy.filters.network.rbac")
 DOWNSTREAM, UPSTREAM = "DownstreamTlsContext", "UpstreamTlsContext"
 
 
@@ -52,7 +53,16 @@ def identity(config: Mapping[str, str]) -> dict[str, str]:
     """A proxy's configuration without any demand on its callers."""
     for cut in ("authorisation", "client certificate"):  # the latter takes the names with it
         config = without(cut, config)
-    return dict(config)
+    return {name: _rewrite(text, _plain_copy) for name, text in config.items()}
+
+
+def _plain_copy(node: Any) -> Any:
+    """The copy's application is the probe tool, which speaks HTTP/1 whatever the service speaks."""
+    for cluster in node.get("static_resources", {}).get("clusters", ()):
+        if cluster["name"] == APP:
+            for options in cluster.get("typed_extension_protocol_options", {}).values():
+                options["explicit_http_config"] = {"http_protocol_options": {}}
+    return node
 
 
 def without(cut: str, config: Mapping[str, str]) -> dict[str, str]:
@@ -67,7 +77,7 @@ def _rewrite(text: str, cut: Callable[[Any], Any]) -> str:
 def _no_authorisation(node: Any) -> Any:
     """Without the RBAC filters."""
     if isinstance(node, list):
-        return [_no_authorisation(item) for item in node if not _named(item, RBAC_FILTER)]
+        return [_no_authorisation(item) for item in node if not _is_rule(item)]
     return {k: _no_authorisation(v) for k, v in node.items()} if isinstance(node, dict) else node
 
 
@@ -77,6 +87,10 @@ def _map(node: Any) -> bool:
 
 def _named(item: Any, name: str) -> bool:
     return _map(item) and item.get("name") == name
+
+
+def _is_rule(item: Any) -> bool:
+    return any(_named(item, name) for name in RBAC_FILTERS)
 
 
 def _facing(which: str, change: Callable[[dict[str, Any]], None]) -> Callable[[Any], Any]:
@@ -125,6 +139,7 @@ def _claims_kept(node: Any) -> Any:
         if _named(listener, "inbound")
         for chain in listener["filter_chains"]
         for one in chain["filters"]
+        if "route_config" in one["typed_config"]
     ):
         manager.pop("early_header_mutation_extensions", None)
         for host in manager["route_config"]["virtual_hosts"]:

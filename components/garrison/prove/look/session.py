@@ -23,7 +23,7 @@ from garrison.prove.look.alone import undisturbed
 from garrison.prove.look.finding import Finder
 from garrison.prove.look.pods import LABEL, Variant
 from garrison.prove.look.world import World, impersonated
-from garrison.prove.model import EDGE, EDITOR, Party, Probe, ProveError, Request
+from garrison.prove.model import EDGE, EDITOR, Hold, Party, Probe, ProveError, Request
 from garrison.words import Ref
 
 READY_SECONDS, LOOK_SECONDS = 300, 15
@@ -161,9 +161,12 @@ class Session:
         self, party: Party, live: Sequence[Manifest], variant: Variant = "", config: str = ""
     ) -> Iterator[Manifest]:
         port = self.graph.by_ref[party.ref].port
-        for replica, like in enumerate(self._alike("deployments", party, live, variant)):
+        for replica, like in enumerate(self._alike(self._kind_of(party), party, live, variant)):
             name = self.pod_of(party, variant, replica).name
             yield pods.clone(like, name=name, run=self.run, image=self.image, port=port, config=config)
+
+    def _kind_of(self, party: Party) -> str:
+        return "statefulsets" if self.graph.by_ref[party.ref].container.volumes else "deployments"
 
     def _alike(self, kind: str, party: Party, live: Sequence[Manifest], variant: Variant) -> list[Manifest]:
         found = replicas.distinct(self.finder.find(kind, party.ref), live)
@@ -219,7 +222,7 @@ def cleaned(session: Session) -> Iterator[Session]:
 
 
 def misled(probe: Probe) -> bool:
-    return isinstance(probe.attempt, Request) and probe.attempt.misled
+    return isinstance(probe.attempt, Request | Hold) and probe.attempt.misled
 
 
 def at_copy(probe: Probe) -> bool:

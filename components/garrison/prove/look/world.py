@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from garrison import defaults as d
 from garrison.derive.mesh import outbound_ports
+from garrison.derive.names import server_name
 from garrison.derive.secrets import lease_role, store_name
 from garrison.model.graph import Graph, Target
 from garrison.prove.expect.data import STORE
@@ -16,6 +17,7 @@ from garrison.prove.look.forge import NOBODY, Forged
 from garrison.prove.model import (
     Connect,
     Credential,
+    Hold,
     Lease,
     LogIn,
     Party,
@@ -39,6 +41,7 @@ CLAIMS = (  # one of each way in which servers let a header dispute what was aut
     *("x-original-url", "x-rewrite-url", "x-forwarded-prefix", "x-envoy-original-path"),
     *("x-remote-user", "client-cert", "x-forwarded-client-cert"),
 )
+UNREAD = "\x01\x00\x00\x00\x04abcd"  # a gRPC message that says it is compressed, and nobody said how: no handler runs
 BODY = "garrison probe: this is no valid request body\n"  # so that no application acts on it
 
 
@@ -78,7 +81,7 @@ def subjects(probe: Probe, admin: Ref) -> list[Subject]:
 def specs(probe: Probe, world: World) -> dict[Place, Spec]:
     """The attempt at every replica of the target, in the probe tool's words; through a proxy, which one it takes."""
     places = _places(probe, world)
-    one = isinstance(probe.attempt, Request) and probe.attempt.through_proxy
+    one = isinstance(probe.attempt, Request | Hold) and probe.attempt.through_proxy
     return {place: _spec(probe, world, place.address) for place in places[: 1 if one else None]}
 
 
@@ -88,6 +91,8 @@ def _spec(probe: Probe, world: World, host: str) -> Spec:
             return {"action": "connect", "host": host, "port": probe.port}
         case Request() as request:
             return _request(probe, request, host, world)
+        case Hold() as held:
+            return _held(probe, held, host, world)
         case StoreRequest() as request:
             token = world.tokens[str(probe.source), request.audience]
             return {**_store(host), "role": request.role, "jwt": token, "method": "GET", "path": request.path}
@@ -110,7 +115,7 @@ def _places(probe: Probe, world: World) -> tuple[Place, ...]:
 
 def _request(probe: Probe, request: Request, host: str, world: World) -> Spec:
     if request.through_proxy:
-        host, port = "127.0.0.1", outbound_ports(world.graph, probe.source.ref)[Target(probe.target.ref)]
+        host, port = "127.0.0.1", _own_port(probe, request.at, world)
         headers = {REQUEST_ID: str(uuid4())}
     else:
         port, headers = probe.port, {}
@@ -123,13 +128,36 @@ def _request(probe: Probe, request: Request, host: str, world: World) -> Spec:
     found: Spec = {"action": "resume" if request.resumed else "http", "host": host, "port": port, "headers": headers}
     found |= {"method": request.operation.method, "path": request.operation.path}
     if request.operation.method in ("POST", "PUT", "PATCH"):
-        found["body"] = BODY
-        headers["content-type"] = "text/plain"
+        found["body"] = UNREAD if request.grpc else BODY
+        headers["content-type"] = "application/grpc" if request.grpc else "text/plain"
     if request.tls:
-        found["tls"] = _tls(probe, request.credential, request.tls12, world)
-        if probe.expected == "allowed" and probe.phase == "closed":
-            found["tls"] |= {"trust": AUTHORITY, "peer": world.graph.spiffe_id(probe.target.ref)}
+        found["tls"] = _tls(probe, request.credential, request.tls12, world) | _certain(probe, world)
+        if request.at:
+            found["tls"]["sni"] = server_name(probe.target.ref, request.at)
     return found
+
+
+def _held(probe: Probe, held: Hold, host: str, world: World) -> Spec:
+    port = probe.port
+    if held.through_proxy:
+        host, port = "127.0.0.1", _own_port(probe, held.at, world)
+    found: Spec = {"action": "hold", "host": host, "port": port, "resume": held.resumed}
+    if held.tls:
+        asked = {"sni": held.asked or server_name(probe.target.ref, held.at)}
+        found["tls"] = _tls(probe, held.credential, held.tls12, world) | _certain(probe, world) | asked
+    return found
+
+
+def _own_port(probe: Probe, at: str, world: World) -> int:
+    """Where the source's proxy listens for who wants to speak to the target."""
+    return outbound_ports(world.graph, probe.source.ref)[Target(probe.target.ref, at)]
+
+
+def _certain(probe: Probe, world: World) -> Spec:
+    """What has to pass passes to the target and nobody else."""
+    if probe.expected == "allowed" and probe.phase == "closed":
+        return {"trust": AUTHORITY, "peer": world.graph.spiffe_id(probe.target.ref)}
+    return {}
 
 
 def _tls(probe: Probe, credential: Credential, tls12: bool, world: World) -> Spec:

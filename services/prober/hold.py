@@ -1,0 +1,47 @@
+"""A connection of which nobody knows what would be said in it: whether it stays open, in clear or over TLS.
+
+A server that speaks first is heard; one that waits for its client says nothing, and that is an answer, too. Whoever is
+refused is told by an alert, or finds the connection closed.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+from prober import tls
+from prober.net import AttemptError
+from prober.web import open_connection
+
+SECONDS = 3.0  # longer than a proxy takes to find out that there is nobody behind it
+
+
+def attempt(spec: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+    """Stage `open` with what was heard; with `resume`, of a second connection over the first one's TLS session."""
+    connection, peer = open_connection(spec, timeout)
+    with connection:
+        heard = _heard(connection)
+        if not spec.get("resume"):
+            return {"stage": "open", "body": heard.decode(errors="replace"), "peer": peer}
+        again, peer = open_connection(spec, timeout, like=connection)
+    with again:
+        _heard(again)
+        if not isinstance(again, ssl.SSLSocket) or not again.session_reused:
+            raise AttemptError("tls", "whole handshake")
+    return {"stage": "open", "peer": peer}
+
+
+def _heard(connection: socket.socket) -> bytes:
+    stage = "tls" if isinstance(connection, ssl.SSLSocket) else "tcp"
+    connection.settimeout(SECONDS)
+    try:
+        heard = connection.recv(1000)
+    except TimeoutError:
+        return b""
+    except OSError as error:
+        raise AttemptError(stage, tls.reason(error)) from error
+    if not heard:
+        raise AttemptError(stage, "closed")
+    return heard
