@@ -41,7 +41,8 @@ CLAIMS = (  # one of each way in which servers let a header dispute what was aut
     *("x-original-url", "x-rewrite-url", "x-forwarded-prefix", "x-envoy-original-path"),
     *("x-remote-user", "client-cert", "x-forwarded-client-cert"),
 )
-UNREAD = "\x01\x00\x00\x00\x04abcd"  # a gRPC message that says it is compressed, and nobody said how: no handler runs
+# A gRPC message of two gigabytes of which four bytes come: every server refuses to read it, so no handler gets it.
+UNREAD = "\x00\x7f\x7f\x7f\x7fabcd"
 BODY = "garrison probe: this is no valid request body\n"  # so that no application acts on it
 
 
@@ -130,6 +131,7 @@ def _request(probe: Probe, request: Request, host: str, world: World) -> Spec:
     if request.operation.method in ("POST", "PUT", "PATCH"):
         found["body"] = UNREAD if request.grpc else BODY
         headers["content-type"] = "application/grpc" if request.grpc else "text/plain"
+        headers |= {"te": "trailers"} if request.grpc else {}  # without it gRPC's own server hangs up
     if request.tls:
         found["tls"] = _tls(probe, request.credential, request.tls12, world) | _certain(probe, world)
         if request.at:
