@@ -50,9 +50,7 @@ class Container:
             yield Breach(place, f"the command of '{ref}' has a letter that no command can have", "leave it out")
         for word in ("command", "args"):
             if credentials.among(getattr(self, word)):
-                yield Breach(
-                    place, f"{word} of '{ref}' carries a credential, which everybody on the node reads", READ_IT
-                )
+                yield Breach(place, f"{word} of '{ref}' carries a credential (secret-in-arguments)", READ_IT)
         yield from self._paths(place, ref)
         yield from self._contents(place, ref)
         for _, size in (*self.scratch, *self.volumes):

@@ -126,7 +126,7 @@ def _settings(parts: Parts) -> Iterator[Breach]:
         said += [(repr(one), one) for one in (*service.container.command, *service.container.args)]
         for what, value in said:
             for host in ADDRESS.findall(value):
-                if named := _meant(names, service.ref, host, bare=value == host):
+                if named := _meant(names, service.ref, host):
                     remedy = f"say it with the call: calls({named.name!r}, ..., env=...), or connects(...)"
                     yield Breach(("services", index), f"{what} of '{service.ref}' names '{named}'", remedy)
 
@@ -137,6 +137,7 @@ def _names(parts: Parts) -> Mapping[str, Ref]:
     return {f"{s.name}.{s.namespace}{end}": s.ref for s in parts.services for end in ends}
 
 
-def _meant(names: Mapping[str, Ref], home: Ref, host: str, *, bare: bool) -> Ref | None:
+def _meant(names: Mapping[str, Ref], home: Ref, host: str) -> Ref | None:
+    """Whom a host is, unless it is the service itself: what it is called, or calls itself, is no call."""
     found = names.get(host) or names.get(f"{host}.{home.namespace}")
-    return None if found is None or (bare and found == home) else found
+    return None if found == home else found
