@@ -185,6 +185,7 @@ REFUSED: dict[str, tuple[Callable[[Namespace], object], str]] = {
     "a way out of a path": (service(scratch=["/tmp/../etc"]), "can have nothing at"),
     "the kernel's": (service(scratch=["/proc/x"]), "can have nothing at '/proc/x'"),
     "ours": (service(scratch=["/run/identity"]), "can have nothing at '/run/identity'"),
+    "all of ours": (service(scratch=["/var/run"]), "can have nothing at '/var/run'"),
     "two at one path": (service(scratch=["/a"], volumes={"/a": "1Gi"}), "would have two things at '/a'"),
     "one in another": (service(scratch=["/a"], files={"/a/b": "x"}), "lies in '/a'"),
     "a size": (service(scratch={"/a": "much"}), "is not a Kubernetes quantity"),
@@ -297,7 +298,13 @@ def test_what_only_looks_like_it_is_taken() -> None:
     app = empty_app()
     shop = app.namespace("shop")
     shop.service("redis", image=IMAGE, port=6379, protocol="tcp")
-    said = {"PASSWORD_FILE": "/run/secrets/x", "TOKEN_TTL": "3600", "OTEL_SERVICE_NAME": "cart", "MODE": "rediss"}
+    said = {
+        "PASSWORD_FILE": "/run/secrets/x",
+        "TOKEN_TTL": "3600",
+        "OTEL_SERVICE_NAME": "cart",
+        "MODE": "rediss",
+        "POSTGRES_DB": "redis",
+    }
     shop.service("cart", image=IMAGE, port=8080, env=said, args=["--name=cart", "--cache-size", "redis-like"])
     assert app.graph()
 
