@@ -150,14 +150,14 @@ azure = aks_store.external(azure_name)
 ai.connects(azure, env={"AZURE_OPENAI_ENDPOINT": "https://{host}/", "AZURE_OPENAI_IMAGE_ENDPOINT": "https://{host}/"})
 
 door = aks_store.host("www.store.example")
-for operation in ("GET /", "GET /{page}", "GET /assets/{rest...}", "GET /products", "GET /product/{id}", "POST /order"):
+static = ("GET /", "GET /favicon.ico", "GET /assets/{rest...}", "GET /products", "GET /product/{id}")
+for operation in (*static, "POST /order"):
     store_front.serves(operation, at=door, public="a shop for everybody")
 # Upstream gives the whole internet its back office, too. Here it has users.
 users = aks_store.users()
 office = aks_store.host("admin.store.example", login=users)
 for operation in (
-    *("GET /", "GET /{page}", "GET /assets/{rest...}", "GET /products", "GET /product/{id}"),
-    *("POST /product", "PUT /product", "GET /makeline/order/fetch", "GET /makeline/order/{id}", "PUT /makeline/order"),
+    *(*static, "POST /product", "PUT /product", "GET /makeline/order/{id}", "PUT /makeline/order"),
     *("GET /ai/health", "POST /ai/generate/description", "POST /ai/generate/image"),
 ):
     store_admin.serves(operation, at=office, to=users.group("staff"))

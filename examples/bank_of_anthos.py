@@ -4,8 +4,6 @@ Its images start without Google Cloud: tracing and metrics, which go there, are 
 hold as text (passwords of databases, of the demo's user, the keys of its tokens) is read from the secret store.
 """
 
-from typing import Any
-
 from garrison import App, Resources, Service, images
 
 lock = images("images.lock", "bank-of-anthos")
@@ -118,18 +116,18 @@ psql -tAc 'SELECT 1 FROM {table} LIMIT 1' | grep -q 1 || . /docker-entrypoint-in
 """
 
 
-def populate(database: Service, user: str, **fill: Any) -> None:
+def populate(store: Service, user: str, **fill: str) -> None:
     """Fill a database that has nothing in it."""
     job = bank.job(
-        f"populate-{database.ref.name}",
-        image=lock[database.ref.name],
+        f"populate-{store.ref.name}",
+        image=lock[store.ref.name],
         command=("bash", "/fill/fill.sh"),
         files={"/fill/fill.sh": FILL.format(**fill)},
         env={"PGUSER": user, "POSTGRES_USER": user, "LOCAL_ROUTING_NUM": "883745000", "USE_DEMO_DATA": "True"},
         scratch=("/tmp",),
     )
-    job.connects(database, env={"PGHOSTADDR": "{host}", "PGPORT": "{port}"})
-    job.reads(f"bank/{database.ref.name}", env={"PGPASSWORD": "{value}"})
+    job.connects(store, env={"PGHOSTADDR": "{host}", "PGPORT": "{port}"})
+    job.reads(f"bank/{store.ref.name}", env={"PGPASSWORD": "{value}"})
 
 
 populate(accounts_db, "accounts-admin", database="accounts-db", schema="accounts", table="users")

@@ -4,8 +4,6 @@ Upstream's services read their configuration, and every Secret of the namespace,
 file, the addresses in it are told by the calls, and nobody needs the API.
 """
 
-from typing import Any
-
 from garrison import App, Resources, Service, images
 
 lock = images("images.lock", "petclinic")
@@ -25,7 +23,7 @@ spring:
     initialization-mode: always
   jpa.hibernate.ddl-auto: none
 """
-# `Path=/api/vet/**` with `StripPrefix=2`, as upstream has it. `${...}` is filled by Spring from the variables of the calls.
+# As upstream routes. Spring fills `${...}` from the variables of the calls.
 ROUTE = """
       - id: {name}
         uri: ${{{variable}}}

@@ -88,12 +88,15 @@ rabbitmq = shop.service(
     protocol="tcp",
     bind="all",
     uid=999,
+    # The management's own port, 15672, lies among those that the sidecar keeps for callees.
+    files={"/etc/moved/rabbitmq.config": "[{rabbitmq_management, [{listener, [{port, 9672}]}]}].\n"},
+    env={"RABBITMQ_CONFIG_FILE": "/etc/moved/rabbitmq"},
     scratch={"/var/lib/rabbitmq": "256Mi", "/var/log/rabbitmq": "64Mi", "/tmp": "16Mi"},
     replicas=1,
     resources=large,
 )
 # Upstream runs the exporter in rabbitmq's own pod; here it has an identity, and one operation of the management's port.
-management = rabbitmq.port("management", 15672)
+management = rabbitmq.port("management", 9672)
 exporter = shop.service(
     "rabbitmq-exporter",
     image=lock["rabbitmq-exporter"],
@@ -143,11 +146,13 @@ shipping.connects(rabbitmq, alias="rabbitmq:5672")
 queue_master.connects(rabbitmq, alias="rabbitmq:5672")
 
 door = sock_shop.host("www.socks.example")
+pages = "index category detail basket customer-orders customer-order topbar navbar footer"
 for operation in (
-    *("GET /", "GET /{page}", "GET /css/{file}", "GET /js/{file}", "GET /img/{file}", "GET /fonts/{file}"),
-    *("GET /catalogue", "GET /catalogue/size", "GET /catalogue/{id}", "GET /catalogue/images/{file}", "GET /tags"),
-    *("GET /cart", "POST /cart", "DELETE /cart", "DELETE /cart/{id}", "PUT /cart/{id}", "GET /orders", "POST /orders"),
-    *("GET /login", "POST /register", "GET /card", "GET /address", "POST /cards", "POST /addresses"),
-    *("GET /customers/{id}", "GET /cards/{id}", "GET /orders/{id}"),
+    *("GET /", *(f"GET /{page}.html" for page in pages.split())),
+    *("GET /css/{file}", "GET /js/{file}", "GET /img/{file}", "GET /fonts/{file}"),
+    *("GET /catalogue", "GET /catalogue/{id}", "GET /catalogue/images/{file}", "GET /tags", "GET /customers/{id}"),
+    *("GET /cart", "POST /cart", "DELETE /cart", "DELETE /cart/{id}", "PUT /cart/{id}"),
+    *("GET /orders", "POST /orders", "GET /orders/{id}", "GET /card", "POST /cards", "GET /cards/{id}"),
+    *("GET /login", "POST /register", "GET /address", "POST /addresses"),
 ):
     front_end.serves(operation, at=door, public="a shop for everybody, with a login and sessions of its own")
