@@ -38,7 +38,7 @@ size = Resources(cpu="200m", memory="512Mi", cpu_limit="2", memory_limit="1Gi")
 wavefront_host = "wavefront.surf"
 
 
-def spring(name: str, configuration: str) -> Service:
+def spring(name: str, configuration: str, **env: str) -> Service:
     made = clinic.service(
         name,
         image=lock[name],
@@ -51,6 +51,7 @@ def spring(name: str, configuration: str) -> Service:
             "SPRING_CLOUD_KUBERNETES_ENABLED": "false",
             "SPRING_CONFIG_ADDITIONAL_LOCATION": "/config/",
             "SERVER_ADDRESS": "127.0.0.1",
+            **env,
         },
         files={"/config/application.yaml": configuration},
         scratch=("/tmp",),
@@ -62,7 +63,7 @@ def spring(name: str, configuration: str) -> Service:
 
 def kept(name: str, operations: tuple[str, ...]) -> Service:
     """A service, with the database that its chart installs beside it."""
-    made = spring(f"{name}-service", CONFIGURATION)
+    made = spring(f"{name}-service", CONFIGURATION, SPRING_DATASOURCE_USERNAME="root")
     path = f"petclinic/{name}-db"
     database = clinic.service(
         f"{name}-db-mysql",
@@ -86,7 +87,7 @@ def kept(name: str, operations: tuple[str, ...]) -> Service:
     tracing += f"&exceptionInterceptors=brave.mysql8.TracingExceptionInterceptor&zipkinServiceName={name}-db"
     url = "jdbc:mysql://{host}:{port}/service_instance_db?" + tracing
     made.connects(database, env={"SPRING_DATASOURCE_URL": url})
-    # Upstream lets the service be root of its database. It needs the tables of one.
+    # As upstream has it: its schema.sql makes the database and gives rights, which takes root.
     made.reads(f"{path}/root", env={"SPRING_DATASOURCE_PASSWORD": "{value}"})
     gateway.calls(made, *operations)
     return made
