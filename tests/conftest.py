@@ -24,7 +24,7 @@ SHARED = (
     "tests/unit/pipelines/test_field_cases.py::",
 )
 OWN_CLUSTER = "tests/cluster/test_recovery.py"
-RINGS = ("cluster", "plugin", "servers", "engine", "images", "policies", "contract", "golden", "unit")
+RINGS = ("cluster", "plugin", "servers", "engine", "images", "policies", "contract", "examples", "golden", "unit")
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc] # xdist comes without types

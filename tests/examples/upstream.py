@@ -1,4 +1,4 @@
-"""What upstream's manifests say, where a workspace keeps them beside the checkout: workloads, variables, who names whom.
+"""What upstream's manifests say, where a workspace keeps them beside the checkout: workloads, variables and names.
 
 They are never needed: the tables beside this file are compared with the programs always, and with these where they are
 here, so that nobody has to believe the tables.
@@ -10,7 +10,6 @@ import functools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -121,13 +120,15 @@ def permitted(app: str) -> set[tuple[str, str]]:
 
 
 def _label(selector: Json) -> str:
-    return next(iter((selector.get("matchLabels") or {"": ""}).values()))
+    return str(next(iter((selector.get("matchLabels") or {"": ""}).values())))
 
 
 def _variables(container: Json, kept: Mapping[tuple[str, str], Json]) -> Iterator[tuple[str, str]]:
     for source in container.get("envFrom", ()):
         kind, key = ("ConfigMap", "configMapRef") if "configMapRef" in source else ("Secret", "secretRef")
-        yield from ((name, value if kind == "ConfigMap" else "") for name, value in kept[kind, source[key]["name"]].items())
+        yield from (
+            (name, value if kind == "ConfigMap" else "") for name, value in kept[kind, source[key]["name"]].items()
+        )
     for one in container.get("env", ()):
         reference = one.get("valueFrom", {}).get("configMapKeyRef")
         source = kept.get(("ConfigMap", reference["name"]), {}) if reference else {}

@@ -143,7 +143,8 @@ def _unready(
 def _placeholders(graph: Graph) -> Iterator[Problem]:
     """Images that a lock file leaves to be pinned: a program with them can be derived and looked at, and not run."""
     said = {image: role for role, image in graph.images}
-    said |= {one.image: str(one.ref) for one in (*graph.services, *graph.databases)}
+    said |= {database.image: str(database.ref) for database in graph.databases}
+    said |= {service.image: str(service.ref) for service in graph.services}
     for image, whose in said.items():
         if image.endswith(f"@{d.UNPINNED}"):
             name = image.partition("@")[0]
