@@ -57,7 +57,7 @@ class Variable:
     why: str
 
 
-def _rows(name: str) -> list[dict[str, str]]:
+def rows(name: str) -> list[dict[str, str]]:
     with (HERE / name).open() as table:
         return list(csv.DictReader(table, delimiter="\t"))
 
@@ -75,12 +75,12 @@ def no_edges(app: str) -> tuple[Edge, ...]:
 
 @functools.cache
 def _edges() -> tuple[Edge, ...]:
-    return tuple(Edge(**row) for row in _rows("edges.tsv"))
+    return tuple(Edge(**row) for row in rows("edges.tsv"))
 
 
 @functools.cache
 def variables(app: str) -> tuple[Variable, ...]:
-    return tuple(one for one in (Variable(**row) for row in _rows("variables.tsv")) if one.app == app)
+    return tuple(one for one in (Variable(**row) for row in rows("variables.tsv")) if one.app == app)
 
 
 def program(app: str) -> Path:
