@@ -65,7 +65,6 @@ makeline = service(
     resources=small,
 )
 product = service("product-service", 3002, bind="all", resources=small)
-azure_name = "store.openai.azure.com"  # of one's own resource at Azure
 ai = service(
     "ai-service",
     5001,
@@ -146,8 +145,8 @@ store_admin.calls(
 )
 store_admin.calls(makeline, "GET /order/fetch", "GET /order/{id}", "PUT /order", alias="makeline-service:3001")
 # Its library insists on https, so the TLS is its own, and only the host is checked.
-azure = aks_store.external(azure_name)
-ai.connects(azure, env={"AZURE_OPENAI_ENDPOINT": "https://{host}/", "AZURE_OPENAI_IMAGE_ENDPOINT": "https://{host}/"})
+address = {f"AZURE_OPENAI_{what}ENDPOINT": "https://{host}/" for what in ("", "IMAGE_")}
+ai.connects(aks_store.external("store.openai.azure.com"), env=address, alias="store.openai.azure.com:443")
 
 door = aks_store.host("www.store.example")
 static = ("GET /", "GET /favicon.ico", "GET /assets/{rest...}", "GET /products", "GET /product/{id}")

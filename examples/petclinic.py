@@ -35,7 +35,6 @@ visits-service-id: ${VISITS_SERVICE_URL}
 """
 
 size = Resources(cpu="200m", memory="512Mi", cpu_limit="2", memory_limit="1Gi")
-wavefront_host = "wavefront.surf"
 
 
 def spring(name: str, configuration: str, **env: str) -> Service:
@@ -106,8 +105,8 @@ wavefront = clinic.service(
 )
 wavefront.reads("petclinic/wavefront", env={"WAVEFRONT_TOKEN": "{value}"})
 # The proxy speaks TLS with Wavefront itself.
-outside = petclinic.external(wavefront_host)
-wavefront.connects(outside, env={"WAVEFRONT_URL": "https://{host}/api/"})
+outside = petclinic.external("wavefront.surf")
+wavefront.connects(outside, env={"WAVEFRONT_URL": "https://{host}/api/"}, alias="wavefront.surf:443")
 
 ROUTES = {"vets-service": "vet", "visits-service": "visit", "customers-service": "customer"}
 routes = "".join(

@@ -1,9 +1,13 @@
-"""Every object of the public applications on a real API server: what is derived for them is what Kubernetes takes."""
+"""What is derived for the public applications, before its judges: a real API server takes each object, and Envoy each
+sidecar's configuration.
+"""
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +15,9 @@ import urllib3
 
 from examples.tables import APPS, awaited, graph
 from garrison import render
+from garrison.cluster import Cluster
+from garrison.derive import mesh
+from harness.build import binary
 from harness.plugin.testing.apiserver import ControlPlane
 from servers import certmanager
 
@@ -55,3 +62,14 @@ def test_the_api_server_takes_every_object(server: ControlPlane, app: str) -> No
     broken = next(item for item in manifests if item["kind"] == "Deployment")
     broken["spec"]["template"]["spec"]["containers"][0]["portz"] = []
     assert "unknown field" in refused(server, broken), "the control: the server looks at what it is given"
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_envoy_takes_every_sidecar(app: str, tmp_path: Path) -> None:
+    its = graph(app)
+    for service in its.services:
+        for file, text in mesh.config(its, Cluster(), service).items():
+            (tmp_path / file).write_text(text.replace("/etc/envoy", str(tmp_path)))
+        command = [binary("envoy"), "--mode", "validate", "-c", tmp_path / "envoy.json", "--log-level", "error"]
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{service.ref}: {done.stderr[-500:]}"
