@@ -67,9 +67,9 @@ and {here_edges} of them in programs that are here, the others reasoned.
 **Declared, not run.** No image of these was started for this page. What is tried, of the six whose programs are
 here: upstream's edges and variable names are the program's (`tests/examples/edges.tsv`, `variables.tsv`, compared
 with upstream's manifests where a workspace keeps them); every derived object keeps the rules of `garrison check`,
-without an exception; a real API server takes each, and Envoy each sidecar's configuration; and what the policies and both sidecars of each pair let pass,
-read by a reader of its own, is each real edge and nothing else. Whether an image then starts as this user with a
-read-only root file system is upstream's Dockerfile, read and not tried.
+without an exception; a real API server takes each, and Envoy each sidecar's configuration; and what the policies
+and both sidecars of each pair let pass, read by a reader of its own, is each real edge and nothing else. Whether an
+image then starts as this user with a read-only root file system is upstream's Dockerfile, read and not tried.
 
 Images have upstream's names. Where upstream has a tag and no digest, [images.lock](../examples/images.lock) has
 `pin-me`: the program can be rendered, drawn and checked, and `deploy` refuses it and names what to look up.
