@@ -34,6 +34,8 @@ def reached(manifests: Sequence[Json]) -> set[Reached]:
     pairs = set()
     for caller, config in sidecars.items():
         for name, peer in _leads_to(config) if config else ():
+            if not peer.startswith("spiffe://"):
+                continue  # a host outside, as the gateway knows it
             for callee, chains in lets.items():
                 inside = _name(peer) == callee and chains.get(name, chains.get("", set())) & {
                     _id(peer, caller),
@@ -67,7 +69,7 @@ def _sidecar(manifests: Sequence[Json], where: Where) -> Json | None:
 def _lets_in(config: Json) -> Iterator[tuple[str, set[str]]]:
     """For each name that a caller may ask for, who is let in; the empty name is any other."""
     for listener in config["listeners"]:
-        if listener["name"] == "inbound":
+        if listener["address"]["socket_address"]["port_value"] == d.MTLS_PORT:
             for chain in listener["filter_chains"]:
                 match = chain.get("filter_chain_match", {}).get("server_names", [""])
                 yield from ((name, _callers(chain)) for name in match)

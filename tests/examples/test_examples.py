@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from examples.reach import by_network, reached
+from examples.reach import Reached, by_network, reached
 from examples.tables import APPS, edges, graph, program, variables
 from garrison import Graph, IntentError, deploy, render
 from garrison import defaults as d
@@ -58,7 +58,7 @@ def _told(its: Graph, call: Any) -> frozenset[str]:
 @pytest.mark.parametrize("app", APPS)
 def test_each_workload_has_upstreams_variables(app: str) -> None:
     its = graph(app)
-    rendered = {m["metadata"]["name"]: _environment(m) for m in render(its) if _is_workload(m)}
+    rendered = {m["metadata"]["name"]: _environment(m) for m in render(its) if _is_workload(its, m)}
     edge = {(c.caller.name, name) for c in its.calls for name, _ in its.told(c)}
     for one in variables(app):
         found = rendered[one.workload].get(one.variable)
@@ -87,9 +87,10 @@ def _from_the_store(given: set[tuple[str, str]], its: Graph) -> set[tuple[str, s
     return {(read.service.name, read.variable) for read in its.reads} & given
 
 
-def _is_workload(item: Json) -> bool:
-    return item["kind"] in ("Deployment", "StatefulSet", "Job", "CronJob") and item["metadata"]["namespace"] not in (
-        d.EDGE_NAMESPACES
+def _is_workload(its: Graph, item: Json) -> bool:
+    return (
+        item["kind"] in ("Deployment", "StatefulSet", "Job", "CronJob")
+        and item["metadata"]["namespace"] in its.namespaces
     )
 
 
@@ -118,20 +119,35 @@ def test_every_object_keeps_the_rules(app: str) -> None:
 @pytest.mark.parametrize("app", APPS)
 def test_each_real_edge_is_reached_and_nothing_else(app: str) -> None:
     its = graph(app)
-    manifests = render(its)
-    home = {s.name: s.namespace for s in its.services}
+    home = {service.name: service.namespace for service in its.services}
+    home |= {job.ref.name: job.ref.namespace for job in getattr(its, "jobs", ())}
     within = [one for one in edges(app) if one.protocol != "outside"]
-    pairs = {(_at(home, one.caller), _at(home, one.pair[1])) for one in within}
-    served = {((d.EDGE.namespace, d.EDGE.name), (r.service.namespace, r.service.name)) for r in its.routes}
-    wanted = {(_at(home, one.caller), _at(home, one.pair[1]), _server_name(home, one.callee)) for one in within}
-    inside = {one for one in reached(manifests) if one.caller[0] not in d.EDGE_NAMESPACES}
-    assert {(one.caller, one.callee, one.server_name) for one in inside} == wanted
-    ours = {*d.EDGE_NAMESPACES, "egress"}
-    network = {pair for pair in by_network(manifests) if not {pair[0][0], pair[1][0]} & ours}
-    assert network == pairs
-    assert {
-        pair for pair in by_network(manifests) if pair[0][0] == d.EDGE.namespace and pair[1][0] in home.values()
-    } == (served)
+    outside = {(_at(home, one.caller), one.callee) for one in edges(app) if one.protocol == "outside"}
+    found = {one for one in reached(render(its)) if one.caller[0] in its.namespaces}
+    assert {(one.caller, one.callee, one.server_name) for one in found if one.callee != GATEWAY} == {
+        (_at(home, one.caller), _at(home, one.pair[1]), _server_name(home, one.callee)) for one in within
+    }
+    assert {(one.caller, host) for one in found if one.callee == GATEWAY for host in _outside(app, one)} == outside
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_the_policies_alone_let_the_same_pairs_pass(app: str) -> None:
+    its = graph(app)
+    edge, ours = (d.EDGE.namespace, d.EDGE.name), {*its.namespaces}
+    pairs = by_network(render(its))
+    reached_pairs = {(one.caller, one.callee) for one in reached(render(its)) if one.caller[0] in ours}
+    assert {pair for pair in pairs if pair[0][0] in ours and pair[1] != edge} == reached_pairs
+    served = {(edge, (route.service.namespace, route.service.name)) for route in its.routes}
+    assert {pair for pair in pairs if pair[0][0] not in ours and pair[1][0] in ours} == served
+
+
+GATEWAY = ("egress", "gateway")
+
+
+def _outside(app: str, one: Reached) -> list[str]:
+    """The hosts outside that the gateway is asked for by this name: one, or the name is of nothing that is declared."""
+    found = [e.callee for e in edges(app) if e.protocol == "outside" and one.server_name.endswith(f".{e.callee}")]
+    return found or [one.server_name]
 
 
 def _at(home: dict[str, str], name: str) -> tuple[str, str]:
