@@ -69,7 +69,7 @@ def _sidecar(manifests: Sequence[Json], where: Where) -> Json | None:
 def _lets_in(config: Json) -> Iterator[tuple[str, set[str]]]:
     """For each name that a caller may ask for, who is let in; the empty name is any other."""
     for listener in config["listeners"]:
-        if listener["address"]["socket_address"]["port_value"] == d.MTLS_PORT:
+        if [*_values(listener.get("address", {}), "port_value")] == [d.MTLS_PORT]:  # others are within the proxy
             for chain in listener["filter_chains"]:
                 match = chain.get("filter_chain_match", {}).get("server_names", [""])
                 yield from ((name, _callers(chain)) for name in match)
