@@ -34,10 +34,7 @@ def test_online_boutique_takes_sixty_lines() -> None:
 @pytest.mark.parametrize("app", APPS)
 def test_the_edges_are_upstreams(app: str) -> None:
     its = graph(app)
-    derived = {
-        (call.caller.name, _named(its, call), "tcp" if call.connects else _spoken(its, call), _told(its, call))
-        for call in its.calls
-    }
+    derived = {(call.caller.name, _named(its, call), _spoken(its, call), _told(its, call)) for call in its.calls}
     assert derived == {(e.caller, e.callee, e.protocol, frozenset(e.told.split())) for e in edges(app)}
 
 
