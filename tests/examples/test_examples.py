@@ -16,6 +16,8 @@ from garrison import defaults as d
 from garrison.declare.program import ProgramError, images, load
 from garrison.deployment.vault import StoreConnection
 from garrison.findings import Severity
+from garrison.prove.expect.expected import expected
+from garrison.prove.model import Kind
 from garrison_policies.language.evaluate import evaluate
 from garrison_policies.language.objects import Inventory, Object
 from garrison_policies.rules import RULES
@@ -156,6 +158,17 @@ def _server_name(home: dict[str, str], callee: str) -> str:
     name, _, port = callee.partition(":")
     host = f"{name}.{home[name]}.{d.CLUSTER_DOMAIN}"
     return f"{port}.{host}" if port else host
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_the_proof_would_try_each_edge(app: str) -> None:
+    its = graph(app)
+    tried = {
+        (probe.source.name, probe.target.name)
+        for probe in expected(its, layers=False)
+        if probe.kind is Kind.DECLARED and {probe.source.namespace, probe.target.namespace} <= {*its.namespaces}
+    }
+    assert tried == {one.pair for one in edges(app) if one.protocol != "outside"}
 
 
 def test_the_reader_of_reach_sees_a_missing_rule() -> None:
