@@ -46,8 +46,13 @@ middle = Resources(cpu="10m", memory="64Mi", cpu_limit="100m", memory_limit="256
 order = service(
     "order-service",
     3000,
-    env={"ORDER_QUEUE_NAME": "orders", "ORDER_QUEUE_USERNAME": "username", "FASTIFY_ADDRESS": "127.0.0.1"},
-    scratch=("/tmp", "/root"),  # npm, which starts it, keeps a log
+    env={
+        "ORDER_QUEUE_NAME": "orders",
+        "ORDER_QUEUE_USERNAME": "username",
+        "FASTIFY_ADDRESS": "127.0.0.1",
+        "NPM_CONFIG_CACHE": "/tmp/npm",  # npm, which starts it, keeps a log there
+    },
+    scratch=("/tmp",),
     resources=middle,
 )
 makeline = service(
@@ -108,7 +113,7 @@ documentdb = pets.service(
     uid=1000,  # documentdb, in the image
     startup_seconds=150,
     env={"USERNAME": "username"},
-    scratch={"/data": "1Gi", "/tmp": "64Mi", "/home/documentdb": "64Mi"},
+    scratch={"/data": "1Gi", "/tmp": "64Mi"},
     replicas=1,
     resources=Resources(cpu="10m", memory="256Mi", cpu_limit="500m", memory_limit="1Gi"),
 )

@@ -47,14 +47,14 @@ def java(name: str, **env: str) -> Service:
     return made
 
 
-def database(name: str, database: str, user: str, memory: str) -> Service:
+def database(name: str, keeps: str, user: str, memory: str) -> Service:
     """PostgreSQL with upstream's schema and demo data in the image; as upstream has it, a new pod begins anew."""
     here = {
         "PGDATA": "/var/lib/postgresql/data/postgres",
         "PGSERVICE": "here",
         "PGSERVICEFILE": "/etc/here/service.conf",
     }
-    said = {"POSTGRES_DB": database, "POSTGRES_USER": user, "USE_DEMO_DATA": "True", "DEMO_LOGIN_USERNAME": "testuser"}
+    said = {"POSTGRES_DB": keeps, "POSTGRES_USER": user, "USE_DEMO_DATA": "True", "DEMO_LOGIN_USERNAME": "testuser"}
     made = bank.service(
         name,
         image=lock[name],

@@ -43,6 +43,7 @@ REFUSED = {
         "a password among arguments: a variable from the store",
         "the back office open to the internet: it has users",
         "an identity that only Azure gives: a key from the store",
+        "documentdb writes to two folders only, which it may not be content with",
     ),
     "robot_shop": (
         "NET_ADMIN of mysql, which Pod Security does not let (it slows the network down for demonstrations)",
