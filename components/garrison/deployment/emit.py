@@ -147,9 +147,8 @@ def _placeholders(graph: Graph) -> Iterator[Problem]:
     said |= {service.image: str(service.ref) for service in graph.services}
     for image, whose in said.items():
         if image.endswith(f"@{d.UNPINNED}"):
-            name = image.partition("@")[0]
-            remedy = f"put the digest of {name} in the place of 'pin-me' in its lock file"
-            yield Problem(whose, f"its image is not pinned yet: {name}", remedy)
+            remedy = "put its digest in the place of 'pin-me' in the lock file"
+            yield Problem(whose, f"{image.partition('@')[0]} is not pinned yet", remedy)
 
 
 def _secrets(graph: Graph) -> list[StoreObject]:
