@@ -142,6 +142,7 @@ TLS_MINIMUM: Final = "TLSv1_3"  # BSI TR-02102-2, NIST SP 800-52r2; both ends ar
 STARTUP_SECONDS: Final = 120  # an application may take so long until it answers for the first time
 SCRATCH: Final = "64Mi"  # of a folder that an application may write to; counted against the node, ends the pod
 FILES_BYTES: Final = 524_288  # of all files of one application: a ConfigMap holds a mebibyte, with quotes in JSON
+UNPINNED: Final = "sha256:" + "f" * 64  # of an image that is to be pinned yet: nothing has it, and `deploy` refuses it
 APP_UID: Final = 10001  # above 10000: no overlap with users of the node (CIS 5.2.6, kube-linter)
 PROXY_UID: Final = 10002  # not the application's: it cannot read the proxy's memory or files
 AGENT_UID: Final = 10003

@@ -128,6 +128,7 @@ def _unready(
     graph: Graph, cluster: Cluster, store: StoreConnection | None, users: StoreConnection | None
 ) -> Iterator[Problem]:
     """What the graph needs of this cluster and is not given."""
+    yield from _placeholders(graph)
     if graph.permissions and not cluster.api_server:
         who = ", ".join(map(str, graph.permissions_of))
         remedy = "name its address ranges, such as those of `kubectl get endpointslices kubernetes -n default`"
@@ -137,6 +138,17 @@ def _unready(
     if users is None and graph.embedded_issuer:
         remedy = "give deploy(users=...), such as Platform(..., users=True).users"
         yield Problem("deploy", "the estate has users of its own, and nobody who keeps them is given", remedy)
+
+
+def _placeholders(graph: Graph) -> Iterator[Problem]:
+    """Images that a lock file leaves to be pinned: a program with them can be derived and looked at, and not run."""
+    said = {image: role for role, image in graph.images}
+    said |= {database.image: str(database.ref) for database in graph.databases}
+    said |= {service.image: str(service.ref) for service in graph.services}
+    for image, whose in said.items():
+        if image.endswith(f"@{d.UNPINNED}"):
+            remedy = "put its digest in the place of 'pin-me' in the lock file"
+            yield Problem(whose, f"{image.partition('@')[0]} is not pinned yet", remedy)
 
 
 def _secrets(graph: Graph) -> list[StoreObject]:
