@@ -267,7 +267,7 @@ def test_what_no_config_map_holds_is_refused_before_anything_is_applied() -> Non
     home = app.namespace("n")
     hub = home.service("hub", image=IMAGE, port=8080)
     caller = home.service("caller", image=IMAGE, port=8080)
-    caller.calls(hub, *(f"GET /{'x' * 900}/{number}" for number in range(1000)))
+    caller.calls(hub, *(f"GET /{'x' * 900}/{number}" for number in range(1200)))
     graph = app.graph()
     with pytest.raises(IntentError, match=r"n/hub-proxy: would be a ConfigMap of .* bytes"):
         render(graph)

@@ -26,6 +26,7 @@ from garrison.model.graph import Graph
 WORKLOADS = ("Deployment", "DaemonSet", "Job")
 DATABASES = ("StatefulSet",)
 ENTRANCES = ("Service",)
+UNAWAITED = "pulumi.com/skipAwait"
 
 
 class Estate(pulumi.ComponentResource):
@@ -48,8 +49,9 @@ class Estate(pulumi.ComponentResource):
         super().__init__("garrison:index:Estate", graph.name, None, opts)
         self._namespaces: dict[str, pulumi.Resource] = {}
         guards = self._emit((m for m in manifests if m["kind"] not in WORKLOADS + DATABASES + ENTRANCES), after=[])
-        # a Service is ready when pods stand behind it, so nothing that makes pods may wait for one
-        self._emit((m for m in manifests if m["kind"] in ENTRANCES), after=guards)
+        # A Service is ready when pods stand behind it. Nothing that makes pods may wait for one, and none may be waited
+        # for: Pulumi does as many things at once as it was told to, and as many Services would keep it from the pods.
+        self._emit((_unawaited(m) for m in manifests if m["kind"] in ENTRANCES), after=guards)
         databases = self._emit((m for m in manifests if m["kind"] in DATABASES), after=guards)
         stored = self._store(_secrets(graph), login.cookie_paths(graph, login.STORE), store, [*guards, *databases])
         stored += self._store(users_objects(graph, cluster), login.cookie_paths(graph, d.USERS), users, guards)
@@ -92,6 +94,13 @@ class Estate(pulumi.ComponentResource):
             opts = pulumi.ResourceOptions(parent=self, depends_on=[*after])
             made += [GeneratedSecret(path, connection=where, opts=opts) for path in generated]
         return made
+
+
+def _unawaited(item: Manifest) -> Manifest:
+    """The same, done as soon as it is there: a note to Pulumi, which the object keeps."""
+    metadata = item["metadata"]
+    noted = {**metadata, "annotations": {**metadata.get("annotations", {}), UNAWAITED: "true"}}
+    return {**item, "metadata": noted}
 
 
 def kubernetes_object(item: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
