@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from garrison.model.graph import Graph
+from garrison.model.parts import Parts
 
 API: Final = "Kubernetes API"
 WITH_TOKEN: Final = "with the user's token"  # noqa: S105 words, no password
@@ -30,7 +30,7 @@ class Allowed(NamedTuple):
         return ", ".join((f"{self.who} may {self.what} {self.joined} {self.whom}{through}", *self.terms))
 
 
-def allowed(graph: Graph) -> Iterator[Allowed]:
+def allowed(graph: Parts) -> Iterator[Allowed]:
     """Everything that the graph allows, an operation or a verb at a time."""
     for call in graph.calls:
         terms = (WITH_TOKEN,) if call.forwards else ()
