@@ -148,8 +148,9 @@ def _parser() -> argparse.ArgumentParser:
         parents=[shared],
         help="show the declared graph as a table, picture or JSON",
         description="Who may call whom, and who may come in at which host, on which terms. Everything else is refused.",
-        epilog="svg and mermaid draw it: dashed and green is for anybody, violet carries a user's token. In an svg a pointer "
-        "on a part leaves its own lines alone, and on a line says what it may do; above 40 lines boxes have names only.",
+        epilog="svg and mermaid draw it: dashed and green is for anybody, violet carries a user's token. In an svg, a "
+        "pointer on a part leaves its own lines alone, and on a line says what it may do; above 40 lines, boxes have "
+        "names only.",
     )
     draw.add_argument("--of", metavar="NAME", default="", help="only what NAME reaches: a service, host, 'edge'")
     draw.add_argument("--to", metavar="NAME", default="", help="only what reaches NAME: also a database, a secret")

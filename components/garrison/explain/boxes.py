@@ -16,18 +16,23 @@ HEAD, SMALL, LINE, PAD = 42, 30, 15, 7  # heads of a box with and without detail
 HANG, BELOW, NARROW = 20, 6, 112  # of what hangs below a box: how far in, how far below; the narrowest box
 LETTER, NAME, MOST = 6.2, 7.6, 46  # width of a small letter and of a name's; how many letters a line has at most
 LEFT: Final = 14  # from the left edge of a box to its texts
+LID: Final = 7
 SIGN: Final = 17  # what a sign takes before a name
 HUNG: Final = (Shape.DATABASE, Shape.SECRET)  # what hangs below the one service that has it
 
 
 @dataclass(frozen=True)
 class Box:
-    """A part, a row for each link that ends there, and what hangs below it. detailed: the rows are drawn."""
+    """A part, a row for each link that ends there, and what hangs below it.
+
+    detailed: the rows are drawn. least: the width it has at least.
+    """
 
     node: Node
     rows: tuple[Link, ...]
     detailed: bool
     hung: tuple[Box, ...] = ()
+    least: int = NARROW
 
     @property
     def sign(self) -> str:
@@ -39,8 +44,13 @@ class Box:
         return [text for text in (self.node.under, self.node.weak) if text] if self.detailed else []
 
     @property
+    def lid(self) -> int:
+        """What the outline takes above the name."""
+        return LID if ink.OUTLINES[self.node.shape][0] == "drum" else 0
+
+    @property
     def head(self) -> int:
-        return HEAD + LINE * (len(self.under) - 1) if self.under else SMALL
+        return self.lid + (HEAD + LINE * (len(self.under) - 1) if self.under else SMALL)
 
     @cached_property
     def height(self) -> int:
@@ -53,7 +63,7 @@ class Box:
         texts = [*self.under, *(text for link in self.rows for text in self.texts(link))]
         name = NAME * len(cut(self.node.name)) + SIGN * bool(self.sign)
         own = 2 * LEFT + 4 + max(name, *(LETTER * len(cut(text)) for text in texts), 0)
-        return int(max(own, NARROW, *(HANG + box.width for box in self.hung)))
+        return int(max(own, self.least, NARROW, *(HANG + box.width for box in self.hung)))
 
     @property
     def heights(self) -> tuple[int, ...]:
@@ -63,7 +73,8 @@ class Box:
 
     def end(self, row: int) -> int:
         """Where among the `heights` the link of that row ends: at the head, where nothing is said of it."""
-        return sum(bool(self.row_height(link)) for link in self.rows[: row + 1]) if self.row_height(self.rows[row]) else 0
+        said = [bool(self.row_height(link)) for link in self.rows[: row + 1]]
+        return sum(said) if said[-1] else 0
 
     def row_height(self, link: Link) -> int:
         texts = self.texts(link)
@@ -90,7 +101,9 @@ def boxes(parts: Mapping[str, Node], drawn: Sequence[Link]) -> dict[str, Box]:
             hung.setdefault(owner, []).append(replace(box, rows=(replace(box.rows[0], title=""),)))
         else:
             found[key] = box
-    return {key: replace(box, hung=tuple(hung.get(key, ()))) for key, box in found.items()}
+    whole = {key: replace(box, hung=tuple(hung.get(key, ()))) for key, box in found.items()}
+    least = 0 if len(drawn) <= DETAILED else max(box.width for box in whole.values())
+    return {key: replace(box, least=least) for key, box in whole.items()}  # of one width where they have names only
 
 
 def cut(text: str) -> str:

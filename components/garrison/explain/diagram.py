@@ -34,7 +34,8 @@ def mermaid(graph: Parts, said: str = "") -> str:
     Thick and violet is what carries a user's token, dashed and green what is for anybody.
     """
     found, arrows = [*nodes(graph)], [*links(graph)]
-    lines = [*([f"%% {said}"] if said else []), "flowchart LR", *(f"  {_node(node)}" for node in found if not node.namespace)]
+    lines = [f"%% {said}"] if said else []
+    lines += ["flowchart LR", *(f"  {_node(node)}" for node in found if not node.namespace)]
     for namespace in graph.namespaces:
         inside = (node for node in found if node.namespace == namespace)
         lines += [f"  subgraph {namespace}", *(f"    {_node(node)}" for node in inside), "  end"]

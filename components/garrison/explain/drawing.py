@@ -6,6 +6,7 @@ What one service alone has (a database, a secret) hangs below that service, whic
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html import escape
@@ -19,6 +20,7 @@ from garrison.explain.strokes import STRONG, text
 from garrison.model.parts import Parts
 
 MARGIN, TITLE, TAB, NARROW = 24, 34, 18, 640  # around all; for the title; a frame's name; the narrowest picture
+MANY: Final = 12  # lines of one part from which they are drawn thin: they are many, and each says little
 LISTED: Final = 30  # things that the hint of a box names at most
 WEAK: Final = "has one layer less"
 Drawn = Callable[[float, float], str]  # at a place
@@ -39,6 +41,7 @@ class _Picture:
         self.title = title
         self.nodes = {node.key: node for node in nodes(parts)}
         self.links = [*links(parts)]
+        self.starts = Counter(link.start for link in self.links)
         self.number = {key: number for number, key in enumerate(self.nodes)}
         self.boxes = boxes(self.nodes, self.links)
         spaces = sorted({node.namespace for node in self.nodes.values() if node.namespace})
@@ -76,8 +79,8 @@ class _Picture:
         for (link, _), points in zip(self.drawn, self.place.ways, strict=True):
             yield self._line(link, points)
         for number, (frame, at) in enumerate(self.place.frames.items()):  # over the lines: a name is never crossed
-            tab = Rect(at.x + 1, at.y + 1, self.frames[frame], TAB)
-            yield strokes.rect(tab, f"f{number % len(ink.FRAMES)}", 9) + text(at.x + 9, at.y + 14, frame, "soft", STRONG)
+            yield strokes.rect(Rect(at.x + 1, at.y + 1, self.frames[frame], TAB), f"f{number % len(ink.FRAMES)}", 9)
+            yield text(at.x + 9, at.y + 14, frame, "soft", STRONG)
         for key, box in self.boxes.items():
             at = self.place.blocks[key]
             yield from self._box(box, at.x, at.y, box.width)
@@ -91,7 +94,7 @@ class _Picture:
 
     def _line(self, link: Link, points: tuple[Point, ...]) -> str:
         said = [f"{self._name(link.start)} → {self._name(link.end)}: {link.kind}", *link.lines, *link.fine]
-        ends = f"n{self.number[link.start]} n{self.number[link.end]}"
+        ends = f"n{self.number[link.start]} n{self.number[link.end]}{' many' * (self.starts[link.start] > MANY)}"
         hint = escape("\n".join(said))
         return f'<g class="line {ends}"><title>{hint}</title>{strokes.line(link.kind, points)}</g>'
 
@@ -107,9 +110,10 @@ class _Picture:
         yield from _words(box, x + LEFT, y, width - LEFT - 8)
         yield "</g>"
         below = y + box.height
-        for hung in box.hung:
-            corner, left = (x + 9, below + BELOW + hung.head / 2), x + HANG
-            start = (x + 9, y + box.height)
+        for number, hung in enumerate(box.hung):
+            down = x + 6 + 4 * (number % 3)  # so that lines of several kinds are seen
+            corner, left = (down, below + BELOW + hung.head / 2), x + HANG
+            start = (down, y + box.height)
             yield self._line(hung.rows[0], (start, start, corner, corner, corner, (left, corner[1]), (left, corner[1])))
             yield from self._box(hung, left, below + BELOW, width - HANG)
             below += BELOW + hung.height
@@ -166,12 +170,13 @@ def _brief(link: Link) -> str:
 
 def _words(box: Box, left: float, y: float, width: float) -> Iterator[str]:
     """Its sign, its name, what it is, and a row for each link that ends there."""
+    y += box.lid
     if box.sign:
         yield strokes.sign(box.sign, left, y + 9)
     yield text(left + SIGN * bool(box.sign), y + 19.5, box.node.name, "ink", f'font-size="12.5" {STRONG}')
     for number, said in enumerate(box.under):
         yield text(left, y + 34 + LINE * number, said, "weak-f" if said == box.node.weak else "soft")
-    y += box.head
+    y += box.head - box.lid
     for link in box.rows:
         if texts := box.texts(link):
             yield f'<path class="seam" d="M{left - 6:g} {y:g}h{width:g}"/>'

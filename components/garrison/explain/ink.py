@@ -60,20 +60,28 @@ TEXT: Final[Colour] = ("#0f172a", "#f1f5f9")
 SOFT: Final[Colour] = ("#475569", "#b6c2d2")
 RIM: Final[Colour] = ("#64748b", "#8593a8")
 WEAK: Final[Colour] = ("#b91c1c", "#fca5a5")  # the rim of what has one layer less
+WIDTHS: Final[Mapping[str, str]] = {
+    "l": "fill:none;stroke-width:1.3",
+    "sign": "fill:none;stroke-width:1.2",
+    "seam": "fill:none;opacity:.45",
+    "many .l": "stroke-width:.7",
+    "line:hover .l": "stroke-width:3.5",
+    "hit": "fill:none;stroke:#000;stroke-opacity:0;stroke-width:9",
+    "frame": "stroke-width:1;stroke-opacity:.45",
+    "weak": "stroke-width:2.5",
+}
 
 
 def style() -> str:
     """The style sheet: light, and for a reader whose system is dark the same in the dark."""
     dashes = "".join(f".{line.name}{{stroke-dasharray:{line.dash}}}" for line in LINES.values() if line.dash)
-    fixed = (
-        ".l,.sign,.seam{fill:none}.l{stroke-width:1.4}.frame{stroke-width:1}.hit{fill:none;stroke:#000;stroke-opacity:0;stroke-width:9}"
-        ".weak{stroke-width:2.5}.sign{stroke-width:1.2}.seam{opacity:.45}.line:hover .l{stroke-width:3.5}"
-    )
+    fixed = "".join(f".{name}{{{said}}}" for name, said in WIDTHS.items())
     return f"{fixed}{dashes}{_colours(0)}@media(prefers-color-scheme:dark){{{_colours(1)}}}"
 
 
 def _colours(mode: int) -> str:
-    said = [f".{one.name}{{stroke:{one.colour[mode]}}}.{one.name}-f{{fill:{one.colour[mode]}}}" for one in LINES.values()]
+    inks = {line.name: line.colour[mode] for line in LINES.values()}
+    said = [f".{name}{{stroke:{colour}}}.{name}-f{{fill:{colour}}}" for name, colour in inks.items()]
     said += [f".f{number}{{fill:{frame[mode]}}}" for number, frame in enumerate(FRAMES)]
     said += [f".paper{{fill:{PAPER[mode]}}}.box{{fill:{BOX[mode]}}}.ink{{fill:{TEXT[mode]}}}.soft{{fill:{SOFT[mode]}}}"]
     said += [f".rim,.sign,.seam,.frame{{stroke:{RIM[mode]}}}.weak{{stroke:{WEAK[mode]}}}.weak-f{{fill:{WEAK[mode]}}}"]

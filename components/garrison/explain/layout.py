@@ -21,9 +21,10 @@ PROGRAM: Final = "graphviz-pure"  # the same program from a wheel, without libra
 PROGRAMS: Final = (PROGRAM, "dot")
 SECONDS: Final = 120  # a thousand services with five thousand calls take a tenth of it
 INCH: Final = 72  # in Graphviz a node's size is in inches, a place in points
+CROWDED: Final = 40  # lines from which columns stand further apart, so that they can be told apart between them
 Point = tuple[float, float]
 # newrank: columns of the whole picture and not of each frame, so that who calls is left of who is called everywhere
-GRAPH: Final = "rankdir=LR newrank=true splines=true nodesep=0.18 ranksep=0.8 pad=0 outputorder=edgesfirst"
+GRAPH: Final = "rankdir=LR newrank=true splines=true nodesep=0.12 pad=0 outputorder=edgesfirst"
 
 
 class LayoutError(GarrisonError):
@@ -104,7 +105,8 @@ def _asked(text: str) -> Any:
 def _written(blocks: Sequence[Block], ways: Sequence[Way], frames: Mapping[str, int]) -> Iterator[str]:
     """The question in Graphviz's language; everything is called by its number."""
     number = {block.key: place for place, block in enumerate(blocks)}
-    yield f"digraph {{ graph [{GRAPH}] node [shape=plain] edge [dir=none]"
+    apart = 1.2 if len(ways) > CROWDED else 0.8
+    yield f"digraph {{ graph [{GRAPH} ranksep={apart}] node [shape=plain] edge [dir=none]"
     for place, (frame, width) in enumerate(frames.items()):
         label = _table([(width, 12)])
         yield f"subgraph cluster_{place} {{ graph [margin=14 labeljust=l label={label}]"
