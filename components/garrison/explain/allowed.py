@@ -9,6 +9,7 @@ from garrison.model.parts import Parts
 
 API: Final = "Kubernetes API"
 WITH_TOKEN: Final = "with the user's token"  # noqa: S105 words, no password
+UNCHECKED: Final = "with its identity; what is said is not checked"
 
 
 class Allowed(NamedTuple):
@@ -35,7 +36,9 @@ def allowed(graph: Parts) -> Iterator[Allowed]:
     for call in graph.calls:
         terms = (WITH_TOKEN,) if call.forwards else ()
         for operation in call.operations:
-            yield Allowed(str(call.caller), str(operation), "at", str(call.callee), terms=terms)
+            yield Allowed(str(call.caller), str(operation), "at", str(call.target), terms=terms)
+        if call.connects:
+            yield Allowed(str(call.caller), "connect", "to", str(call.target), terms=(UNCHECKED,))
     for route in graph.routes:
         limits = tuple(map(str, route.rates))
         yield Allowed(route.audience, str(route.operation), "at", str(route.service), route.host, limits)

@@ -18,7 +18,7 @@ LETTER, NAME, MOST = 6.2, 7.6, 46  # width of a small letter and of a name's; ho
 LEFT: Final = 14  # from the left edge of a box to its texts
 LID: Final = 7
 SIGN: Final = 17  # what a sign takes before a name
-HUNG: Final = (Shape.DATABASE, Shape.SECRET)  # what hangs below the one service that has it
+HUNG: Final = (Shape.DATABASE, Shape.TCP, Shape.SECRET)  # what hangs below the one service that has it
 
 
 @dataclass(frozen=True)

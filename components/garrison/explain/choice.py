@@ -100,6 +100,7 @@ def _only(parts: Parts, kept: set[Pair], seen: set[str]) -> Parts:
     for row, key in THINGS.items():
         said[row] = tuple(item for item in said[row] if key(item) in seen)
     spaces = {item.ref.namespace for row in ("services", "databases") for item in said[row]}
+    said["ports"] = tuple(port for port in said["ports"] if str(port.service) in seen)
     said["namespaces"] = tuple(name for name in parts.namespaces if name in spaces)
     issuers = {route.issuer for route in said["routes"]} | {host.login for host in said["hosts"]}
     said["issuers"] = tuple(issuer for issuer in parts.issuers if issuer.name in issuers)
@@ -116,6 +117,9 @@ def _names(parts: Parts) -> Mapping[str, set[str]]:
                 names.setdefault(name, set()).add(key(item))
     for read in parts.reads:
         names.setdefault(read.path, set()).add(secret_key(read.path))
+    for call in parts.calls:
+        if not call.callee.namespace:
+            names.setdefault(call.callee.name, set()).add(str(call.callee))
     if parts.permissions:
         names[API] = {str(CONTROL_PLANE)}
     if parts.hosts:

@@ -13,6 +13,7 @@ ARROWS = {
     Kind.PUBLIC: ("-.", ".->"),
     Kind.TOKEN: ("==", "==>"),
     Kind.CALL: ("--", "-->"),
+    Kind.CONNECTION: ("-.", ".->"),
     Kind.LEASE: ("-.", ".->"),
     Kind.READ: ("-.", ".->"),
     Kind.RIGHT: ("-.", ".->"),
@@ -21,9 +22,13 @@ COLOURS = {Kind.PUBLIC: "#16a34a", Kind.TOKEN: "#8b5cf6"}  # of a line; both are
 SHAPES = {
     Shape.HOST: ("([", "])"),
     Shape.EDGE: ("{{", "}}"),
+    Shape.TCP: ("[[", "]]"),
+    Shape.WORKER: ("(", ")"),
+    Shape.JOB: ("[/", "/]"),
+    Shape.OUTSIDE: ("(((", ")))"),
     Shape.DATABASE: ("[(", ")]"),
     Shape.SECRET: (">", "]"),
-    Shape.API: ("[[", "]]"),
+    Shape.API: ("[\\", "/]"),
 }
 OPEN = {"#": "#35;", '"': "#quot;", "<": "#lt;", ">": "#gt;"}  # Mermaid's own way to write what it would read
 

@@ -12,17 +12,17 @@ from dataclasses import replace
 from html import escape
 from typing import Final
 
-from garrison.explain import ink, layout, strokes
-from garrison.explain.boxes import BELOW, HANG, LEFT, LETTER, LINE, NAME, PAD, SIGN, Box, boxes
+from garrison.explain import ink, layout, links, strokes
+from garrison.explain.boxes import BELOW, DETAILED, HANG, LEFT, LETTER, LINE, NAME, PAD, SIGN, Box, boxes
+from garrison.explain.ink import Line
 from garrison.explain.layout import Block, Point, Rect, Way
-from garrison.explain.links import Kind, Link, Node, Shape, links, nodes
+from garrison.explain.links import Kind, Link, Node, Shape
 from garrison.explain.strokes import STRONG, text
 from garrison.model.parts import Parts
 
 MARGIN, TITLE, TAB, NARROW = 24, 34, 18, 640  # around all; for the title; a frame's name; the narrowest picture
 MANY: Final = 12  # lines of one part from which they are drawn thin: they are many, and each says little
 LISTED: Final = 30  # things that the hint of a box names at most
-WEAK: Final = "has one layer less"
 Drawn = Callable[[float, float], str]  # at a place
 
 
@@ -39,8 +39,8 @@ class _Picture:
 
     def __init__(self, parts: Parts, title: str) -> None:
         self.title = title
-        self.nodes = {node.key: node for node in nodes(parts)}
-        self.links = [*links(parts)]
+        self.nodes = {node.key: node for node in links.nodes(parts)}
+        self.links = [*links.links(parts)]
         self.starts = Counter(link.start for link in self.links)
         self.number = {key: number for number, key in enumerate(self.nodes)}
         self.boxes = boxes(self.nodes, self.links)
@@ -49,6 +49,7 @@ class _Picture:
         self.drawn = self._drawn()
         blocks = [Block(key, box.width, box.heights, box.node.namespace) for key, box in self.boxes.items()]
         self.place = layout.placed(blocks, [way for _, way in self.drawn], self.frames)
+        self.hues = self._hues()
 
     def _drawn(self) -> list[tuple[Link, Way]]:
         """The lines between blocks and where each ends: at its row, or as one of its kind for a pair at the head."""
@@ -70,7 +71,7 @@ class _Picture:
         )
         yield f"<title>{title}</title>"
         yield f"<style>{ink.style()}{self._hover()}</style>"
-        yield from strokes.markers(kind for kind in Kind if kind in {link.kind for link in self.links})
+        yield from strokes.markers(map(self._ink, sorted(self.links, key=lambda link: [*Kind].index(link.kind))))
         yield '<rect class="paper" width="100%" height="100%"/>'
         yield f'<text class="ink" x="{MARGIN}" y="{MARGIN + 8}" font-size="16" {STRONG}>{title}</text>'
         yield f'<g transform="translate({MARGIN} {MARGIN + TITLE})">'
@@ -96,7 +97,19 @@ class _Picture:
         said = [f"{self._name(link.start)} → {self._name(link.end)}: {link.kind}", *link.lines, *link.fine]
         ends = f"n{self.number[link.start]} n{self.number[link.end]}{' many' * (self.starts[link.start] > MANY)}"
         hint = escape("\n".join(said))
-        return f'<g class="line {ends}"><title>{hint}</title>{strokes.line(link.kind, points)}</g>'
+        return f'<g class="line {ends}"><title>{hint}</title>{strokes.line(self._ink(link), points)}</g>'
+
+    def _ink(self, link: Link) -> Line:
+        return self.hues.get(link.start, ink.LINES[link.kind]) if link.kind == Kind.CALL else ink.LINES[link.kind]
+
+    def _hues(self) -> dict[str, Line]:
+        """Where there are many lines, the colour of each caller's calls: neighbours in a column have different ones."""
+        if len(self.links) <= DETAILED:
+            return {}
+        callers = {link.start for link in self.links if link.kind == Kind.CALL and self.starts[link.start] <= MANY}
+        at = self.place.blocks
+        order = sorted(callers, key=lambda key: (at[key].x, at[key].y))
+        return {key: ink.HUES[number % len(ink.HUES)] for number, key in enumerate(order)}
 
     def _name(self, key: str) -> str:
         node = self.nodes[key]
@@ -128,13 +141,17 @@ class _Picture:
         more = [f"and {len(said) - LISTED} more"] if len(said) > LISTED + 1 else []
         return escape("\n".join([*(said[:LISTED] if more else said), *more]))
 
+    def _said(self, kind: Kind) -> str:
+        many = len(self.links) > DETAILED and kind == Kind.CALL
+        return f"{kind}; a colour for each caller, thin from one that calls more than {MANY}" if many else str(kind)
+
     def _legend(self, top: float, right: float) -> tuple[list[str], float]:
         """What the shapes and the lines are, those that are there; and where it ends."""
         shapes, kinds = {node.shape for node in self.nodes.values()}, {link.kind for link in self.links}
         entries: list[tuple[str, Drawn]] = [(str(shape), _sample(shape)) for shape in Shape if shape in shapes]
         if any(node.weak for node in self.nodes.values()):
-            entries.append((WEAK, _weak))
-        rows = [entries, [(str(kind), _stroke(kind)) for kind in Kind if kind in kinds]]
+            entries.append((links.WEAK, _weak))
+        rows = [entries, [(self._said(kind), _stroke(kind)) for kind in Kind if kind in kinds]]
         said: list[str] = []
         y = top
         for row in rows:
@@ -143,7 +160,7 @@ class _Picture:
                 wide = 38 + LETTER * len(words) + 22
                 if x and x + wide > right:
                     x, y = 0.0, y + 24
-                said.append(drawn(x, y - 4) + text(x + 38, y, words, "soft"))
+                said.append(f'{drawn(x, y - 4)}<text class="soft" x="{x + 38:g}" y="{y:g}">{escape(words)}</text>')
                 x += wide
             y += 26
         return said, y - 26
@@ -157,7 +174,7 @@ def _sample(shape: Shape) -> Drawn:
 
 
 def _stroke(kind: Kind) -> Drawn:
-    return lambda x, y: strokes.line(kind, ((x, y), (x + 10, y), (x + 20, y), (x + 30, y)))
+    return lambda x, y: strokes.line(ink.LINES[kind], ((x, y), (x + 10, y), (x + 20, y), (x + 30, y)))
 
 
 def _weak(x: float, y: float) -> str:

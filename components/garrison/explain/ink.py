@@ -25,19 +25,31 @@ LINES: Final[Mapping[Kind, Line]] = {
     Kind.PUBLIC: Line("open", ("#166534", "#4ade80"), "7 4"),
     Kind.TOKEN: Line("user", ("#6d28d9", "#c4b5fd")),
     Kind.CALL: Line("call", ("#1e293b", "#dbe3ee")),
+    Kind.CONNECTION: Line("tcp", ("#0f766e", "#5eead4"), "10 3 2 3"),
     Kind.LEASE: Line("lease", ("#92400e", "#fbbf24"), "2 3"),
     Kind.READ: Line("read", ("#9d174d", "#f9a8d4"), "2 3"),
     Kind.RIGHT: Line("right", ("#475569", "#a3b1c6"), "2 3"),
 }
+# Of calls in a picture with many lines, by caller: for following the lines of one by eye.
+HUES: Final[tuple[Line, ...]] = (
+    Line("blue", ("#1d4ed8", "#93c5fd")),
+    Line("rust", ("#9a3412", "#fdba74")),
+    Line("olive", ("#3f6212", "#d9f99d")),
+    Line("pink", ("#be185d", "#f9a8d4")),
+)
 # What a part is drawn as: its outline, and a sign before its name (empty: none).
 OUTLINES: Final[Mapping[Shape, tuple[str, str]]] = {
     Shape.HOST: ("pill", "person"),
     Shape.EDGE: ("hexagon", ""),
     Shape.ISSUER: ("pill", "key"),
     Shape.SERVICE: ("box", ""),
+    Shape.TCP: ("barred", ""),
+    Shape.WORKER: ("cut", ""),
+    Shape.JOB: ("cut", "clock"),
     Shape.DATABASE: ("drum", ""),
     Shape.SECRET: ("pill", "key"),
-    Shape.API: ("barred", ""),
+    Shape.OUTSIDE: ("pill", "globe"),
+    Shape.API: ("square", ""),
 }
 # Drawn in a square of 12, its left upper corner at 0 0.
 SIGNS: Final[Mapping[str, str]] = {
@@ -68,7 +80,7 @@ WIDTHS: Final[Mapping[str, str]] = {
     "line:hover .l": "stroke-width:3.5",
     "hit": "fill:none;stroke:#000;stroke-opacity:0;stroke-width:9",
     "frame": "stroke-width:1;stroke-opacity:.45",
-    "weak": "stroke-width:2.5",
+    "weak": "stroke-width:1.8",
 }
 
 
@@ -80,7 +92,7 @@ def style() -> str:
 
 
 def _colours(mode: int) -> str:
-    inks = {line.name: line.colour[mode] for line in LINES.values()}
+    inks = {line.name: line.colour[mode] for line in (*LINES.values(), *HUES)}
     said = [f".{name}{{stroke:{colour}}}.{name}-f{{fill:{colour}}}" for name, colour in inks.items()]
     said += [f".f{number}{{fill:{frame[mode]}}}" for number, frame in enumerate(FRAMES)]
     said += [f".paper{{fill:{PAPER[mode]}}}.box{{fill:{BOX[mode]}}}.ink{{fill:{TEXT[mode]}}}.soft{{fill:{SOFT[mode]}}}"]

@@ -5,7 +5,7 @@ A noun is one function here that says what part or links a row of it is, and a p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -13,12 +13,15 @@ from typing import Final
 from garrison import defaults as d
 from garrison.explain.allowed import API
 from garrison.model import conditions
+from garrison.model.calls import Operation
 from garrison.model.hosts import Host
 from garrison.model.issuers import Issuer
 from garrison.model.parts import Parts
 from garrison.model.routes import Route
 from garrison.words import Ref
 
+WEAK: Final = "one layer less: binds every address"
+SPEAKS: Final[Mapping[str, tuple[str, ...]]] = {"http": (), "grpc": ("gRPC",), "tcp": ("TCP",)}
 CONTROL_PLANE: Final = Ref("control plane", API)  # no service has such a name
 
 
@@ -29,8 +32,12 @@ class Shape(StrEnum):
     EDGE = "the edge, the one way in"
     ISSUER = "issuer of users' tokens"
     SERVICE = "service"
+    TCP = "service that speaks TCP"
+    WORKER = "worker, nobody's callee"
+    JOB = "job, nobody's callee"
     DATABASE = "database"
     SECRET = "secret"  # noqa: S105 words, no password
+    OUTSIDE = "host outside"
     API = "Kubernetes API"
 
 
@@ -41,6 +48,7 @@ class Kind(StrEnum):
     PUBLIC = "for anybody"
     TOKEN = "with a user's token"  # noqa: S105 words, no password
     CALL = "a declared call"
+    CONNECTION = "a TCP connection: identity only, operations not checked"
     LEASE = "leased credentials"
     READ = "reads a secret"
     RIGHT = "rights in the Kubernetes API"
@@ -104,7 +112,19 @@ def _doors(parts: Parts) -> Iterator[Node]:
 
 def _services(parts: Parts) -> Iterator[Node]:
     for service in parts.services:
-        yield Node(str(service.ref), Shape.SERVICE, service.name, f"port {service.port}", service.namespace)
+        shape = Shape.WORKER if not service.port else Shape.TCP if service.protocol == "tcp" else Shape.SERVICE
+        ports = [f"port {service.port}"] if service.port else ["no port"]
+        ports += [f"{port.name} {port.number}" for port in parts.ports_of.get(service.ref, ())]
+        volume = [f"volume {size}" for _, size in service.container.volumes]
+        under = ", ".join([*SPEAKS[service.protocol][: bool(service.port)], *ports, *volume])
+        weak = WEAK if service.bind == "all" else ""
+        yield Node(str(service.ref), shape, service.name, under, service.namespace, weak)
+
+
+def _outside(parts: Parts) -> Iterator[Node]:
+    """Callees without a namespace are hosts outside."""
+    for ref in dict.fromkeys(call.callee for call in parts.calls if not call.callee.namespace):
+        yield Node(str(ref), Shape.OUTSIDE, ref.name, "outside the cluster")
 
 
 def _databases(parts: Parts) -> Iterator[Node]:
@@ -161,8 +181,16 @@ def _served(parts: Parts) -> Iterator[Link]:
 
 def _calls(parts: Parts) -> Iterator[Link]:
     for call in parts.calls:
-        kind = Kind.TOKEN if call.forwards else Kind.CALL
-        yield Link(str(call.caller), str(call.callee), kind, call.caller.name, tuple(map(str, call.operations)))
+        kind = Kind.CONNECTION if call.connects else Kind.TOKEN if call.forwards else Kind.CALL
+        grpc = parts.protocols.get(call.target) == "grpc"
+        said = [_method(one) if grpc else str(one) for one in call.operations] or ["connects, operations not checked"]
+        port = (f"at its port {call.port}",) if call.port else ()
+        yield Link(str(call.caller), str(call.callee), kind, call.caller.name, tuple(said), port)
+
+
+def _method(operation: Operation) -> str:
+    """What a gRPC operation is called by people: `Cart/GetItem`, without its package."""
+    return operation.path.rpartition(".")[2].removeprefix("/")
 
 
 def _uses(parts: Parts) -> Iterator[Link]:
@@ -181,7 +209,7 @@ def _rights(parts: Parts) -> Iterator[Link]:
         yield Link(str(ref), str(CONTROL_PLANE), Kind.RIGHT, ref.name, said)
 
 
-NODES: tuple[Callable[[Parts], Iterable[Node]], ...] = (_doors, _services, _databases, _secrets, _api)
+NODES: tuple[Callable[[Parts], Iterable[Node]], ...] = (_doors, _services, _databases, _secrets, _outside, _api)
 LINKS: tuple[Callable[[Parts], Iterable[Link]], ...] = (_entries, _served, _calls, _uses, _reads, _rights)
 
 

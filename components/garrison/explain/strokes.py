@@ -8,8 +8,9 @@ from typing import Final
 
 from garrison.explain import ink
 from garrison.explain.boxes import cut
+from garrison.explain.ink import Line
 from garrison.explain.layout import Point, Rect
-from garrison.explain.links import Kind, Shape
+from garrison.explain.links import Shape
 
 STRONG: Final = 'font-weight="600"'
 
@@ -36,17 +37,16 @@ def outline(shape: Shape, at: Rect, style: str) -> str:
     return _OUTLINES[ink.OUTLINES[shape][0]](at, style)
 
 
-def line(kind: Kind, points: Sequence[Point]) -> str:
-    """A line of that kind with its arrow, along cubic curves; it takes a pointer from a little way off."""
+def line(drawn: Line, points: Sequence[Point]) -> str:
+    """A line with its arrow, along cubic curves; it takes a pointer from a little way off."""
     first, *rest = (f"{x:.1f} {y:.1f}" for x, y in points)
-    way, name = f"M{first}C{' '.join(rest)}", ink.LINES[kind].name
+    way, name = f"M{first}C{' '.join(rest)}", drawn.name
     return f'<path class="hit" d="{way}"/><path class="l {name}" d="{way}" marker-end="url(#{name})"/>'
 
 
-def markers(kinds: Iterable[Kind]) -> Iterator[str]:
-    """The arrows of lines of these kinds."""
-    for kind in kinds:
-        name = ink.LINES[kind].name
+def markers(lines: Iterable[Line]) -> Iterator[str]:
+    """The arrows of these lines."""
+    for name in dict.fromkeys(drawn.name for drawn in lines):
         yield (
             f'<marker id="{name}" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" '
             f'markerUnits="userSpaceOnUse" orient="auto"><path class="{name}-f" d="M0 0 8 4 0 8z"/></marker>'
@@ -85,4 +85,5 @@ _OUTLINES: Final[Mapping[str, Callable[[Rect, str], str]]] = {
     "hexagon": _cut_corners(9),
     "cut": _cut_corners(5),
     "barred": _barred,
+    "square": _rounded(0),
 }
