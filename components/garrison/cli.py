@@ -182,7 +182,7 @@ def _draw(options: argparse.Namespace) -> int:
 
 
 def _steps(text: str) -> int:
-    if not text.isdigit() or not int(text):
+    if not (text.isascii() and text.isdigit() and int(text)):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of steps, such as 2")
     return int(text)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from itertools import combinations
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import given
 
 from garrison import App, Rate, claim, data
 from garrison.explain import boxes, diagram, drawing, ink, layout, strokes
-from garrison.explain.layout import Block, Placed, Point, Rect, Way
+from garrison.explain.layout import Block, Placed, Rect, Way
 from garrison.explain.links import WEAK, Kind, Link, Node, Shape, links, nodes
 from garrison.model.parts import Parts
 from unit.estates import DIGEST, apps, shop_app
@@ -21,24 +22,6 @@ from unit.tickets import tickets
 
 SVG = "{http://www.w3.org/2000/svg}"
 WIDEST = {"16": 10.5, "12.5": 7.6, "11": 6.2}  # of a letter, by the size of the text
-
-
-def along(points: tuple[Point, ...]) -> Iterator[Point]:
-    """Points along a chain of curves, dense enough to meet any box."""
-    for number in range(0, len(points) - 1, 3):
-        a, b, c, d = points[number : number + 4]
-        for step in range(25):
-            t = step / 24
-            u = 1 - t
-            yield (
-                u**3 * a[0] + 3 * u * u * t * b[0] + 3 * u * t * t * c[0] + t**3 * d[0],
-                u**3 * a[1] + 3 * u * u * t * b[1] + 3 * u * t * t * c[1] + t**3 * d[1],
-            )
-
-
-def within(point: Point, rect: Rect, by: float = 1) -> bool:
-    """Whether a point is inside by more than the width of a line."""
-    return rect.x + by < point[0] < rect.x + rect.width - by and rect.y + by < point[1] < rect.y + rect.height - by
 
 
 def apart(one: Rect, other: Rect) -> bool:
@@ -66,9 +49,9 @@ def laid_out(blocks: list[Block], ways: list[Way], frames: Mapping[str, int]) ->
         middle = end.y + sum(rows[: way.row]) + rows[way.row] / 2
         assert points[0] == pytest.approx((start.x + start.width, start.y + heights[way.start][0] / 2), abs=1.5)
         assert points[-1] == pytest.approx((end.x, middle), abs=1.5)
-        for point in along(points):
+        for point in (point for curve in layout.curves(points) for point in layout.along(curve)):
             assert 0 <= point[0] <= found.width and -1 <= point[1] <= found.height + 1
-            assert not any(within(point, rect) for rect in found.blocks.values()), "a line crosses a box"
+            assert not any(rect.holds(point) for rect in found.blocks.values()), "a line crosses a box"
     return found
 
 
@@ -203,7 +186,9 @@ def test_connections_workers_and_a_layer_less_look_different_and_are_said() -> N
     assert said["hall/worker", "hall/broker", ("at its port management",)] == (Kind.CALL, ("GET /api/overview",))
     text = drawing.svg(graph)
     assert WEAK in text and Kind.CONNECTION in text and 'class="box rim weak"' in text and '<path class="l tcp"' in text
-    assert re.search("hall/cart +connect +hall/redis +with its identity; what is said is not checked", diagram.table(graph))
+    assert re.search(
+        "hall/cart +connect +hall/redis +with its identity; what is said is not checked", diagram.table(graph)
+    )
     assert "hall/broker:management" in diagram.table(graph)
 
 
@@ -265,11 +250,9 @@ def test_an_empty_app_is_a_picture_too() -> None:
     ElementTree.fromstring(drawing.svg(Parts("estate", "estate.example")))
 
 
-def test_where_nothing_lays_out_one_line_says_what_to_install(
-    tmp_path: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_nothing_lays_out_one_line_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(layout.sysconfig, "get_path", lambda _: str(tmp_path))
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
     with pytest.raises(layout.LayoutError, match=r"an SVG needs a layout: install 'graphviz-pure'.*or Graphviz"):
         drawing.svg(shop_app().graph())
 
@@ -279,14 +262,12 @@ def test_where_nothing_lays_out_one_line_says_what_to_install(
     [("echo no; exit 0", "no layout: Expecting value"), ("echo broken >&2; exit 3", "no layout: broken")],
 )
 def test_a_program_that_fails_is_one_line(
-    program: str, said: str, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+    program: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pathlib import Path
-
-    path = Path(str(tmp_path)) / layout.PROGRAM
+    path = tmp_path / layout.PROGRAM
     path.write_text(f"#!/bin/sh\n{program}\n")
     path.chmod(0o755)
-    monkeypatch.setattr(layout.sysconfig, "get_path", lambda _: str(tmp_path))
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
     with pytest.raises(layout.LayoutError, match=said):
         drawing.svg(shop_app().graph())
 

@@ -74,8 +74,8 @@ def tickets(*, in_one: bool = False) -> App:
         for callee in callees.split():
             made[caller].calls(made[callee], f"GET /{callee}/{{id}}", f"POST /{callee}")
     for name in STORES.split():
-        home = spaces["front" if in_one else homes[name]]
-        store = home.service(
+        space = spaces["front" if in_one else homes[name]]
+        store = space.service(
             f"{name}-mongo", image="mongo" + DIGEST, port=27017, protocol="tcp", volumes={"/data": "1Gi"}
         )
         made[name].connects(store)

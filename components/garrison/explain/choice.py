@@ -64,32 +64,28 @@ def chosen(parts: Parts, choice: Choice) -> Parts:
         return parts
     names = _names(parts)
     pairs = {WAYS[row](item) for row in WAYS for item in getattr(parts, row)}
-    kept, seen = pairs, set[str]()
-    if choice.of:
-        start = _known(choice.of, names)
-        seen |= start
-        kept &= _followed(start, pairs, choice.depth)
-    if choice.to:
-        end = _known(choice.to, names)
-        seen |= end
-        kept &= {(a, b) for b, a in _followed(end, {(b, a) for a, b in pairs}, choice.depth)}
-    seen |= {key for pair in kept for key in pair}
-    return _only(parts, kept, seen)
+    everywhere = dict.fromkeys((key for pair in pairs for key in pair), 0)
+    start = _known(choice.of, names) if choice.of else set()
+    end = _known(choice.to, names) if choice.to else set()
+    behind = _steps(start, pairs) if choice.of else everywhere
+    ahead = _steps(end, ((b, a) for a, b in pairs)) if choice.to else everywhere
+    most = len(pairs) * 2 if choice.depth is None else choice.depth
+    kept = {(a, b) for a, b in pairs if a in behind and b in ahead and behind[a] + 1 + ahead[b] <= most}
+    return _only(parts, kept, start | end | {key for pair in kept for key in pair})
 
 
-def _followed(start: set[str], pairs: Iterable[Pair], depth: int | None) -> set[Pair]:
-    """The pairs on ways from `start`, each at most so many steps long."""
-    after: dict[str, set[str]] = {}
+def _steps(start: Iterable[str], pairs: Iterable[Pair]) -> dict[str, int]:
+    """Everything on ways from `start`, with the steps of the shortest."""
+    after: dict[str, list[str]] = {}
     for one, other in pairs:
-        after.setdefault(one, set()).add(other)
-    found: set[Pair] = set()
-    seen, near = {*start}, {*start}
-    steps = 0
-    while near and (depth is None or steps < depth):
-        steps += 1
-        found |= {(key, other) for key in near for other in after.get(key, ())}
-        near = {other for key in near for other in after.get(key, ())} - seen
-        seen |= near
+        after.setdefault(one, []).append(other)
+    found = dict.fromkeys(start, 0)
+    near = [*found]
+    for key in near:  # grows while it is walked
+        for other in after.get(key, ()):
+            if other not in found:
+                found[other] = found[key] + 1
+                near.append(other)
     return found
 
 
