@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from garrison import App
+from garrison.explain import drawing
 from unit.estates import DIGEST, IMAGES
 
 # Who calls whom: a line for each caller.
@@ -83,3 +84,7 @@ def tickets(*, in_one: bool = False) -> App:
     www = app.host("www.tickets.example", login=app.users())
     made["gateway"].serves("GET /{rest...}", at=www, public="the shop is for everybody")
     return app
+
+
+if __name__ == "__main__":
+    print(drawing.svg(tickets().graph()), end="")
