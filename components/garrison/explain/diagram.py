@@ -25,7 +25,7 @@ SHAPES = {
     Shape.TCP: ("[[", "]]"),
     Shape.WORKER: ("(", ")"),
     Shape.JOB: ("[/", "/]"),
-    Shape.OUTSIDE: ("(((", ")))"),
+    Shape.OUTSIDE: ("[/", "\\]"),
     Shape.DATABASE: ("[(", ")]"),
     Shape.SECRET: (">", "]"),
     Shape.API: ("[\\", "/]"),

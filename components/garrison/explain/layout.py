@@ -7,6 +7,7 @@ and no font is known to it, so the answer is the same wherever the same program 
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
 import sysconfig
@@ -162,8 +163,20 @@ def _read(data: Any, blocks: Sequence[Block], ways: Sequence[Way], frames: Seque
         raise LayoutError(f"{program()}: no way from {lost[0].start} to {lost[0].end}; show less with --of and --to")
     whole = _corners(data["bb"])
     around = {frame: _corners(objects[f"cluster_{place}"]["bb"]) for place, frame in enumerate(frames)}
-    lines = tuple(tuple(map(_point, drawn[place].split())) for place in range(len(ways)))
-    return Placed(whole.width, whole.height, found, around, lines)
+    lines = [tuple(map(_point, drawn[place].split())) for place in range(len(ways))]
+    out = {block.key: _out(found[block.key], block) for block in blocks}
+    turned = tuple(_from(out[way.start], line) for way, line in zip(ways, lines, strict=True))
+    return Placed(whole.width, whole.height, found, around, turned)
+
+
+def _out(rect: Rect, block: Block) -> Point:
+    """Where lines leave."""
+    return rect.x + rect.width, rect.y + block.heights[0] / 2
+
+
+def _from(start: Point, line: tuple[Point, ...]) -> tuple[Point, ...]:
+    """A line in its own direction: Graphviz gives some between boxes of one column the other way round."""
+    return line if math.dist(start, line[0]) <= math.dist(start, line[-1]) else line[::-1]
 
 
 def _middle(item: Mapping[str, str]) -> Rect:
