@@ -52,7 +52,7 @@ def kubernetes(recorder: Recorder) -> list[Manifest]:
 
 
 def _plain(item: Manifest) -> Manifest:
-    if item["kind"] != "Service":
+    if UNAWAITED not in item.get("metadata", {}).get("annotations", {}):
         return item
     notes = {key: text for key, text in item["metadata"]["annotations"].items() if key != UNAWAITED}
     rest = {key: value for key, value in item["metadata"].items() if key != "annotations"}
