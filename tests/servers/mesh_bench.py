@@ -35,6 +35,7 @@ class Estate:
     health: dict[Ref, int] = field(default_factory=dict)
     outbound: dict[tuple[Ref, Target], int] = field(default_factory=dict)
     aliases: dict[Address, int] = field(default_factory=dict)
+    moved: Mapping[Ref, int] = field(default_factory=dict)
 
     def identity(self, ref: Ref) -> Path:
         folder = self.folder / "id" / f"{ref.namespace}-{ref.name}"
@@ -48,10 +49,16 @@ class Estate:
 
 @contextmanager
 def standing(
-    graph: Graph, folder: Path, applications: Mapping[tuple[Ref, int], int], cut: tuple[str, Ref] | None = None
+    graph: Graph,
+    folder: Path,
+    applications: Mapping[tuple[Ref, int], int],
+    cut: tuple[str, Ref] | None = None,
+    moved: Mapping[Ref, int] | None = None,
 ) -> Iterator[Estate]:
-    """Every sidecar; `applications` has where the port of a service really is. `cut` opens one of them."""
-    estate = Estate(graph, folder)
+    """Every sidecar; `applications` has where the port of a service really is. `cut` opens one of them, and `moved` is
+    where callers find a callee instead of where it is.
+    """
+    estate = Estate(graph, folder, moved=moved or {})
     for service in graph.services:
         estate.inbound[service.ref], estate.health[service.ref] = free_port(), free_port()
     with ExitStack() as stack:
@@ -70,7 +77,10 @@ def _sidecar(estate: Estate, ref: Ref, applications: Mapping[tuple[Ref, int], in
     places: dict[Address, Address] = {("0.0.0.0", d.MTLS_PORT): ("127.0.0.1", estate.inbound[ref])}
     places["0.0.0.0", d.HEALTH_PORT] = ("127.0.0.1", estate.health[ref])
     places |= {("127.0.0.1", port): ("127.0.0.1", real) for (owner, port), real in applications.items() if owner == ref}
-    places |= {(full_host(other), d.MTLS_PORT): ("localhost", port) for other, port in estate.inbound.items()}
+    places |= {
+        (full_host(other), d.MTLS_PORT): ("localhost", port)
+        for other, port in (estate.inbound | dict(estate.moved)).items()
+    }
     for target, port in mesh.outbound_ports(graph, ref).items():
         estate.outbound[ref, target] = free_port()
         places["127.0.0.1", port] = ("127.0.0.1", estate.outbound[ref, target])

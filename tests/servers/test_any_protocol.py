@@ -12,6 +12,7 @@ from concurrent import futures
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
+from uuid import uuid4
 
 import grpc
 import pytest
@@ -19,13 +20,14 @@ import pytest
 from garrison.derive.names import server_name
 from garrison.model.calls import Operation
 from garrison.model.graph import Graph, Target
-from garrison.prove.judge.classify import read
+from garrison.prove.judge.classify import UNAVAILABLE, read
+from garrison.prove.look.proxylog import details
 from garrison.prove.look.world import UNREAD
 from garrison.prove.model import Hold, Request, Seen
 from garrison.words import Ref
 from prober.batch import observe
 from servers.mesh_bench import Estate, standing
-from servers.proxies import context, eventually, status_at
+from servers.proxies import context, eventually, free_port, status_at
 from unit.estates import DIGEST, empty_app
 
 CART, GREETER, FRONT, STRANGER = (Ref("shop", name) for name in ("cart", "greeter", "front", "stranger"))
@@ -40,6 +42,7 @@ def estate() -> Graph:
     quiet = greeter.port("quiet", 2526, protocol="tcp")
     front = shop.service("front", image="registry.example/f" + DIGEST, health=None)
     stranger = shop.service("stranger", image="registry.example/s" + DIGEST, health=None)
+    shop.service("lobby", image="registry.example/l" + DIGEST, port=8080)
     front.calls(cart, "shop.Cart/Get", "shop.Cart/Watch")
     front.connects(greeter, alias="mail:2525")
     stranger.connects(quiet)
@@ -201,6 +204,34 @@ def test_the_proof_asks_without_any_handler_running(bench: Bench) -> None:
     assert (asked("/shop.Cart/Get", STRANGER).layer, asked("/shop.Cart/Empty", FRONT).layer) == ("authorization",) * 2
     assert asked("/shop.Cart/Get", FRONT, "none").layer == "identity"
     assert len(bench.carts.ran) == before
+
+
+def test_a_caller_whose_callee_is_somebody_else_says_so_and_one_that_finds_nobody_does_not(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """Over HTTP/2 Envoy tells its log alone that it was the handshake, where the proof looks for it."""
+
+    def told(estate: Estate) -> Seen:
+        request = Request(Operation("POST", "/shop.Cart/Get"), tls=False, through_proxy=True, misled=True, grpc=True)
+        headers = {"content-type": "application/grpc", "te": "trailers", "x-request-id": str(uuid4())}
+        spec = {"action": "http", "host": "127.0.0.1", "port": estate.outbound[FRONT, Target(CART)]}
+        asked = {"headers": headers, "body": UNREAD, "method": "POST", "path": request.operation.path}
+        seen = observe(spec | asked, 5.0)
+        assert seen["grpc"] == UNAVAILABLE
+
+        def reason() -> str:
+            return details(estate.log(FRONT)).get(headers["x-request-id"], "")
+
+        eventually(lambda: bool(reason()), "the proxy's log has it")
+        return read(request, seen | {"body": f"{seen['body']} {reason()}"})
+
+    impostor = standing(estate(), tmp_path / "impostor", {}, moved={CART: bench.estate.inbound[Ref("shop", "lobby")]})
+    with impostor as misled:
+        seen = told(misled)
+        assert (seen.verdict, seen.layer) == ("refused", "identity"), seen.reason
+    with standing(estate(), tmp_path / "nobody", {}, moved={CART: free_port()}) as misled:
+        seen = told(misled)
+        assert (seen.verdict, seen.layer) == ("refused", "network"), seen.reason
 
 
 # --- TCP -------------------------------------------------------------------------------------------------------------

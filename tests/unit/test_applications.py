@@ -51,7 +51,7 @@ def test_an_address_is_told_in_the_applications_own_words_and_goes_with_the_call
         "HOST": "0.0.0.0",
         "PORT": "7070",
         "LEVEL": "info",
-        "REDIS": "redis://127.0.0.1:15101/0",
+        "REDIS": "redis://redis-cart:6379/0",
     }
     assert environment(graph, "load") == {
         "HOST": "127.0.0.1",

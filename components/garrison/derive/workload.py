@@ -209,8 +209,9 @@ def _environment(graph: Graph, cluster: Cluster, service: Service) -> list[Json]
     values |= dict(service.container.env)
     ports = mesh.outbound_ports(graph, service.ref)
     for call in graph.calls_from.get(service.ref, ()):
-        port = ports[call.target]
-        there = {"host": "127.0.0.1", "port": str(port), "url": f"http://127.0.0.1:{port}"}
+        # where there is an alias, the address is the alias: half of it may be compiled into the image
+        host, _, port = call.alias.rpartition(":") if call.alias else ("127.0.0.1", "", str(ports[call.target]))
+        there = {"host": host, "port": port, "url": f"http://{host}:{port}"}
         values |= {name: text.format_map(there) for name, text in graph.told(call)}
     values |= secrets.environment(graph, service.ref)
     if rules := tokens.rules(graph, cluster, service.ref):

@@ -18,6 +18,7 @@ from garrison.derive.names import APP, PROXY
 from garrison.manifest import Manifest
 from garrison.prove.expect.data import STORE
 from garrison.prove.judge import classify
+from garrison.prove.judge.classify import UNAVAILABLE
 from garrison.prove.judge.verdict import worst
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.look import api, certify, proxylog
@@ -148,7 +149,7 @@ class _Pod:
         failed = [
             (attempt["headers"][REQUEST_ID], seen)
             for attempt, seen in zip(attempts, observations, strict=True)
-            if REQUEST_ID in attempt.get("headers", {}) and seen["status"] >= 500
+            if REQUEST_ID in attempt.get("headers", {}) and (seen["status"] >= 500 or seen.get("grpc") == UNAVAILABLE)
         ]
         deadline, details = time.monotonic() + LOG_SECONDS, dict[str, str]()
         while any(request_id not in details for request_id, _ in failed) and time.monotonic() < deadline:
