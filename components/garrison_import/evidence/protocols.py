@@ -1,0 +1,104 @@
+"""What is spoken at a port, from what the manifests say of it; the first source that says something counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from garrison_import.read.parts import ServicePort, Workload
+from garrison_import.read.world import World
+
+Spoken = Literal["http", "grpc", "tcp"]
+
+# appProtocol, and the prefix of a port's name (Istio, protocol selection): an application's own TLS is TCP to a proxy.
+_SAID: Final[dict[str, Spoken]] = {
+    **dict.fromkeys(("http", "http1", "ws", "kubernetes.io/ws", "http-alt"), "http"),
+    **dict.fromkeys(("grpc", "h2c", "http2", "kubernetes.io/h2c"), "grpc"),
+    **dict.fromkeys(
+        "tcp tls https wss kubernetes.io/wss mongo mongodb mysql mariadb redis postgres postgresql amqp kafka nats smtp"
+        " memcached mssql ldap mqtt".split(),
+        "tcp",
+    ),
+}
+_NAMES: Final = {**_SAID, "grpcweb": "http"}
+_SCHEMES: Final[dict[str, Spoken]] = {
+    **dict.fromkeys(("http", "ws"), "http"),
+    "grpc": "grpc",
+    **dict.fromkeys(
+        "https wss grpcs tcp tls ssl redis rediss amqp amqps mongodb mongodb+srv postgres postgresql mysql mariadb nats kafka"
+        " mqtt ldap ldaps smtp sqlserver mssql oracle zookeeper memcached plaintext sasl_plaintext".split(),
+        "tcp",
+    ),
+}
+_IMAGES: Final[dict[str, Spoken]] = {
+    **dict.fromkeys(
+        "redis valkey keydb memcached mongo mongodb postgres postgresql mysql mariadb percona-server rabbitmq kafka cp-kafka"
+        " zookeeper nats cassandra mssql server oracle-xe mosquitto".split(),
+        "tcp",
+    ),
+    **dict.fromkeys(("nginx", "httpd", "elasticsearch", "opensearch", "kibana", "grafana", "prometheus"), "http"),
+}
+# IANA, and where the owner of a protocol keeps its own: what nothing else is found at.
+_PORTS: Final[dict[int, Spoken]] = {
+    **dict.fromkeys((80, 8080, 15672, 9200), "http"),
+    **dict.fromkeys(
+        (25, 389, 443, 465, 587, 636, 1433, 1521, 1883, 2181, 3306, 4222, 5432, 5671, 5672, 6379, 9042, 9092, 11211, 27017, 4369),
+        "tcp",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What is spoken, and what says so; `http` and an empty reason where nothing does. `against` says otherwise."""
+
+    spoken: Spoken
+    why: str
+    against: str = ""
+
+    @property
+    def known(self) -> bool:
+        return bool(self.why)
+
+
+def protocol(work: Workload, port: int, world: World, schemes: Iterable[str] = ()) -> Protocol:
+    """What a workload speaks at a port of its pods; `schemes` are those of the addresses that lead there."""
+    found = list(_evidence(work, port, world, schemes))
+    if not found:
+        return Protocol("http", "")
+    spoken, why = found[0]
+    against = next((f"{other} says {that}" for that, other in found[1:] if that != spoken and "well known" not in other), "")
+    return Protocol(spoken, why, against)
+
+
+def _evidence(work: Workload, port: int, world: World, schemes: Iterable[str]) -> Iterator[tuple[Spoken, str]]:
+    ports = [one for service in world.serving(work) for one in service.ports if one.target == port]
+    for one in ports:
+        if (said := _SAID.get(one.app_protocol.lower())) is not None:
+            yield said, f"appProtocol {one.app_protocol}"
+    for name in (*(one.name for one in ports), *(name for box in work.containers for number, name in box.ports if number == port)):
+        first = name.partition("-")[0].lower()
+        if (said := _SAID.get(first)) is not None:
+            yield ("http" if name.startswith("grpc-web") else said), f"the port's name {name}"
+    for box in (work.main, *work.beside):
+        for name, probe in box.probes:
+            if probe.port == port and probe.kind in ("http", "grpc"):
+                yield ("tcp" if probe.tls else "grpc" if probe.kind == "grpc" else "http"), f"its {name} probe"
+    for scheme in schemes:
+        said = "tcp" if scheme.startswith("jdbc:") else _SCHEMES.get(scheme.rpartition(":")[2])
+        if said is not None:
+            yield said, f"an address of {scheme}://"
+    for box in (work.main, *work.beside):
+        mine = [number for number, _ in box.ports] or ([port] if box is work.main and not work.beside else [])
+        image = box.image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+        usual = _PORTS.get(port)
+        if port in mine and (said := _IMAGES.get(image)) is not None and (usual in (None, said) or len(mine) == 1):
+            yield said, f"the image {image}"
+    if port in _PORTS:
+        yield _PORTS[port], f"the port {port}, which is well known"
+
+
+def unnamed(port: ServicePort) -> str:
+    """How a port without a name is called."""
+    return port.name or f"port-{port.target}"
