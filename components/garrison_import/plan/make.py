@@ -1,0 +1,223 @@
+"""The plan of a program: every workload, every edge, and what of them is open."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+
+from garrison.findings import Finding, Severity
+from garrison.words import Ref
+from garrison_import.evidence.edges import Edge, Evidence, told_once
+from garrison_import.operations import Operations
+from garrison_import.plan.environment import Environment, Told
+from garrison_import.plan.parts import Line, Plan, Said
+from garrison_import.plan.verdicts import Verdicts
+from garrison_import.plan.workloads import Writer
+from garrison_import.program.source import Identifiers, Verbatim
+from garrison_import.read.documents import Documents
+from garrison_import.read.parts import Workload
+from garrison_import.read.shapes import mapping, within, word
+from garrison_import.read.world import World
+from garrison_policies.language.objects import Object
+
+ROLES = ("envoy", "openbao")  # Garrison's own images, which every program needs
+_DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}")
+_DOORS = ("Ingress", "HTTPRoute", "GRPCRoute", "VirtualService", "IngressRoute", "Route", "HTTPProxy")
+
+
+def plan(
+    app: str, world: World, documents: Documents, evidence: Evidence, operations: Operations, verdicts: Verdicts
+) -> Plan:
+    """Everything that the program and the report say."""
+    names = Identifiers()
+    spaces = {space: names.of(space) for space in dict.fromkeys(work.ref.namespace for work in world.workloads)}
+    edges: dict[Ref, list[Edge]] = defaultdict(list)
+    for edge in evidence.edges:
+        edges[edge.callee.ref].append(edge)
+    writer = Writer(world, edges, app)
+    images = Images([work.main.image for work in world.workloads])
+    refs = _labels(world.workloads)
+    said = {}
+    for work in world.workloads:
+        ref = refs[work.ref]
+        name = names.of(ref.name, f"{ref.namespace}-{ref.name}")
+        image = Verbatim(f'lock["{images.name(work.main.image)}"]')
+        said[work.ref] = writer.said(work, ref, name, image)
+        for index, (_, label, port, protocol) in enumerate(said[work.ref].ports):
+            said[work.ref].ports[index] = names.of(f"{name}-{label}"), label, port, protocol
+    lines: list[Line] = []
+    every = [work.ref.name for work in world.workloads]
+    for work in world.workloads:
+        mine = [edge for edge in evidence.edges if edge.caller is work]
+        environment = Environment(said[work.ref], mine, evidence, writer, every)
+        environment.write()
+        lines += [
+            _line(edge, told, said[work.ref], said[edge.callee.ref], operations)
+            for edge, told in zip(mine, environment.told, strict=True)
+        ]
+    for one in said.values():
+        one.remarks += _refused(one, verdicts)
+    return Plan(
+        app,
+        spaces,
+        tuple(said.values()),
+        tuple(lines),
+        images.lock,
+        tuple(_doors(world)),
+        world,
+        evidence,
+        verdicts,
+        tuple(_contradictions(world, documents, evidence, verdicts, lines)),
+    )
+
+
+class Images:
+    """Short names for images, each image once."""
+
+    def __init__(self, references: Sequence[str]) -> None:
+        self.lock: dict[str, str] = {}
+        taken = Counter(_short(one) for one in {*references})
+        seen: Counter[str] = Counter()
+        for one in dict.fromkeys(references):
+            name = _short(one)
+            seen[name] += 1
+            if taken[name] > 1 or name in ROLES:
+                name = f"{name}-{seen[name]}"
+            self.lock[name] = one
+        self._names = {one: name for name, one in self.lock.items()}
+
+    def name(self, reference: str) -> str:
+        return self._names[reference]
+
+
+def _short(reference: str) -> str:
+    last = reference.partition("@")[0].rpartition("/")[2].partition(":")[0]
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", last).strip("-") or "image"
+
+
+def pinned(reference: str) -> bool:
+    """Whether an image is named by its digest."""
+    return bool(_DIGEST.fullmatch(reference))
+
+
+def _labels(workloads: Sequence[Workload]) -> dict[Ref, Ref]:
+    """The name of each in a program: its own, made a label of at most 52 letters where it is none."""
+    found: dict[Ref, Ref] = {}
+    for work in workloads:
+        name = re.sub(r"[^a-z0-9-]+", "-", work.ref.name.lower()).strip("-")[:52].strip("-") or "it"
+        name = name if name[0].isalpha() else f"s-{name}"[:52].strip("-")
+        name = f"{name}-service" if name in ("default", "default-deny") else name
+        ref = Ref(work.ref.namespace, name)
+        while ref in found.values():
+            ref = Ref(ref.namespace, f"{ref.name[:48]}-{len(found)}")
+        found[work.ref] = ref
+    return found
+
+
+def _line(edge: Edge, told: Told, caller: Said, callee: Said, operations: Operations) -> Line:
+    spoken = callee.spoken(edge.port)
+    line = Line(edge, caller.name, "calls", callee.target(edge.port), spoken, remarks=[*told.remarks])
+    if spoken.known and spoken.spoken == "tcp":
+        line.verb = "connects"
+    else:
+        line.operations, file = operations.of(edge.callee.ref.name, spoken.spoken)
+        if file:
+            line.remarks.append(f"all that {file} has; strike what {caller.ref.name} does not need")
+        elif not spoken.known:
+            line.open_ = "what is spoken, and the operations"
+        else:
+            line.open_ = "operations, as package.Service/Method" if spoken.spoken == "grpc" else "operations"
+    if not edge.sure_of_port:
+        line.remarks.append("open: the manifests do not say at which of its ports")
+    variables = dict(sorted(told.env.items()))
+    line.env = next(iter(variables)) if [*variables.values()] == ["{host}:{port}"] else variables or None
+    line.alias = told.alias
+    _free_alias(line, caller)
+    line.written = any(
+        found.sighting is None or found.sighting.main or found.sighting.container in {b.name for b in edge.caller.before}
+        for found in edge.found
+    )
+    if not line.written:
+        line.remarks.append("seen only in a container that the program does not have")
+    return line
+
+
+def _free_alias(line: Line, caller: Said) -> None:
+    """No alias at a port that the caller itself binds at every address: one of the two could not listen."""
+    number_ = line.alias.rpartition(":")[2]
+    own = {str(caller.port), *(str(port) for _, _, port, _ in caller.ports)}
+    if line.alias and number_ in own and caller.argument("bind") == "all":
+        line.remarks.append(
+            f"open: the image has {line.alias} compiled in, and listens on {number_} of every address itself: give the address"
+            " by env=, or let it listen elsewhere"
+        )
+        line.alias = ""
+
+
+def _refused(said: Said, verdicts: Verdicts) -> Iterator[str]:
+    """What the rules refuse of a workload, each once: rule, message, remedy. Images are all in the lock file."""
+    for one in dict.fromkeys((f.rule, f.message, f.remedy) for f in verdicts.of(said.work.object)):
+        if one[0] not in ("image-digest", "image-tag"):
+            yield f"{one[0]}: {one[1]}; {one[2]}"
+
+
+def _doors(world: World) -> Iterator[str]:
+    """How it is reached from outside today: that is said with `serves`, never taken over."""
+    for service in world.services:
+        if service.outside in ("LoadBalancer", "NodePort"):
+            names = ", ".join(work.ref.name for work in service.workloads) or "nothing"
+            yield f"Service {service.ref.name} ({service.outside}) leads to {names}"
+    for item in world.objects:
+        if item.known_as in _DOORS:
+            yield f"{item.kind} {item.name}"
+
+
+def _contradictions(
+    world: World, documents: Documents, evidence: Evidence, verdicts: Verdicts, lines: Sequence[Line]
+) -> Iterator[Finding]:
+    """What in the documents does not fit together; the rules' own findings are among it."""
+    yield from verdicts.contradictions
+    for item, at, key in documents.twice:
+        yield _told(item, "duplicate-key", f"the key {key!r} is written twice, and the later counts", "keep one", at)
+    kinds = {(work.kind, work.ref.namespace, work.object.name) for work in world.workloads}
+    for item in world.objects:
+        target = mapping(within(item.body, "spec", "scaleTargetRef"))
+        if item.known_as == "HorizontalPodAutoscaler" and target:
+            kind, name = word(target.get("kind")) or "Deployment", word(target.get("name"))
+            if (kind, item.namespace or world.home, name) not in kinds:
+                yield _told(item, "autoscaler-dangling", f"scales {kind} {name}, which is not there", "name what is there")
+    for service in world.services:
+        for port in service.ports:
+            if service.workloads and not port.target:
+                yield _told(
+                    service.object,
+                    "service-port-dangling",
+                    f"its port {port.number} leads to no port of {', '.join(work.ref.name for work in service.workloads)}",
+                    "name a port that the pods have",
+                )
+    for where, what, remedy in told_once(evidence.told):
+        yield Finding(rule="address-contradicted", severity=Severity.MEDIUM, file="", path=where, message=what, remedy=remedy)
+    seen = {}
+    for line in lines:
+        if line.protocol.against:
+            seen[line.callee] = line
+    for line in seen.values():
+        yield _told(
+            line.edge.callee.object,
+            "protocol-contradicted",
+            f"{line.protocol.why} says {line.protocol.spoken} at port {line.edge.port}, and {line.protocol.against}",
+            "correct the one that is wrong",
+        )
+
+
+def _told(item: Object, rule: str, message: str, remedy: str, at: int = 0) -> Finding:
+    return Finding(
+        rule=rule,
+        severity=Severity.MEDIUM,
+        file=item.file,
+        line=at or item.line,
+        object=item,
+        message=message,
+        remedy=remedy,
+    )

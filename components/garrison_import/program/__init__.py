@@ -1,0 +1,1 @@
+"""The first program: what is written, and how Python says it."""

@@ -1,0 +1,152 @@
+"""The plan as a Python program, and its lock file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from garrison.findings import count, printable
+from garrison_import.plan.make import ROLES, pinned
+from garrison_import.plan.parts import Line, Plan, Said, Secret
+from garrison_import.program.source import Verbatim, block, call, comment, quoted
+
+LOCK = "images.lock"
+_ORDER = (
+    "image schedule port protocol health liveness startup_seconds env command args files scratch volumes uid bind replicas"
+    " resources"
+).split()
+
+
+def program(plan: Plan, *, lock_beside: bool) -> str:
+    """The program. Without a lock file beside it, what that has to hold stands at its end."""
+    return "\n".join(
+        part
+        for part in (
+            _head(plan),
+            *_services(plan),
+            _lines(plan),
+            _secrets(plan),
+            _undecided(plan),
+            _doors(plan),
+            "" if lock_beside else _lock_comment(plan),
+        )
+        if part
+    )
+
+
+def lock(plan: Plan) -> str:
+    """The lock file: every image by its short name; what is not named by digest says so."""
+    head = comment("Images by short name. What says \"pin me\" has no digest, and is refused until it has: NAME@sha256:...")
+    roles = "".join(f'{role} = {quoted(role)}  # pin me: Garrison\'s own\n' for role in ROLES)
+    rows = "".join(
+        f"{quoted(name)} = {quoted(one)}{'' if pinned(one) else '  # pin me'}\n" for name, one in plan.images.items()
+    )
+    return head + roles + rows
+
+
+def _head(plan: Plan) -> str:
+    opened = len(plan.open_lines)
+    edges = count(len(plan.lines), "edge")
+    text = f'"""A first program for {plan.app}: {count(len(plan.said), "workload")} and {edges}, by garrison import.\n\n'
+    text += f"{count(opened, 'line')} with `open` {'is' if opened == 1 else 'are'} refused until they are filled in: nothing was guessed.\n"
+    if any(said.argument("bind") for said in plan.said):
+        text += (
+            '\n`bind="all"` is how images listen to whom a Service leads today. Where one can be told to listen on loopback,\n'
+            "tell it, and leave the word out.\n"
+        )
+    resources = any(said.argument("resources") for said in plan.said)
+    names = "App, Resources, images" if resources else "App, images"
+    spaces = "".join(f"{name} = app.namespace({quoted(space)})\n" for space, name in plan.namespaces.items())
+    app = call("app = App", [plan.app], [("trust_domain", f"{plan.app}.example"), ("images", Verbatim("lock"))])
+    return (
+        f'{text}"""\n\nfrom pathlib import Path\n\nfrom garrison import {names}\n\n'
+        f'lock = images(Path(__file__).parent / "{LOCK}")\n{app}{spaces}'
+    )
+
+
+def _services(plan: Plan) -> Iterator[str]:
+    for said in plan.said:
+        yield _service(plan, said)
+
+
+def _service(plan: Plan, said: Said) -> str:
+    named = dict(sorted(said.named, key=lambda pair: _ORDER.index(pair[0])))
+    texts = ""
+    if isinstance(files := named.get("files"), Mapping):
+        shown = {}
+        for number, (path, text) in enumerate(files.items()):
+            constant = f"{said.name.upper()}_FILE_{number + 1}"
+            texts += f"{constant} = {block(text)}\n"
+            shown[path] = Verbatim(constant)
+        named["files"] = shown
+    remarks = "".join(comment(remark) for remark in dict.fromkeys(said.remarks))
+    kind = "job" if said.work.ends else "service"
+    made = call(f"{said.name} = {plan.namespaces[said.ref.namespace]}.{kind}", [said.ref.name], named.items())
+    ports = "".join(
+        call(
+            f"{name} = {said.name}.port",
+            [label, port],
+            [("protocol", spoken.spoken)] if spoken.spoken != "http" else [],
+            "" if spoken.known else "open: nothing says what is spoken there",
+        )
+        for name, label, port, spoken in said.ports
+    )
+    return f"{texts}{remarks}{made}{ports}"
+
+
+def _lines(plan: Plan) -> str:
+    return "".join(map(_line, plan.lines))
+
+
+def _line(line: Line) -> str:
+    seen = "; ".join(dict.fromkeys(found.where for found in line.edge.found))
+    named = [(name, value) for name, value in (("env", line.env), ("alias", line.alias)) if value]
+    text = call(f"{line.caller}.{line.verb}", [Verbatim(line.callee), *line.operations], named)
+    if line.open_:
+        text = call(f"{line.caller}.{line.verb}", [Verbatim(line.callee)], named, f"open: {line.open_}")
+    if not line.written:
+        text = "".join(f"# {row}\n" for row in text.splitlines())
+    return comment(seen) + "".join(comment(remark) for remark in line.remarks) + text
+
+
+def _secrets(plan: Plan) -> str:
+    rows = ""
+    for said in plan.said:
+        done: set[str] = set()
+        for one in said.secrets:
+            if one.path not in done:
+                rows += _reads(said, one, [other for other in said.secrets if other.path == one.path])
+            done.add(one.path)
+    if not rows:
+        return ""
+    paths = "".join(comment(f"  {one.path}  from {one.source}") for one in plan.secrets)
+    return f"{comment('Paths of the secret store to fill; no value is in this file.')}{paths}{rows}"
+
+
+def _reads(said: Said, one: Secret, same: list[Secret]) -> str:
+    """One path once; several variables of it are one mapping."""
+    env: Mapping[str, str] | str | None = one.env
+    if len(same) > 1:
+        merged: dict[str, str] = {}
+        for other in same:
+            merged |= {other.env: "{value}"} if isinstance(other.env, str) else dict(other.env or {})
+        env = merged or None
+    remark = "; ".join(dict.fromkeys(other.remark for other in same if other.remark))
+    return call(f"{said.name}.reads", [one.path], [("env", env)] if env else [], printable(remark))
+
+
+def _undecided(plan: Plan) -> str:
+    rows = "".join(
+        comment(f"  {one.caller.ref.name} -> {one.name}, {one.where}: {one.why}; {one.remedy}")
+        for one in plan.evidence.undecided
+    )
+    return f"{comment('Undecided, and so not taken:')}{rows}" if rows else ""
+
+
+def _doors(plan: Plan) -> str:
+    rows = "".join(comment(f"  {one}") for one in plan.doors)
+    head = 'From outside, as it is today; say it with serves(OPERATION, at=app.host(NAME), ...), which docs/edge.md explains:'
+    return f"{comment(head)}{rows}" if rows else ""
+
+
+def _lock_comment(plan: Plan) -> str:
+    return comment(f"{LOCK}, to be kept beside this file:") + "".join(f"# {row}\n" for row in lock(plan).splitlines())
