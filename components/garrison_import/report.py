@@ -8,7 +8,7 @@ from typing import Any
 from garrison.findings import Finding, Severity, count, ordered
 from garrison.report import Report, as_json, rows
 from garrison.report.table import as_table, columns
-from garrison_import.plan.make import pinned
+from garrison_import.plan.make import PINS, pinned
 from garrison_import.plan.parts import Line, Plan
 
 FORMATS = ("table", "json")
@@ -64,7 +64,7 @@ def _findings(plan: Plan) -> Iterator[Finding]:
             message=f"{one.name}: {one.why}",
             remedy=one.remedy,
         )
-    yield from plan.verdicts.refused
+    yield from (one for one in plan.verdicts.refused if one.rule not in PINS)
 
 
 def _fields(plan: Plan) -> dict[str, Any]:

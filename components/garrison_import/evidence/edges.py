@@ -316,9 +316,9 @@ def _wide(world: World, meant: dict[Ref, list[_Meant]]) -> dict[tuple[Ref, str],
             if len(callees) < 2:
                 continue
             if ref in callees:
-                found[ref, config.name] = f"the ConfigMap {config.name} has its own address, too: it was made for others"
+                found[ref, config.name] = f"ConfigMap {config.name} has the address of {ref.name} itself, so it was not made for it"
             elif len(strangers) > 1:
-                found[ref, config.name] = f"the ConfigMap {config.name} has several addresses for several workloads"
+                found[ref, config.name] = f"ConfigMap {config.name} has several addresses and serves several workloads"
     return found
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from garrison_import.evidence.addresses import Address, in_command
 from garrison_import.evidence.edges import Edge, Evidence, Found, Undecided, companions
 from garrison_import.evidence.sightings import Sighting
 from garrison_import.plan.parts import Said, Secret
-from garrison_import.plan.verdicts import secret_entry, secret_variable
+from garrison_import.plan.verdicts import is_secret
 from garrison_import.plan.workloads import Writer
 from garrison_import.read.parts import Container, Variable
 
@@ -45,7 +45,8 @@ class Environment:
         for one in box.variables:
             if one.name not in self._used:
                 self._variable(one, box)
-        for name in self._used:
+        told = {name for one in self._said.secrets if isinstance(one.env, Mapping) for name in one.env}
+        for name in self._used | told:
             self._settings.pop(name, None)
         self._line(box)
         for index, edge in enumerate(self._edges):
@@ -62,12 +63,13 @@ class Environment:
             self._said.secrets.append(Secret(path(*one.secret), one.name, where))
         elif one.composed:
             self._said.secrets.append(
-                Secret(path(self._said.work.ref.name, one.name), one.name, f"{one.name} ({one.where})", "a Secret is part of it")
+                Secret(path(self._said.work.ref.name, one.name), one.name, f"{one.name} ({one.where})", "a Secret is in it")
             )
         elif one.value is None:
             remarks.append(f"not said: {one.name} ({one.where}), which the manifests do not say or each pod has its own of")
-        elif _secret(one):
-            self._said.secrets.append(Secret(path(self._said.work.ref.name, one.name), one.name, f"{one.name} ({one.where})"))
+        elif is_secret(one):
+            source = f"{one.name} ({one.where})"
+            self._said.secrets.append(Secret(path(*_kept_as(one, self._said.work.ref.name)), one.name, source))
         elif (index := self._edge(one)) is not None:
             self._address(one, index, box)
         elif one.name == "PORT" and one.value == str(self._said.port):
@@ -129,12 +131,12 @@ class Environment:
             return f"open: {text} ({one.where}) names {callees}, and a variable belongs to one edge; both have an alias"
         if doubtful := self._doubtful(one):
             first = doubtful[0]
-            return f"undecided: {text} ({one.where}): {first.why}; {first.remedy}, and give it env={one.name!r}"
+            return f"undecided: {text} ({one.where}): {first.why}; {first.remedy}, with env={one.name!r}"
         if one.name in self._own:
             return f"not said: {text} ({one.where}), its own address; it listens on its port"
         if any(host.partition(".")[0] in self._names for host in _ADDRESS.findall(one.value or "")):
             if one.value != self._said.work.ref.name:
-                return f"open: {text} ({one.where}) names a service; say it with the call, or call the service otherwise"
+                return f"not said: {text} ({one.where}), which names a service; an address is said with the call"
         return "not said: " + one.name if "\0" in (one.value or "") else ""
 
     def _line(self, box: Container) -> None:
@@ -203,11 +205,9 @@ class Environment:
         return files or mine or edge.found
 
 
-def _secret(one: Variable) -> bool:
-    if secret_variable(one.name, one.value or ""):
-        return True
-    key = one.where.rpartition(", ")[2] if ", " in one.where else one.name
-    return one.where.startswith("ConfigMap") and secret_entry(key, one.value or "")
+def _kept_as(one: Variable, workload: str) -> tuple[str, str]:
+    """What a value is kept as: one of a ConfigMap is one, however many import it."""
+    return one.config or (workload, one.name)
 
 
 def _escaped(text: str) -> str:

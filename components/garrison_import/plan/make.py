@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from garrison.findings import Finding, Severity
 from garrison.words import Ref
-from garrison_import.evidence.edges import Edge, Evidence, told_once
+from garrison_import.evidence.addresses import in_file
+from garrison_import.evidence.edges import Edge, Evidence, Names, told_once
 from garrison_import.operations import Operations
 from garrison_import.plan.environment import Environment, Told
 from garrison_import.plan.parts import Line, Plan, Said
@@ -21,6 +23,7 @@ from garrison_import.read.shapes import mapping, within, word
 from garrison_import.read.world import World
 from garrison_policies.language.objects import Object
 
+PINS = ("image-digest", "image-tag")  # of all images, and so said in the lock file
 ROLES = ("envoy", "openbao")  # Garrison's own images, which every program needs
 _DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}")
 _DOORS = ("Ingress", "HTTPRoute", "GRPCRoute", "VirtualService", "IngressRoute", "Route", "HTTPProxy")
@@ -122,8 +125,8 @@ def _line(edge: Edge, told: Told, caller: Said, callee: Said, operations: Operat
         line.verb = "connects"
     else:
         line.operations, file = operations.of(edge.callee.ref.name, spoken.spoken)
-        if file:
-            line.remarks.append(f"all that {file} has; strike what {caller.ref.name} does not need")
+        if line.operations:
+            line.source = Path(file).name
         elif not spoken.known:
             line.open_ = "what is spoken, and the operations"
         else:
@@ -157,9 +160,8 @@ def _free_alias(line: Line, caller: Said) -> None:
 
 def _refused(said: Said, verdicts: Verdicts) -> Iterator[str]:
     """What the rules refuse of a workload, each once: rule, message, remedy. Images are all in the lock file."""
-    for one in dict.fromkeys((f.rule, f.message, f.remedy) for f in verdicts.of(said.work.object)):
-        if one[0] not in ("image-digest", "image-tag"):
-            yield f"{one[0]}: {one[1]}; {one[2]}"
+    found = {one.rule: one for one in reversed(verdicts.of(said.work.object)) if one.rule not in PINS}
+    yield from (f"{rule}: {one.message}; {one.remedy}" for rule, one in sorted(found.items()))
 
 
 def _doors(world: World) -> Iterator[str]:
@@ -196,6 +198,7 @@ def _contradictions(
                     f"its port {port.number} leads to no port of {', '.join(work.ref.name for work in service.workloads)}",
                     "name a port that the pods have",
                 )
+    yield from _unread(world)
     for where, what, remedy in told_once(evidence.told):
         yield Finding(rule="address-contradicted", severity=Severity.MEDIUM, file="", path=where, message=what, remedy=remedy)
     seen = {}
@@ -209,6 +212,31 @@ def _contradictions(
             f"{line.protocol.why} says {line.protocol.spoken} at port {line.edge.port}, and {line.protocol.against}",
             "correct the one that is wrong",
         )
+
+
+def _unread(world: World) -> Iterator[Finding]:
+    """ConfigMaps with addresses that no pod has: somebody reads them through the API, and the documents do not say who."""
+    used = {
+        Ref(work.ref.namespace, name)
+        for work in world.workloads
+        for box in work.containers
+        for name in (
+            *(mount.volume.name for mount in box.mounts if mount.volume.kind == "configmap"),
+            *(one.config[0] for one in box.variables if one.config),
+        )
+    }
+    names = Names(world)
+    for item in world.objects:
+        ref = Ref(item.namespace or world.home, item.name)
+        if item.known_as != "ConfigMap" or ref in used:
+            continue
+        hosts = [one for text in world.configmaps[ref].values() for one in in_file(text)]
+        known = {service.ref.name for one in hosts if (service := names.service(one.host, ref.namespace))}
+        lost = {one.host for one in hosts if ".svc" in one.host and names.service(one.host, ref.namespace) is None}
+        if known or lost:
+            lacks = f", and {', '.join(sorted(lost))}, which is no Service of these documents" if lost else ""
+            what = f"no pod has it, and it names {', '.join(sorted(known)) or 'no Service'}{lacks}"
+            yield _told(item, "configmap-unread", what, "say the calls of whoever reads it through the API")
 
 
 def _told(item: Object, rule: str, message: str, remedy: str, at: int = 0) -> Finding:

@@ -65,6 +65,8 @@ class Line:
     callee: str
     protocol: Protocol
     operations: tuple[str, ...] = ()
+    source: str = ""
+    """The file that the operations are from."""
     env: Mapping[str, str] | str | None = None
     alias: str = ""
     remarks: list[str] = field(default_factory=list)

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any, Final
 
 from garrison.findings import Finding
+from garrison_import.read.parts import Variable
 from garrison_policies.language.evaluate import evaluate, judge
 from garrison_policies.language.objects import Inventory, Object
 from garrison_policies.language.rule import Rule
@@ -85,3 +86,10 @@ def secret_entry(key: str, text: str) -> bool:
     return _breaks(
         "secret-in-configmap", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {key: text}}
     )
+
+
+def is_secret(one: Variable) -> bool:
+    """Whether a variable has what looks like a credential, by its own name or by that of the ConfigMap's entry."""
+    if one.value is None:
+        return False
+    return secret_variable(one.name, one.value) or (bool(one.config) and secret_entry(one.config[1], one.value))

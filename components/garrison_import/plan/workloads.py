@@ -13,7 +13,7 @@ from garrison_import.evidence.edges import Edge
 from garrison_import.evidence.protocols import Protocol, protocol
 from garrison_import.evidence.sightings import files
 from garrison_import.plan.parts import Said, Secret
-from garrison_import.plan.verdicts import secret_entry, secret_line
+from garrison_import.plan.verdicts import is_secret, secret_entry, secret_line
 from garrison_import.read.parts import Mount, Probe, Workload
 from garrison_import.read.shapes import mapping, within, word
 from garrison_import.read.world import World
@@ -26,6 +26,8 @@ _ASKED = re.compile(r"/[-A-Za-z0-9._~!$&'()*+,;=:@%/]{0,1000}(\?[-A-Za-z0-9._~!$
 _CPU = re.compile(r"[0-9]{1,9}m|[0-9]{1,6}(\.[0-9]{1,3})?")
 _BYTES = re.compile(r"[0-9]{1,15}(\.[0-9]{1,3})?(k|M|G|T|[KMGT]i)?")
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+_LEAKS = 8  # letters of a value that is looked for in files
+_COMMON = ("password", "passw0rd", "username", "changeme", "postgres")
 _FILES_BYTES = 900_000  # of all files of one service: a ConfigMap has 1 MiB
 
 
@@ -34,6 +36,7 @@ class Writer:
 
     def __init__(self, world: World, edges: Mapping[Ref, list[Edge]], app: str) -> None:
         self.world, self.edges, self.app = world, edges, app
+        self._secret_values = secret_values(world)
         self._schemes: dict[tuple[Ref, int], list[str]] = {}
         for called in edges.values():
             for edge in called:
@@ -175,7 +178,7 @@ class Writer:
         for path, key, text in found:
             if not _mountable(path):
                 said.remarks.append(f"not said: the file {path}, where Garrison keeps what a pod must not change")
-            elif secret_entry(key, text):
+            elif secret_entry(key, text) or any(value in text for value in self._secret_values):
                 said.remarks.append(
                     f"secret-in-configmap: the file {path} is left out, because it holds a credential; keep it in the secret"
                     " store and say reads()"
@@ -204,7 +207,7 @@ class Writer:
 
     def path(self, *names: str) -> str:
         """A path of the secret store for what these names say."""
-        parts = [re.sub(r"[^a-z0-9_]+", "-", name.lower()).strip("-_") for name in names]
+        parts = [re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") for name in names]
         return "/".join([self.app, *(part or "it" for part in parts)])
 
     def _pod(self, said: Said) -> None:
@@ -225,6 +228,12 @@ class Writer:
         if (needs := _resources(work.main.body, said.remarks)) is not None:
             said.named.append(("resources", needs))
         said.remarks += _left(work)
+
+
+def secret_values(world: World) -> frozenset[str]:
+    """What looks like a credential in the variables, where it is long enough to be no mere word: no file may have it."""
+    found = {one.value or "" for work in world.workloads for box in work.containers for one in box.variables if is_secret(one)}
+    return frozenset(value for value in found if len(value) >= _LEAKS and value not in _COMMON)
 
 
 def _unasked(probe: Probe, port: int) -> str:

@@ -21,9 +21,15 @@ class Verbatim(str):
 
 
 def quoted(text: str) -> str:
-    """A string in double quotes; nothing in it ends the line, the string or a terminal's peace."""
-    special = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-    return '"' + "".join(special.get(c) or (c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode()) for c in text) + '"'
+    """A string as `ruff format` quotes it; nothing in it ends the line, the string or a terminal's peace."""
+    mark = "'" if text.count('"') > text.count("'") else '"'
+    special = {"\\": "\\\\", mark: f"\\{mark}", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+    return mark + "".join(special.get(c) or (c if c.isprintable() else _escape(c)) for c in text) + mark
+
+
+def _escape(letter: str) -> str:
+    code = ord(letter)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def literal(value: Any) -> str:
@@ -82,8 +88,8 @@ def comment(text: str, indent: str = "") -> str:
 def block(text: str) -> str:
     """A text of several lines as a literal: a block in triple quotes where that says the same."""
     plain = text.isprintable() or all(c.isprintable() or c == "\n" for c in text)
-    if "\n" in text and plain and '"""' not in text and "\\" not in text and not text.endswith('"'):
-        return f'"""\\\n{text}"""' if not text.startswith("\n") else f'"""{text}"""'
+    if "\n" in text and plain and '"""' not in text and not text.endswith(('"', "\\")):
+        return f'r"""{text}"""' if "\\" in text else f'"""\\\n{text}"""'
     lines = text.splitlines(keepends=True)
     if len(lines) < 2:
         return quoted(text)

@@ -38,7 +38,7 @@ def lock(plan: Plan) -> str:
     head = comment("Images by short name. What says \"pin me\" has no digest, and is refused until it has: NAME@sha256:...")
     roles = "".join(f'{role} = {quoted(role)}  # pin me: Garrison\'s own\n' for role in ROLES)
     rows = "".join(
-        f"{quoted(name)} = {quoted(one)}{'' if pinned(one) else '  # pin me'}\n" for name, one in plan.images.items()
+        f"{name} = {quoted(one)}{'' if pinned(one) else '  # pin me'}\n" for name, one in plan.images.items()
     )
     return head + roles + rows
 
@@ -47,7 +47,7 @@ def _head(plan: Plan) -> str:
     opened = len(plan.open_lines)
     edges = count(len(plan.lines), "edge")
     text = f'"""A first program for {plan.app}: {count(len(plan.said), "workload")} and {edges}, by garrison import.\n\n'
-    text += f"{count(opened, 'line')} with `open` {'is' if opened == 1 else 'are'} refused until they are filled in: nothing was guessed.\n"
+    text += f"{count(opened, 'call')} without operations, marked `open`: refused until filled in, because nothing was guessed.\n"
     if any(said.argument("bind") for said in plan.said):
         text += (
             '\n`bind="all"` is how images listen to whom a Service leads today. Where one can be told to listen on loopback,\n'
@@ -105,7 +105,8 @@ def _line(line: Line) -> str:
         text = call(f"{line.caller}.{line.verb}", [Verbatim(line.callee)], named, f"open: {line.open_}")
     if not line.written:
         text = "".join(f"# {row}\n" for row in text.splitlines())
-    return comment(seen) + "".join(comment(remark) for remark in line.remarks) + text
+    whole = f"; all operations of {line.source}, strike what it does not need" if line.source else ""
+    return comment(seen + whole) + "".join(comment(remark) for remark in line.remarks) + text
 
 
 def _secrets(plan: Plan) -> str:
@@ -138,6 +139,7 @@ def _undecided(plan: Plan) -> str:
     rows = "".join(
         comment(f"  {one.caller.ref.name} -> {one.name}, {one.where}: {one.why}; {one.remedy}")
         for one in plan.evidence.undecided
+        if not (one.callee and one.sighting and one.sighting.main and one.sighting.variable)  # stands with its workload
     )
     return f"{comment('Undecided, and so not taken:')}{rows}" if rows else ""
 

@@ -17,6 +17,7 @@ class Variable:
     value: as the container gets it, with $(OTHER) filled in; None where the manifests do not say it.
     where: how a reader finds it: `env`, `ConfigMap settings`.
     whole: the ConfigMap that was imported whole, with envFrom, and brought it; empty for one that was asked for.
+    config: name and key of the ConfigMap it comes from; empty for none.
     secret: name and key of the Secret it comes from. composed: a Secret's value is filled into it.
     """
 
@@ -24,6 +25,7 @@ class Variable:
     value: str | None
     where: str
     whole: str = ""
+    config: tuple[str, str] | tuple[()] = ()
     secret: tuple[str, str] | None = None
     composed: bool = False
 

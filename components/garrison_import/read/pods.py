@@ -61,7 +61,7 @@ class Pod:
             prefix = word(one.get("prefix"))
             if name := word(within(one, "configMapRef", "name")):
                 for key, text in self._configmaps.get(Ref(self.home.namespace, name), {}).items():
-                    yield Variable(prefix + key, text, f"ConfigMap {name}", whole=name)
+                    yield Variable(prefix + key, text, f"ConfigMap {name}", whole=name, config=(name, key))
             elif name := word(within(one, "secretRef", "name")):
                 for key in self._secrets.get(Ref(self.home.namespace, name), ()):
                     yield Variable(prefix + key, None, f"Secret {name}", secret=(name, key))
@@ -78,7 +78,7 @@ class Pod:
                 called, key = (word(within(source, "configMapKeyRef", part)) for part in ("name", "key"))
                 found = self._configmaps.get(Ref(self.home.namespace, called), {}).get(key)
                 if found is not None or within(source, "configMapKeyRef", "optional") is not True:
-                    yield Variable(name, found, f"ConfigMap {called}, {key}")
+                    yield Variable(name, found, f"ConfigMap {called}, {key}", config=(called, key))
             elif source:
                 yield Variable(name, self._field(source), f"field {word(within(source, 'fieldRef', 'fieldPath'))}")
             else:
