@@ -18,7 +18,7 @@ from garrison_import.operations import Operations
 from garrison_import.plan.make import plan
 from garrison_import.plan.parts import Plan
 from garrison_import.plan.verdicts import verdicts
-from garrison_import.program.text import LOCK, lock, program
+from garrison_import.program import LOCK, lock, program
 from garrison_import.read.documents import Documents, ImportingError, read
 from garrison_import.read.world import world
 from garrison_import.report import FORMATS, report
@@ -64,7 +64,9 @@ def parser() -> argparse.ArgumentParser:
     add("--name", help="the App's name (default: the namespace, where there is one alone)")
     add("--namespace", help="of what names none (default: the App's name)")
     add("--openapi", action="append", default=[], metavar="NAME=FILE", help="the operations of a callee, of OpenAPI 3")
-    add("--proto", action="append", default=[], metavar="[NAME=]FILE", help="those of gRPC; without NAME by their names")
+    add(
+        "--proto", action="append", default=[], metavar="[NAME=]FILE", help="those of gRPC; without NAME by their names"
+    )
     add("--force", action="store_true", help="write over files that are there")
     return made
 
@@ -74,7 +76,9 @@ def _plan(options: argparse.Namespace) -> Plan:
     name = options.name or _name(documents, options.namespace)
     for option, text in (("--name", name), ("--namespace", options.namespace)):
         if text is not None and (not _LABEL.fullmatch(text) or text in d.RESERVED_NAMESPACES):
-            raise ImportingError(f"{option} {text!r}: use a DNS label of at most 52 letters that Kubernetes does not keep")
+            raise ImportingError(
+                f"{option} {text!r}: use a DNS label of at most 52 letters that Kubernetes does not keep"
+            )
     whole = world(documents, options.namespace or name)
     names = [work.ref.name for work in whole.workloads]
     operations = Operations(options.openapi, options.proto, names)

@@ -26,7 +26,9 @@ def report(plan: Plan, form: str) -> str:
         parts.append("paths to fill:\n" + "".join(f"  {one.path}  ({one.source})\n" for one in plan.secrets))
     supplied = sum(plan.verdicts.supplied.values())
     if supplied:
-        parts.append(f"Garrison makes good by itself: {count(supplied, 'finding')} of {count(len(plan.verdicts.supplied), 'rule')}\n")
+        parts.append(
+            f"Garrison makes good by itself: {count(supplied, 'finding')} of {count(len(plan.verdicts.supplied), 'rule')}\n"
+        )
     parts += [f"{remark}\n" for remark in plan.world.remarks]
     return "\n".join([*parts, f"{summary(plan)}\n"])
 
@@ -44,7 +46,13 @@ def summary(plan: Plan) -> str:
 def _row(line: Line) -> tuple[str, ...]:
     edge = line.edge
     spoken = line.protocol.spoken if line.protocol.known else "?"
-    state = f"open: {line.open_}" if line.open_ else f"{count(len(line.operations), 'operation')}" if line.operations else ""
+    state = (
+        f"open: {line.open_}"
+        if line.open_
+        else f"{count(len(line.operations), 'operation')}"
+        if line.operations
+        else ""
+    )
     seen = "; ".join(dict.fromkeys(found.where for found in edge.found))
     return str(edge.caller.ref), str(edge.callee.ref), str(edge.port), spoken, state, seen
 

@@ -21,7 +21,9 @@ _URL = re.compile(
 )
 _PAIR = re.compile(rf"(?<![\w.:/$}}%-])(?P<host>{HOST}){_PORT}(?![\w:.-])", re.ASCII)
 _ONE = re.compile(rf"(?P<host>{HOST})(?:{_PORT})?", re.ASCII)
-_CLUSTER = re.compile(rf"(?<![\w.:/@-])(?P<host>{LABEL}(?:\.{LABEL}){{1,3}}?\.svc(?:\.{LABEL}){{0,4}})(?![\w:-])", re.ASCII)
+_CLUSTER = re.compile(
+    rf"(?<![\w.:/@-])(?P<host>{LABEL}(?:\.{LABEL}){{1,3}}?\.svc(?:\.{LABEL}){{0,4}})(?![\w:-])", re.ASCII
+)
 _DEVICE = re.compile(rf"/dev/tcp/(?P<host>{HOST})/(?P<port>[0-9]{{1,5}})(?![\w.])", re.ASCII)
 _APART = re.compile(rf"(?<![\w.:/=$}}-])(?P<host>{HOST})[ \t\n]+(?P<port>[0-9]{{2,5}})(?![\w.:%/-])", re.ASCII)
 _ASKED = (

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from garrison.words import Ref
 from garrison_import.evidence import policies
 from garrison_import.evidence.sightings import Sighting, sightings
-from garrison_import.read.parts import Service, ServicePort, Workload
+from garrison_import.read.parts import Container, Service, ServicePort, Variable, Workload
 from garrison_import.read.world import World
 
 SCHEME_PORTS = {
@@ -109,7 +109,11 @@ def evidence(world: World) -> Evidence:
 
 
 def _take(
-    work: Workload, one: _Meant, wide: dict[tuple[Ref, str], str], edges: dict[tuple[Ref, Ref, int], Edge], result: Evidence
+    work: Workload,
+    one: _Meant,
+    wide: dict[tuple[Ref, str], str],
+    edges: dict[tuple[Ref, Ref, int], Edge],
+    result: Evidence,
 ) -> None:
     seen = one.sighting
     if one.callee is work:
@@ -250,20 +254,32 @@ def _companion(work: Workload, seen: Sighting, service: Service) -> int:
     if not seen.variable or seen.address.form not in ("name", "cluster"):
         return 0
     box = next(one for one in work.containers if one.name == seen.container)
-    for one in box.variables:
-        if one.value and one.name in companions(seen.variable) and one.value.isdigit() and len(one.value) < 6:
-            return int(one.value)
-    return 0
+    beside = port_beside(box, seen.variable, {port.number for port in service.ports})
+    return int(beside.value or 0) if beside else 0
 
 
-def companions(variable: str) -> list[str]:
-    """The names under which the port of a host's variable is looked for: ORDER_QUEUE_HOSTNAME has ORDER_QUEUE_PORT."""
+def port_beside(box: Container, variable: str, ports: Collection[int]) -> Variable | None:
+    """The variable that has the port of a host's variable: beside ORDER_QUEUE_HOSTNAME that is ORDER_QUEUE_PORT.
+
+    Any number under its very name counts, which may be a contradiction. Under a longer one, as FLAGD_OFREP_PORT beside
+    FLAGD_HOST, one of the Service's ports does, where there is one such variable alone.
+    """
     match = re.search(r"(?i)(host ?name|host|address|addr|server|endpoint|fqdn)$", variable)
     if not match:
-        return []
+        return None
     stem, last = variable[: match.start()], match[0]
     port = "PORT" if last.isupper() else "Port" if last[:1].isupper() else "port"
-    return [stem + port, variable + ("_PORT" if last.isupper() else "Port"), f"{variable}{port}"]
+    exact = {stem + port, variable + ("_PORT" if last.isupper() else "Port"), variable + port}
+    numbers = [one for one in box.variables if one.value and one.value.isascii() and one.value.isdigit()]
+    for one in numbers:
+        if one.name in exact and len(one.value or "") < 6:
+            return one
+    near = [
+        one
+        for one in numbers
+        if stem and one.name.startswith(stem) and one.name.endswith(port) and one.value in {str(port) for port in ports}
+    ]
+    return near[0] if len(near) == 1 else None
 
 
 def _unknown(work: Workload, seen: Sighting, result: Evidence) -> None:
@@ -316,7 +332,9 @@ def _wide(world: World, meant: dict[Ref, list[_Meant]]) -> dict[tuple[Ref, str],
             if len(callees) < 2:
                 continue
             if ref in callees:
-                found[ref, config.name] = f"ConfigMap {config.name} has the address of {ref.name} itself, so it was not made for it"
+                found[ref, config.name] = (
+                    f"ConfigMap {config.name} has the address of {ref.name} itself, so it was not made for it"
+                )
             elif len(strangers) > 1:
                 found[ref, config.name] = f"ConfigMap {config.name} has several addresses and serves several workloads"
     return found

@@ -85,6 +85,9 @@ def _tell(
         callers, callees = (others, subjects) if direction == "ingress" else (subjects, others)
         left, right = (", ".join(one.ref.name for one in side) for side in (callers, callees))
         told.append(
-            (str(policy), f"permits {left} to reach {right}, which need not mean that each calls each",
-             "say the calls that there are")
+            (
+                str(policy),
+                f"permits {left} to reach {right}, which need not mean that each calls each",
+                "say the calls that there are",
+            )
         )

@@ -21,7 +21,6 @@ _SAID: Final[dict[str, Spoken]] = {
         "tcp",
     ),
 }
-_NAMES: Final = {**_SAID, "grpcweb": "http"}
 _SCHEMES: Final[dict[str, Spoken]] = {
     **dict.fromkeys(("http", "ws"), "http"),
     "grpc": "grpc",
@@ -43,7 +42,29 @@ _IMAGES: Final[dict[str, Spoken]] = {
 _PORTS: Final[dict[int, Spoken]] = {
     **dict.fromkeys((80, 8080, 15672, 9200), "http"),
     **dict.fromkeys(
-        (25, 389, 443, 465, 587, 636, 1433, 1521, 1883, 2181, 3306, 4222, 5432, 5671, 5672, 6379, 9042, 9092, 11211, 27017, 4369),
+        (
+            25,
+            389,
+            443,
+            465,
+            587,
+            636,
+            1433,
+            1521,
+            1883,
+            2181,
+            3306,
+            4222,
+            5432,
+            5671,
+            5672,
+            6379,
+            9042,
+            9092,
+            11211,
+            27017,
+            4369,
+        ),
         "tcp",
     ),
 }
@@ -62,43 +83,60 @@ class Protocol:
         return bool(self.why)
 
 
+Says = Iterator[tuple[Spoken, str]]
+
+
 def protocol(work: Workload, port: int, world: World, schemes: Iterable[str] = ()) -> Protocol:
-    """What a workload speaks at a port of its pods; `schemes` are those of the addresses that lead there."""
-    found = list(_evidence(work, port, world, schemes))
+    """What a workload speaks at a port of its pods; `schemes` are those of the addresses that lead there.
+
+    A port that is called `tcp-...` and no more may speak anything: it says that TCP is spoken only where its number is
+    that of a protocol on TCP, too.
+    """
+    ports = [one for service in world.serving(work) for one in service.ports if one.target == port]
+    names = [one.name for one in ports if one.name]
+    names += [name for box in work.containers for number, name in box.ports if number == port and name]
+    found = [*_said(ports, names), *_probed(work, port), *_addressed(schemes), *_imaged(work, port)]
+    if not found and (usual := _PORTS.get(port)) is not None:
+        vague = [name for name in names if name.partition("-")[0].lower() == "tcp"]
+        if not vague or usual == "tcp":
+            found.append((usual, f"the port {port}, which is well known"))
     if not found:
         return Protocol("http", "")
     spoken, why = found[0]
-    against = next((f"{other} says {that}" for that, other in found[1:] if that != spoken and "well known" not in other), "")
+    against = next((f"{other} says {that}" for that, other in found[1:] if that != spoken), "")
     return Protocol(spoken, why, against)
 
 
-def _evidence(work: Workload, port: int, world: World, schemes: Iterable[str]) -> Iterator[tuple[Spoken, str]]:
-    ports = [one for service in world.serving(work) for one in service.ports if one.target == port]
+def _said(ports: Iterable[ServicePort], names: Iterable[str]) -> Says:
     for one in ports:
         if (said := _SAID.get(one.app_protocol.lower())) is not None:
             yield said, f"appProtocol {one.app_protocol}"
-    for name in (*(one.name for one in ports), *(name for box in work.containers for number, name in box.ports if number == port)):
-        first = name.partition("-")[0].lower()
+    for name in names:
+        first, _, rest = name.lower().partition("-")
+        if first == "tcp":  # tcp-redis says more than tcp-service
+            first = rest.partition("-")[0] if _SAID.get(rest.partition("-")[0]) == "tcp" else ""
         if (said := _SAID.get(first)) is not None:
             yield ("http" if name.startswith("grpc-web") else said), f"the port's name {name}"
+
+
+def _probed(work: Workload, port: int) -> Says:
     for box in (work.main, *work.beside):
         for name, probe in box.probes:
             if probe.port == port and probe.kind in ("http", "grpc"):
                 yield ("tcp" if probe.tls else "grpc" if probe.kind == "grpc" else "http"), f"its {name} probe"
+
+
+def _addressed(schemes: Iterable[str]) -> Says:
     for scheme in schemes:
         said = "tcp" if scheme.startswith("jdbc:") else _SCHEMES.get(scheme.rpartition(":")[2])
         if said is not None:
             yield said, f"an address of {scheme}://"
+
+
+def _imaged(work: Workload, port: int) -> Says:
     for box in (work.main, *work.beside):
         mine = [number for number, _ in box.ports] or ([port] if box is work.main and not work.beside else [])
         image = box.image.partition("@")[0].rpartition("/")[2].partition(":")[0]
-        usual = _PORTS.get(port)
-        if port in mine and (said := _IMAGES.get(image)) is not None and (usual in (None, said) or len(mine) == 1):
+        said = _IMAGES.get(image)
+        if said is not None and port in mine and (len(mine) == 1 or _PORTS.get(port) in (None, said)):
             yield said, f"the image {image}"
-    if port in _PORTS:
-        yield _PORTS[port], f"the port {port}, which is well known"
-
-
-def unnamed(port: ServicePort) -> str:
-    """How a port without a name is called."""
-    return port.name or f"port-{port.target}"

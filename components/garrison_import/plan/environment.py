@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from garrison_import.evidence.addresses import Address, in_command
-from garrison_import.evidence.edges import Edge, Evidence, Found, Undecided, companions
+from garrison_import.evidence.edges import Edge, Evidence, Found, Undecided, port_beside
 from garrison_import.evidence.sightings import Sighting
 from garrison_import.plan.parts import Said, Secret
 from garrison_import.plan.verdicts import is_secret
@@ -30,7 +30,9 @@ class Told:
 class Environment:
     """The variables, command and arguments of one workload, shared out between its settings and its edges."""
 
-    def __init__(self, said: Said, edges: Sequence[Edge], evidence: Evidence, writer: Writer, names: Iterable[str]) -> None:
+    def __init__(
+        self, said: Said, edges: Sequence[Edge], evidence: Evidence, writer: Writer, names: Iterable[str]
+    ) -> None:
         self._said, self._edges, self._writer = said, edges, writer
         self._own = {seen.variable for work, seen in evidence.own if work is said.work and seen.variable}
         self._undecided = [one for one in evidence.undecided if one.caller is said.work]
@@ -63,10 +65,14 @@ class Environment:
             self._said.secrets.append(Secret(path(*one.secret), one.name, where))
         elif one.composed:
             self._said.secrets.append(
-                Secret(path(self._said.work.ref.name, one.name), one.name, f"{one.name} ({one.where})", "a Secret is in it")
+                Secret(
+                    path(self._said.work.ref.name, one.name), one.name, f"{one.name} ({one.where})", "a Secret is in it"
+                )
             )
         elif one.value is None:
-            remarks.append(f"not said: {one.name} ({one.where}), which the manifests do not say or each pod has its own of")
+            remarks.append(
+                f"not said: {one.name} ({one.where}), which the manifests do not say or each pod has its own of"
+            )
         elif is_secret(one):
             source = f"{one.name} ({one.where})"
             self._said.secrets.append(Secret(path(*_kept_as(one, self._said.work.ref.name)), one.name, source))
@@ -93,7 +99,11 @@ class Environment:
         return found.pop() if len(found) == 1 and one.name not in self._own and not self._doubtful(one) else None
 
     def _doubtful(self, one: Variable) -> list[Undecided]:
-        return [u for u in self._undecided if u.sighting and u.sighting.main and u.sighting.variable == one.name and u.callee]
+        return [
+            u
+            for u in self._undecided
+            if u.sighting and u.sighting.main and u.sighting.variable == one.name and u.callee
+        ]
 
     def _address(self, one: Variable, index: int, box: Container) -> None:
         """A variable that says where one callee is: a template of the edge."""
@@ -116,9 +126,9 @@ class Environment:
             told.remarks.append(f"{one.name} names no port: the image has it compiled in")
 
     def _port_beside(self, one: Variable, edge: Edge, box: Container) -> str:
-        wanted = {str(port.number) for port in edge.service.ports if port.target == edge.port} | {str(edge.port)}
-        names = companions(one.name)
-        return next((other.name for other in box.variables if other.name in names and other.value in wanted), "")
+        wanted = {port.number for port in edge.service.ports if port.target == edge.port} | {edge.port}
+        found = port_beside(box, one.name, wanted)
+        return found.name if found and int(found.value or 0) in wanted else ""
 
     def _open(self, one: Variable) -> str:
         """Why a variable cannot be a setting; empty where it can."""

@@ -16,7 +16,7 @@ from garrison_import.plan.environment import Environment, Told
 from garrison_import.plan.parts import Line, Plan, Said
 from garrison_import.plan.verdicts import Verdicts
 from garrison_import.plan.workloads import Writer
-from garrison_import.program.source import Identifiers, Verbatim
+from garrison_import.source import Identifiers, Verbatim
 from garrison_import.read.documents import Documents
 from garrison_import.read.parts import Workload
 from garrison_import.read.shapes import mapping, within, word
@@ -137,11 +137,15 @@ def _line(edge: Edge, told: Told, caller: Said, callee: Said, operations: Operat
     line.env = next(iter(variables)) if [*variables.values()] == ["{host}:{port}"] else variables or None
     line.alias = told.alias
     _free_alias(line, caller)
-    line.written = any(
-        found.sighting is None or found.sighting.main or found.sighting.container in {b.name for b in edge.caller.before}
+    if edge.port and edge.port not in (callee.port, *(port for _, _, port, _ in callee.ports)):
+        line.remarks.append(f"port {edge.port} of {edge.callee.ref.name} is of a container that the program does not have")
+    line.written = edge.port in (0, callee.port, *(port for _, _, port, _ in callee.ports)) and any(
+        found.sighting is None
+        or found.sighting.main
+        or found.sighting.container in {b.name for b in edge.caller.before}
         for found in edge.found
     )
-    if not line.written:
+    if not line.written and not line.remarks:
         line.remarks.append("seen only in a container that the program does not have")
     return line
 
@@ -188,7 +192,9 @@ def _contradictions(
         if item.known_as == "HorizontalPodAutoscaler" and target:
             kind, name = word(target.get("kind")) or "Deployment", word(target.get("name"))
             if (kind, item.namespace or world.home, name) not in kinds:
-                yield _told(item, "autoscaler-dangling", f"scales {kind} {name}, which is not there", "name what is there")
+                yield _told(
+                    item, "autoscaler-dangling", f"scales {kind} {name}, which is not there", "name what is there"
+                )
     for service in world.services:
         for port in service.ports:
             if service.workloads and not port.target:
@@ -200,7 +206,9 @@ def _contradictions(
                 )
     yield from _unread(world)
     for where, what, remedy in told_once(evidence.told):
-        yield Finding(rule="address-contradicted", severity=Severity.MEDIUM, file="", path=where, message=what, remedy=remedy)
+        yield Finding(
+            rule="address-contradicted", severity=Severity.MEDIUM, file="", path=where, message=what, remedy=remedy
+        )
     seen = {}
     for line in lines:
         if line.protocol.against:

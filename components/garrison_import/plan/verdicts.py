@@ -92,4 +92,8 @@ def is_secret(one: Variable) -> bool:
     """Whether a variable has what looks like a credential, by its own name or by that of the ConfigMap's entry."""
     if one.value is None:
         return False
-    return secret_variable(one.name, one.value) or (bool(one.config) and secret_entry(one.config[1], one.value))
+    return (
+        secret_variable(one.name, one.value)
+        or secret_line("args", [one.value, *one.value.split()])  # options of a runtime: -Ddb.password=...
+        or (one.config != () and secret_entry(one.config[1], one.value))
+    )

@@ -156,8 +156,12 @@ class Writer:
         folders = [*scratch, *volumes]
         for path in [path for path in texts if any(path.startswith(f"{folder}/") for folder in folders)]:
             del texts[path]
-            said.remarks.append(f"not said: the file {path}, which lies in a folder of its own; mount them beside each other")
-        for path in [path for path in folders if any(path.startswith(f"{other}/") for other in folders if other != path)]:
+            said.remarks.append(
+                f"not said: the file {path}, which lies in a folder of its own; mount them beside each other"
+            )
+        for path in [
+            path for path in folders if any(path.startswith(f"{other}/") for other in folders if other != path)
+        ]:
             scratch.pop(path, None)
             if volumes.pop(path, None):
                 said.remarks.append(f"not said: the volume at {path}, which lies in another folder")
@@ -192,7 +196,9 @@ class Writer:
     def _secret_files(self, said: Said, mount: Mount) -> None:
         """A Secret at a path: the application is told the path of the agent's file, where a variable has its own."""
         name = mount.volume.name
-        keys = dict(mount.volume.items) or {key: key for key in self.world.secrets.get(Ref(said.work.ref.namespace, name), ())}
+        keys = dict(mount.volume.items) or {
+            key: key for key in self.world.secrets.get(Ref(said.work.ref.namespace, name), ())
+        }
         if not keys:
             said.remarks.append(
                 f"open: files at {mount.path} of the Secret {name}, whose keys are not in the documents: say reads() for each"
@@ -232,7 +238,13 @@ class Writer:
 
 def secret_values(world: World) -> frozenset[str]:
     """What looks like a credential in the variables, where it is long enough to be no mere word: no file may have it."""
-    found = {one.value or "" for work in world.workloads for box in work.containers for one in box.variables if is_secret(one)}
+    found = {
+        one.value or ""
+        for work in world.workloads
+        for box in work.containers
+        for one in box.variables
+        if is_secret(one)
+    }
     return frozenset(value for value in found if len(value) >= _LEAKS and value not in _COMMON)
 
 

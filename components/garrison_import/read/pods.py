@@ -19,7 +19,9 @@ ConfigMaps = Mapping[Ref, Mapping[str, str]]
 class Pod:
     """One template: where it stands, and the objects that it may speak of."""
 
-    def __init__(self, template: Json, home: Ref, configmaps: ConfigMaps, secrets: Mapping[Ref, tuple[str, ...]]) -> None:
+    def __init__(
+        self, template: Json, home: Ref, configmaps: ConfigMaps, secrets: Mapping[Ref, tuple[str, ...]]
+    ) -> None:
         self.template, self.home = template, home
         self.spec = mapping(template.get("spec"))
         self.metadata = mapping(template.get("metadata"))
@@ -100,20 +102,21 @@ class Pod:
         """With $(OTHER) filled in, as the kubelet does: from what stands before it, else it stays as it is."""
         if one.value is None or one.where != "env":
             return one
-        composed = False
+        composed = own = False
 
         def put(match: re.Match[str]) -> str:
-            nonlocal composed
+            nonlocal composed, own
             if match[1] == "$":
                 return "$"
             other = before.get(match[2])
             if other is None:
                 return match[0]
             composed |= other.secret is not None or other.composed
+            own |= other.value is None and other.secret is None
             return match[0] if other.value is None else other.value
 
         value = _REFERENCE.sub(put, one.value)
-        return Variable(one.name, value, one.where, composed=composed)
+        return Variable(one.name, None if own and not composed else value, one.where, composed=composed)
 
 
 def _sub(mount: Json) -> str:

@@ -155,8 +155,9 @@ def _service(item: Object, ref: Ref, workloads: Sequence[Workload]) -> Service:
     spec = mapping(item.body.get("spec"))
     selector = mapping(spec.get("selector"))
     selected = [
-        one for one in workloads if selector and one.ref.namespace == ref.namespace and not one.ends
-        and selects(by_labels(selector), one.labels)
+        one
+        for one in workloads
+        if selector and one.ref.namespace == ref.namespace and not one.ends and selects(by_labels(selector), one.labels)
     ]
     kind = word(spec.get("type"))
     ports = tuple(_port(one, selected) for one in mappings(spec.get("ports")) if number(one.get("port")))
@@ -172,5 +173,3 @@ def _port(one: Json, selected: Sequence[Workload]) -> ServicePort:
         named = {name: port for work in selected for box in (work.main, *work.beside) for port, name in box.ports}
         target = named.get(target, 0)
     return ServicePort(word(one.get("name")), own, number(target), word(one.get("appProtocol")))
-
-

@@ -52,7 +52,9 @@ def _spread(value: Any, indent: str) -> str:
     """A value over several lines, where it is one of several."""
     inner = indent + "    "
     if isinstance(value, Mapping) and value:
-        return "{\n" + "".join(f"{inner}{literal(key)}: {literal(one)},\n" for key, one in value.items()) + f"{indent}}}"
+        return (
+            "{\n" + "".join(f"{inner}{literal(key)}: {literal(one)},\n" for key, one in value.items()) + f"{indent}}}"
+        )
     if isinstance(value, list | tuple) and value:
         return "[\n" + "".join(f"{inner}{literal(one)},\n" for one in value) + f"{indent}]"
     return literal(value)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from garrison.findings import count, printable
 from garrison_import.plan.make import ROLES, pinned
 from garrison_import.plan.parts import Line, Plan, Said, Secret
-from garrison_import.program.source import Verbatim, block, call, comment, quoted
+from garrison_import.source import Verbatim, block, call, comment, quoted
 
 LOCK = "images.lock"
 _ORDER = (
@@ -35,8 +35,10 @@ def program(plan: Plan, *, lock_beside: bool) -> str:
 
 def lock(plan: Plan) -> str:
     """The lock file: every image by its short name; what is not named by digest says so."""
-    head = comment("Images by short name. What says \"pin me\" has no digest, and is refused until it has: NAME@sha256:...")
-    roles = "".join(f'{role} = {quoted(role)}  # pin me: Garrison\'s own\n' for role in ROLES)
+    head = comment(
+        'Images by short name. What says "pin me" has no digest, and is refused until it has: NAME@sha256:...'
+    )
+    roles = "".join(f"{role} = {quoted(role)}  # pin me: Garrison's own\n" for role in ROLES)
     rows = "".join(
         f"{name} = {quoted(one)}{'' if pinned(one) else '  # pin me'}\n" for name, one in plan.images.items()
     )
@@ -46,7 +48,9 @@ def lock(plan: Plan) -> str:
 def _head(plan: Plan) -> str:
     opened = len(plan.open_lines)
     edges = count(len(plan.lines), "edge")
-    text = f'"""A first program for {plan.app}: {count(len(plan.said), "workload")} and {edges}, by garrison import.\n\n'
+    text = (
+        f'"""A first program for {plan.app}: {count(len(plan.said), "workload")} and {edges}, by garrison import.\n\n'
+    )
     text += f"{count(opened, 'call')} without operations, marked `open`: refused until filled in, because nothing was guessed.\n"
     if any(said.argument("bind") for said in plan.said):
         text += (
@@ -146,7 +150,7 @@ def _undecided(plan: Plan) -> str:
 
 def _doors(plan: Plan) -> str:
     rows = "".join(comment(f"  {one}") for one in plan.doors)
-    head = 'From outside, as it is today; say it with serves(OPERATION, at=app.host(NAME), ...), which docs/edge.md explains:'
+    head = "From outside, as it is today; say it with serves(OPERATION, at=app.host(NAME), ...), which docs/edge.md explains:"
     return f"{comment(head)}{rows}" if rows else ""
 
 

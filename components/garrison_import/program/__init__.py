@@ -1,1 +1,0 @@
-"""The first program: what is written, and how Python says it."""
