@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from garrison.findings import count, printable
-from garrison_import.plan.make import ROLES, pinned
+from garrison_import.plan.images import ROLES, pinned
 from garrison_import.plan.parts import Line, Plan, Said, Secret
 from garrison_import.source import Verbatim, block, call, comment, quoted
 
 LOCK = "images.lock"
 _ORDER = (
-    "image schedule port protocol health liveness startup_seconds env command args files scratch volumes uid bind replicas"
-    " resources"
-).split()
+    *("image", "schedule", "port", "protocol", "health", "liveness", "startup_seconds", "env", "command", "args"),
+    *("files", "scratch", "volumes", "uid", "bind", "replicas", "resources"),
+)
 
 
 def program(plan: Plan, *, lock_beside: bool) -> str:
@@ -46,16 +46,17 @@ def lock(plan: Plan) -> str:
 
 
 def _head(plan: Plan) -> str:
-    opened = len(plan.open_lines)
-    edges = count(len(plan.lines), "edge")
-    text = (
-        f'"""A first program for {plan.app}: {count(len(plan.said), "workload")} and {edges}, by garrison import.\n\n'
-    )
-    text += f"{count(opened, 'call')} without operations, marked `open`: refused until filled in, because nothing was guessed.\n"
+    many = f"{count(len(plan.said), 'workload')} and {count(len(plan.lines), 'edge')}"
+    text = f'"""A first program for {plan.app}: {many}, by garrison import.\n'
+    if plan.open_lines:
+        text += (
+            f"\n{count(len(plan.open_lines), 'call')} without operations, marked `open`: refused until somebody fills them"
+            " in,\nbecause nothing was guessed.\n"
+        )
     if any(said.argument("bind") for said in plan.said):
         text += (
-            '\n`bind="all"` is how images listen to whom a Service leads today. Where one can be told to listen on loopback,\n'
-            "tell it, and leave the word out.\n"
+            '\n`bind="all"` is how an image listens today to whom a Service leads. Where one can be told to listen on'
+            " loopback,\ntell it, and leave the word out.\n"
         )
     resources = any(said.argument("resources") for said in plan.said)
     names = "App, Resources, images" if resources else "App, images"

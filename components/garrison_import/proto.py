@@ -147,9 +147,8 @@ class _File:
                 raise self._wrong(f"ends where {open_[-1]!r} is missing")
             if self._kind() == "mark" and text in "{([":
                 open_.append(_CLOSES[text])
-            elif self._kind() == "mark" and text in "})]":
-                if text != open_.pop():
-                    raise self._wrong(f"has {text!r} where another bracket is open")
+            elif self._kind() == "mark" and text in "})]" and text != open_.pop():
+                raise self._wrong(f"has {text!r} where another bracket is open")
             self._place += 1
 
     def _kind(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from garrison.findings import Finding, Severity, count, ordered
 from garrison.report import Report, as_json, rows
 from garrison.report.table import as_table, columns
-from garrison_import.plan.make import PINS, pinned
+from garrison_import.plan.images import PINS, pinned
 from garrison_import.plan.parts import Line, Plan
 
 FORMATS = ("table", "json")
@@ -24,11 +24,9 @@ def report(plan: Plan, form: str) -> str:
         parts.append(as_table(made.findings))
     if plan.secrets:
         parts.append("paths to fill:\n" + "".join(f"  {one.path}  ({one.source})\n" for one in plan.secrets))
-    supplied = sum(plan.verdicts.supplied.values())
+    supplied, rules = sum(plan.verdicts.supplied.values()), len(plan.verdicts.supplied)
     if supplied:
-        parts.append(
-            f"Garrison makes good by itself: {count(supplied, 'finding')} of {count(len(plan.verdicts.supplied), 'rule')}\n"
-        )
+        parts.append(f"Garrison makes good by itself: {count(supplied, 'finding')} of {count(rules, 'rule')}\n")
     parts += [f"{remark}\n" for remark in plan.world.remarks]
     return "\n".join([*parts, f"{summary(plan)}\n"])
 

@@ -1,4 +1,4 @@
-"""Addresses in text: URLs, `host:port`, names of the cluster, and what follows an option or a variable that asks for one.
+"""Addresses in text: URLs, `host:port`, names of the cluster, what follows an option or a variable that asks for one.
 
 A word alone is no address: `orders` may be a queue, a schema or a flag. What is found here is only an address if its
 host is a Service of the application (`evidence/edges.py`), and a port that is written has to be one of that Service's.
@@ -35,12 +35,13 @@ _OPTION = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _RESOLVED = re.compile(
-    rf"(?<![\w-])(?:nslookup|dig|getent[ \t]+(?:a?hosts)|ping(?:[ \t]+-[a-zA-Z](?:[ \t]*[0-9]{{1,4}})?){{0,4}})[ \t]+(?P<host>{HOST})"
-    r"(?![\w:@-])",
+    r"(?<![\w-])(?:nslookup|dig|getent[ \t]+a?hosts|ping(?:[ \t]+-[a-zA-Z](?:[ \t]*[0-9]{1,4})?){0,4})"
+    rf"[ \t]+(?P<host>{HOST})(?![\w:@-])",
     re.ASCII,
 )
 _PART = re.compile(
-    rf"(?:^|[;\s,{{])[\"']?(?P<key>[A-Za-z][\w. -]{{0,60}}?)[\"']?[ \t]*[=:][ \t]*[\"']?(?P<host>{HOST})(?=[\"']?[ \t]*(?:[;,}}\s]|$))",
+    r"(?:^|[;\s,{])[\"']?(?P<key>[A-Za-z][\w. -]{0,60}?)[\"']?"
+    rf"[ \t]*[=:][ \t]*[\"']?(?P<host>{HOST})(?=[\"']?[ \t]*(?:[;,}}\s]|$))",
     re.ASCII | re.MULTILINE,
 )
 _COMMENT = re.compile(r"^[ \t]*(?:#|//|;|--[ \t]|<!--|\*|rem ).*$|(?<=[ \t])#[ \t].*$", re.MULTILINE | re.IGNORECASE)
@@ -49,15 +50,16 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 # The words of a name whose value is a host, and of one whose value is an address that is not called from here: whom a
 # browser may come from or is sent to, where the container itself listens, what goes past a proxy.
-_HOST_WORDS = frozenset(
+_HOST_WORDS = (
     "host hostname hosts addr address addresses endpoint endpoints server servers broker brokers url urls uri uris"
-    " fqdn peers nodes dsn datasource upstream backend".split()
+    " fqdn peers nodes dsn datasource upstream backend"
 )
-_NOT_CALLED = frozenset(
+_NOT_CALLED = (
     "allowed allow trusted cors origin origins redirect redirects callback referer advertised advertise listen listener"
     " listeners bind virtual excluded exclude ignore ignored deny denied audience whitelist allowlist public external"
-    " display link links docs doc homepage noproxy csrf csp cn san sni own self".split()
+    " display link links docs doc homepage noproxy csrf csp cn san sni own self"
 )
+_ASKS, _SAYS_OTHERWISE = frozenset(_HOST_WORDS.split()), frozenset(_NOT_CALLED.split())
 _NO_HOST = ("file", "classpath", "unix", "data", "urn", "about", "mailto")
 
 
@@ -82,14 +84,14 @@ def asks_for_host(name: str) -> bool:
     """Whether a value under that name is the host of something that is called."""
     words = name_words(name)
     return bool(words) and (
-        words[-1] in _HOST_WORDS or words[-2:] in (("connection", "string"), ("data", "source"), ("contact", "points"))
+        words[-1] in _ASKS or words[-2:] in (("connection", "string"), ("data", "source"), ("contact", "points"))
     )
 
 
 def is_called(name: str) -> bool:
     """Whether an address under that name is one that the container calls, as far as a name says it."""
     words = name_words(name)
-    return not _NOT_CALLED & {*words} and words[:2] != ("no", "proxy")
+    return not _SAYS_OTHERWISE & {*words} and words[:2] != ("no", "proxy")
 
 
 def in_value(name: str, text: str) -> list[Address]:

@@ -99,7 +99,7 @@ def evidence(world: World) -> Evidence:
     for work in world.workloads:
         for one in meant[work.ref]:
             _take(work, one, wide, edges, result)
-    for caller, callee, service, port, where in policies.pairs(world, result.undecided, result.told):
+    for caller, callee, service, port, where in policies.pairs(world, result.told):
         edge = _edge(edges, caller, callee, service, port.target if port else 0)
         edge.sure_of_port &= port is not None
         edge.found.append(Found(where, f"{service.ref.name}:{port.number if port else service.ports[0].number}"))

@@ -6,7 +6,7 @@ A peer that selects several workloads, a namespace or everything is permission, 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from garrison_import.read.parts import Service, ServicePort, Workload
 from garrison_import.read.shapes import Json, mapping, mappings, within, word
@@ -14,13 +14,10 @@ from garrison_import.read.world import World
 from garrison_policies.language.objects import Object
 from garrison_policies.language.selectors import is_empty
 
-if TYPE_CHECKING:
-    from garrison_import.evidence.edges import Undecided
-
 Pair = tuple[Workload, Workload, Service, ServicePort | None, str]
 
 
-def pairs(world: World, undecided: list[Undecided], told: list[tuple[str, str, str]]) -> Iterator[Pair]:
+def pairs(world: World, told: list[tuple[str, str, str]]) -> Iterator[Pair]:
     """Caller, callee, the Service between them, its port where one is meant, and the policy's name."""
     for policy in world.objects:
         if policy.known_as == "NetworkPolicy":

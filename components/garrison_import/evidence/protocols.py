@@ -11,36 +11,33 @@ from garrison_import.read.world import World
 
 Spoken = Literal["http", "grpc", "tcp"]
 
+_ON_TCP = (
+    "tls https wss kubernetes.io/wss mongo mongodb mongodb+srv mysql mariadb redis rediss postgres postgresql amqp"
+    " amqps kafka nats smtp memcached mssql sqlserver oracle ldap ldaps mqtt zookeeper"
+)
 # appProtocol, and the prefix of a port's name (Istio, protocol selection): an application's own TLS is TCP to a proxy.
 _SAID: Final[dict[str, Spoken]] = {
     **dict.fromkeys(("http", "http1", "ws", "kubernetes.io/ws", "http-alt"), "http"),
     **dict.fromkeys(("grpc", "h2c", "http2", "kubernetes.io/h2c"), "grpc"),
-    **dict.fromkeys(
-        "tcp tls https wss kubernetes.io/wss mongo mongodb mysql mariadb redis postgres postgresql amqp kafka nats smtp"
-        " memcached mssql ldap mqtt".split(),
-        "tcp",
-    ),
+    **dict.fromkeys(_ON_TCP.split(), "tcp"),
 }
 _SCHEMES: Final[dict[str, Spoken]] = {
     **dict.fromkeys(("http", "ws"), "http"),
     "grpc": "grpc",
-    **dict.fromkeys(
-        "https wss grpcs tcp tls ssl redis rediss amqp amqps mongodb mongodb+srv postgres postgresql mysql mariadb nats kafka"
-        " mqtt ldap ldaps smtp sqlserver mssql oracle zookeeper memcached plaintext sasl_plaintext".split(),
-        "tcp",
-    ),
+    **dict.fromkeys((*_ON_TCP.split(), "grpcs", "tcp", "ssl", "plaintext", "sasl_plaintext"), "tcp"),
 }
+_DATA_IMAGES = (
+    "redis valkey keydb memcached mongo mongodb postgres postgresql mysql mariadb percona-server rabbitmq kafka"
+    " cp-kafka zookeeper nats cassandra oracle-xe mosquitto"
+)
 _IMAGES: Final[dict[str, Spoken]] = {
-    **dict.fromkeys(
-        "redis valkey keydb memcached mongo mongodb postgres postgresql mysql mariadb percona-server rabbitmq kafka cp-kafka"
-        " zookeeper nats cassandra mssql server oracle-xe mosquitto".split(),
-        "tcp",
-    ),
+    **dict.fromkeys(_DATA_IMAGES.split(), "tcp"),
     **dict.fromkeys(("nginx", "httpd", "elasticsearch", "opensearch", "kibana", "grafana", "prometheus"), "http"),
 }
 # IANA, and where the owner of a protocol keeps its own: what nothing else is found at.
 _PORTS: Final[dict[int, Spoken]] = {
-    **dict.fromkeys((80, 8080, 15672, 9200), "http"),
+    **dict.fromkeys((80, 8080, 9200, 15672), "http"),
+    27017: "tcp",
     **dict.fromkeys(
         (
             25,

@@ -10,7 +10,7 @@ from typing import Literal
 from garrison.words import Ref
 from garrison_import.evidence.addresses import Address, in_command, in_file, in_value, is_called, name_words
 from garrison_import.read.parts import Container, Mount, Workload
-from garrison_import.read.shapes import words, within
+from garrison_import.read.shapes import within, words
 from garrison_import.read.world import World
 
 _MOST = 1_000_000  # letters of one file; a ConfigMap has 1 MiB

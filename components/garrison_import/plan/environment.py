@@ -144,9 +144,9 @@ class Environment:
             return f"undecided: {text} ({one.where}): {first.why}; {first.remedy}, with env={one.name!r}"
         if one.name in self._own:
             return f"not said: {text} ({one.where}), its own address; it listens on its port"
-        if any(host.partition(".")[0] in self._names for host in _ADDRESS.findall(one.value or "")):
-            if one.value != self._said.work.ref.name:
-                return f"not said: {text} ({one.where}), which names a service; an address is said with the call"
+        hosts = {host.partition(".")[0] for host in _ADDRESS.findall(one.value or "")}
+        if hosts & self._names and one.value != self._said.work.ref.name:
+            return f"not said: {text} ({one.where}), which names a service; an address is said with the call"
         return "not said: " + one.name if "\0" in (one.value or "") else ""
 
     def _line(self, box: Container) -> None:

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from garrison.findings import Finding, Severity
 from garrison.words import Ref
-from garrison_import.evidence.addresses import in_file
-from garrison_import.evidence.edges import Edge, Evidence, Names, told_once
+from garrison_import.evidence.edges import Edge, Evidence
 from garrison_import.operations import Operations
+from garrison_import.plan.contradictions import contradictions
 from garrison_import.plan.environment import Environment, Told
+from garrison_import.plan.images import PINS, Images
 from garrison_import.plan.parts import Line, Plan, Said
 from garrison_import.plan.verdicts import Verdicts
 from garrison_import.plan.workloads import Writer
-from garrison_import.source import Identifiers, Verbatim
 from garrison_import.read.documents import Documents
 from garrison_import.read.parts import Workload
-from garrison_import.read.shapes import mapping, within, word
 from garrison_import.read.world import World
-from garrison_policies.language.objects import Object
+from garrison_import.source import Identifiers, Verbatim
 
-PINS = ("image-digest", "image-tag")  # of all images, and so said in the lock file
-ROLES = ("envoy", "openbao")  # Garrison's own images, which every program needs
-_DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}")
 _DOORS = ("Ingress", "HTTPRoute", "GRPCRoute", "VirtualService", "IngressRoute", "Route", "HTTPProxy")
 
 
@@ -71,37 +66,8 @@ def plan(
         world,
         evidence,
         verdicts,
-        tuple(_contradictions(world, documents, evidence, verdicts, lines)),
+        tuple(contradictions(world, documents, evidence, verdicts, lines)),
     )
-
-
-class Images:
-    """Short names for images, each image once."""
-
-    def __init__(self, references: Sequence[str]) -> None:
-        self.lock: dict[str, str] = {}
-        taken = Counter(_short(one) for one in {*references})
-        seen: Counter[str] = Counter()
-        for one in dict.fromkeys(references):
-            name = _short(one)
-            seen[name] += 1
-            if taken[name] > 1 or name in ROLES:
-                name = f"{name}-{seen[name]}"
-            self.lock[name] = one
-        self._names = {one: name for name, one in self.lock.items()}
-
-    def name(self, reference: str) -> str:
-        return self._names[reference]
-
-
-def _short(reference: str) -> str:
-    last = reference.partition("@")[0].rpartition("/")[2].partition(":")[0]
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", last).strip("-") or "image"
-
-
-def pinned(reference: str) -> bool:
-    """Whether an image is named by its digest."""
-    return bool(_DIGEST.fullmatch(reference))
 
 
 def _labels(workloads: Sequence[Workload]) -> dict[Ref, Ref]:
@@ -138,7 +104,7 @@ def _line(edge: Edge, told: Told, caller: Said, callee: Said, operations: Operat
     line.alias = told.alias
     _free_alias(line, caller)
     if edge.port and edge.port not in (callee.port, *(port for _, _, port, _ in callee.ports)):
-        line.remarks.append(f"port {edge.port} of {edge.callee.ref.name} is of a container that the program does not have")
+        line.remarks.append(f"port {edge.port} of {edge.callee.ref.name} is of a container that is not in the program")
     line.written = edge.port in (0, callee.port, *(port for _, _, port, _ in callee.ports)) and any(
         found.sighting is None
         or found.sighting.main
@@ -156,8 +122,8 @@ def _free_alias(line: Line, caller: Said) -> None:
     own = {str(caller.port), *(str(port) for _, _, port, _ in caller.ports)}
     if line.alias and number_ in own and caller.argument("bind") == "all":
         line.remarks.append(
-            f"open: the image has {line.alias} compiled in, and listens on {number_} of every address itself: give the address"
-            " by env=, or let it listen elsewhere"
+            f"open: the image knows it as {line.alias}, and itself listens on {number_} of every address: give the address by"
+            " env=, or let it listen elsewhere"
         )
         line.alias = ""
 
@@ -177,83 +143,3 @@ def _doors(world: World) -> Iterator[str]:
     for item in world.objects:
         if item.known_as in _DOORS:
             yield f"{item.kind} {item.name}"
-
-
-def _contradictions(
-    world: World, documents: Documents, evidence: Evidence, verdicts: Verdicts, lines: Sequence[Line]
-) -> Iterator[Finding]:
-    """What in the documents does not fit together; the rules' own findings are among it."""
-    yield from verdicts.contradictions
-    for item, at, key in documents.twice:
-        yield _told(item, "duplicate-key", f"the key {key!r} is written twice, and the later counts", "keep one", at)
-    kinds = {(work.kind, work.ref.namespace, work.object.name) for work in world.workloads}
-    for item in world.objects:
-        target = mapping(within(item.body, "spec", "scaleTargetRef"))
-        if item.known_as == "HorizontalPodAutoscaler" and target:
-            kind, name = word(target.get("kind")) or "Deployment", word(target.get("name"))
-            if (kind, item.namespace or world.home, name) not in kinds:
-                yield _told(
-                    item, "autoscaler-dangling", f"scales {kind} {name}, which is not there", "name what is there"
-                )
-    for service in world.services:
-        for port in service.ports:
-            if service.workloads and not port.target:
-                yield _told(
-                    service.object,
-                    "service-port-dangling",
-                    f"its port {port.number} leads to no port of {', '.join(work.ref.name for work in service.workloads)}",
-                    "name a port that the pods have",
-                )
-    yield from _unread(world)
-    for where, what, remedy in told_once(evidence.told):
-        yield Finding(
-            rule="address-contradicted", severity=Severity.MEDIUM, file="", path=where, message=what, remedy=remedy
-        )
-    seen = {}
-    for line in lines:
-        if line.protocol.against:
-            seen[line.callee] = line
-    for line in seen.values():
-        yield _told(
-            line.edge.callee.object,
-            "protocol-contradicted",
-            f"{line.protocol.why} says {line.protocol.spoken} at port {line.edge.port}, and {line.protocol.against}",
-            "correct the one that is wrong",
-        )
-
-
-def _unread(world: World) -> Iterator[Finding]:
-    """ConfigMaps with addresses that no pod has: somebody reads them through the API, and the documents do not say who."""
-    used = {
-        Ref(work.ref.namespace, name)
-        for work in world.workloads
-        for box in work.containers
-        for name in (
-            *(mount.volume.name for mount in box.mounts if mount.volume.kind == "configmap"),
-            *(one.config[0] for one in box.variables if one.config),
-        )
-    }
-    names = Names(world)
-    for item in world.objects:
-        ref = Ref(item.namespace or world.home, item.name)
-        if item.known_as != "ConfigMap" or ref in used:
-            continue
-        hosts = [one for text in world.configmaps[ref].values() for one in in_file(text)]
-        known = {service.ref.name for one in hosts if (service := names.service(one.host, ref.namespace))}
-        lost = {one.host for one in hosts if ".svc" in one.host and names.service(one.host, ref.namespace) is None}
-        if known or lost:
-            lacks = f", and {', '.join(sorted(lost))}, which is no Service of these documents" if lost else ""
-            what = f"no pod has it, and it names {', '.join(sorted(known)) or 'no Service'}{lacks}"
-            yield _told(item, "configmap-unread", what, "say the calls of whoever reads it through the API")
-
-
-def _told(item: Object, rule: str, message: str, remedy: str, at: int = 0) -> Finding:
-    return Finding(
-        rule=rule,
-        severity=Severity.MEDIUM,
-        file=item.file,
-        line=at or item.line,
-        object=item,
-        message=message,
-        remedy=remedy,
-    )

@@ -16,22 +16,27 @@ from garrison_policies.language.rule import Rule
 from garrison_policies.rules import RULES
 
 # Two parts of the documents do not fit each other.
-CONTRADICTIONS: Final = frozenset(
-    "network-policy-dangling network-policy-peer-dangling service-dangling ingress-dangling disruption-budget-blocks"
-    " disruption-budget-closed".split()
+CONTRADICTIONS: Final = (
+    "network-policy-dangling",
+    "network-policy-peer-dangling",
+    "service-dangling",
+    "ingress-dangling",
+    "disruption-budget-blocks",
+    "disruption-budget-closed",
 )
 # What the manifests ask for and a program cannot say: it is left out, and stands as a comment with rule and remedy.
-REFUSED: Final = frozenset(
+_REFUSED = (
     "privileged-container windows-host-process host-namespaces host-path runtime-socket host-ports host-probes"
     " added-capabilities dangerous-capabilities seccomp-unconfined selinux-options apparmor-profile proc-mount"
-    " unsafe-sysctls restricted-volumes run-as-user ssh-port secret-in-environment secret-in-arguments secret-as-environment"
-    " secret-in-manifest secret-in-configmap role-wildcard role-reads-secrets role-executes-in-pods role-escalates"
-    " role-becomes-another role-approves-certificates role-changes-admission role-creates-pods role-creates-volumes"
-    " cluster-admin-binding everybody-binding default-account-binding bound-to-everything bound-to-secrets bound-to-exec"
-    " bound-to-escalation bound-to-another bound-to-pods node-port-service load-balancer-service external-ip-service"
-    " ingress-tls ingress-host virtual-service-host gateway-tls route-tls gateway-host nginx-snippet nginx-annotation"
-    " ingress-path image-digest image-tag".split()
+    " unsafe-sysctls restricted-volumes run-as-user ssh-port secret-in-environment secret-in-arguments"
+    " secret-as-environment secret-in-manifest secret-in-configmap role-wildcard role-reads-secrets"
+    " role-executes-in-pods role-escalates role-becomes-another role-approves-certificates role-changes-admission"
+    " role-creates-pods role-creates-volumes cluster-admin-binding everybody-binding default-account-binding"
+    " bound-to-everything bound-to-secrets bound-to-exec bound-to-escalation bound-to-another bound-to-pods"
+    " node-port-service load-balancer-service external-ip-service ingress-tls ingress-host virtual-service-host"
+    " gateway-tls route-tls gateway-host nginx-snippet nginx-annotation ingress-path image-digest image-tag"
 )
+REFUSED: Final = frozenset(_REFUSED.split())
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class Verdicts:
 def verdicts(objects: Iterable[Object]) -> Verdicts:
     """All rules, on all documents."""
     found = list(evaluate(RULES, Inventory(tuple(objects))))
-    supplied = Counter(one.rule for one in found if one.rule not in REFUSED | CONTRADICTIONS)
+    supplied = Counter(one.rule for one in found if one.rule not in REFUSED and one.rule not in CONTRADICTIONS)
     return Verdicts(
         tuple(one for one in found if one.rule in REFUSED),
         tuple(one for one in found if one.rule in CONTRADICTIONS),

@@ -1,1 +1,1 @@
-"""What manifests say, read once: workloads, services, ConfigMaps, the names of Secrets, and policies. It judges nothing."""
+"""What manifests say: workloads, services, ConfigMaps, the names of Secrets, and policies. It judges nothing."""

@@ -87,7 +87,7 @@ def world(documents: Documents, home: str) -> World:
 
 
 def _free(ref: Ref, item: Object, found: Mapping[Ref, Workload]) -> Ref:
-    """Its name, or a longer one where a workload of another kind has it; raises ImportingError for a second of a kind."""
+    """Its name, or a longer one where another kind has it; raises ImportingError for a second of a kind."""
     other = found.get(ref)
     if other is None:
         return ref
