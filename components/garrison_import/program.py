@@ -50,8 +50,8 @@ def _head(plan: Plan) -> str:
     text = f'"""A first program for {plan.app}: {many}, by garrison import.\n'
     if plan.open_lines:
         text += (
-            f"\n{count(len(plan.open_lines), 'call')} without operations, marked `open`: refused until somebody fills them"
-            " in,\nbecause nothing was guessed.\n"
+            f"\n{count(len(plan.open_lines), 'call')} without operations, marked `open`: refused until somebody fills"
+            " them in,\nbecause nothing was guessed.\n"
         )
     if any(said.argument("bind") for said in plan.said):
         text += (
@@ -151,7 +151,7 @@ def _undecided(plan: Plan) -> str:
 
 def _doors(plan: Plan) -> str:
     rows = "".join(comment(f"  {one}") for one in plan.doors)
-    head = "From outside, as it is today; say it with serves(OPERATION, at=app.host(NAME), ...), which docs/edge.md explains:"
+    head = "From outside, as it is today; to say it: serves(OPERATION, at=app.host(NAME), ...), see docs/edge.md."
     return f"{comment(head)}{rows}" if rows else ""
 
 

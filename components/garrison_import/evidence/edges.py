@@ -78,6 +78,8 @@ class Evidence:
     told: list[tuple[str, str, str]] = field(default_factory=list)
     own: list[tuple[Workload, Sighting]] = field(default_factory=list)
     """Addresses of the workload itself."""
+    lacking: list[tuple[Workload, Sighting]] = field(default_factory=list)
+    """Addresses of the cluster that are no Service of the documents."""
 
 
 @dataclass(frozen=True)
@@ -303,6 +305,7 @@ def _unknown(work: Workload, seen: Sighting, result: Evidence) -> None:
                 )
             )
     elif seen.form == "variable" or ".svc" in host:
+        result.lacking.append((work, seen))
         result.told.append(
             (
                 f"{work.object} {seen.where}",

@@ -35,6 +35,9 @@ class Environment:
     ) -> None:
         self._said, self._edges, self._writer = said, edges, writer
         self._own = {seen.variable for work, seen in evidence.own if work is said.work and seen.variable}
+        self._lacking = {
+            seen.variable: seen.address.host for work, seen in evidence.lacking if work is said.work and seen.main
+        }
         self._undecided = [one for one in evidence.undecided if one.caller is said.work]
         self._names = {*names}
         self.told = [Told() for _ in edges]
@@ -84,6 +87,10 @@ class Environment:
             remarks.append(remark)
         else:
             self._settings[one.name] = one.value
+            if host := self._lacking.get(one.name):
+                remarks.append(
+                    f"open: {one.name} names {host}, which is no Service of these documents; import its manifests, too"
+                )
 
     def _seen(self, one: Variable) -> list[tuple[int, Sighting]]:
         """The edges that a variable of the application names, with each place."""

@@ -122,8 +122,8 @@ def _free_alias(line: Line, caller: Said) -> None:
     own = {str(caller.port), *(str(port) for _, _, port, _ in caller.ports)}
     if line.alias and number_ in own and caller.argument("bind") == "all":
         line.remarks.append(
-            f"open: the image knows it as {line.alias}, and itself listens on {number_} of every address: give the address by"
-            " env=, or let it listen elsewhere"
+            f"open: the image knows it as {line.alias}, and itself listens on {number_} of every address: give the address"
+            " by env=, or let it listen elsewhere"
         )
         line.alias = ""
 

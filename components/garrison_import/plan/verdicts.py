@@ -100,5 +100,5 @@ def is_secret(one: Variable) -> bool:
     return (
         secret_variable(one.name, one.value)
         or secret_line("args", [one.value, *one.value.split()])  # options of a runtime: -Ddb.password=...
-        or (one.config != () and secret_entry(one.config[1], one.value))
+        or (one.config is not None and secret_entry(one.config[1], one.value))
     )

@@ -76,8 +76,8 @@ class Writer:
             said.named.append(("protocol", said.protocol.spoken))
         if not said.protocol.known:
             said.remarks.append(
-                f'open: nothing in the manifests says what is spoken at port {main}; give protocol="grpc" or "tcp" if it'
-                " is not HTTP"
+                f'open: nothing in the manifests says what is spoken at port {main}; give protocol="grpc" or "tcp" if'
+                " it is not HTTP"
             )
         said.named.append(("health", self._asked(said, "readiness", main) or "tcp"))
         if (alive := self._asked(said, "liveness", main)) not in ("", "tcp"):

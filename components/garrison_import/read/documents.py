@@ -29,7 +29,8 @@ class Documents:
 
 def read(paths: Sequence[str]) -> Documents:
     """Everything the paths stand for; raises ImportingError with all that cannot be read."""
-    found, wrong = Documents(), []
+    found = Documents()
+    wrong: list[str] = []
     for path in paths:
         try:
             for source in sources(path):

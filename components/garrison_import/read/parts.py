@@ -25,7 +25,7 @@ class Variable:
     value: str | None
     where: str
     whole: str = ""
-    config: tuple[str, str] | tuple[()] = ()
+    config: tuple[str, str] | None = None
     secret: tuple[str, str] | None = None
     composed: bool = False
 
