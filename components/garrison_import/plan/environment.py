@@ -6,6 +6,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from garrison import credentials
+from garrison.model.calls import NAME
+from garrison.model.containers import UNSAID
+from garrison.model.spoken import ADDRESS
+from garrison.words import Ref
 from garrison_import.evidence.addresses import Address, in_command
 from garrison_import.evidence.edges import Edge, Evidence, Found, Undecided, port_beside
 from garrison_import.evidence.sightings import Sighting
@@ -13,9 +18,6 @@ from garrison_import.plan.parts import Said, Secret
 from garrison_import.plan.verdicts import is_secret
 from garrison_import.plan.workloads import Writer
 from garrison_import.read.parts import Container, Variable
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_ADDRESS = re.compile(r"(?:^|//|[@=,;\s])([a-z][-a-z0-9]*(?:\.[-a-z0-9]+)*)(?=[:/,;\s]|$)")
 
 
 @dataclass
@@ -31,7 +33,7 @@ class Environment:
     """The variables, command and arguments of one workload, shared out between its settings and its edges."""
 
     def __init__(
-        self, said: Said, edges: Sequence[Edge], evidence: Evidence, writer: Writer, names: Iterable[str]
+        self, said: Said, edges: Sequence[Edge], evidence: Evidence, writer: Writer, names: Iterable[Ref]
     ) -> None:
         self._said, self._edges, self._writer = said, edges, writer
         self._own = {seen.variable for work, seen in evidence.own if work is said.work and seen.variable}
@@ -39,7 +41,7 @@ class Environment:
             seen.variable: seen.address.host for work, seen in evidence.lacking if work is said.work and seen.main
         }
         self._undecided = [one for one in evidence.undecided if one.caller is said.work]
-        self._names = {*names}
+        self._names = {f"{ref.name}.{ref.namespace}" for ref in names}
         self.told = [Told() for _ in edges]
         self._settings: dict[str, str] = {}
         self._used: set[str] = set()
@@ -61,7 +63,7 @@ class Environment:
 
     def _variable(self, one: Variable, box: Container) -> None:
         remarks, path = self._said.remarks, self._writer.path
-        if not _NAME.fullmatch(one.name):
+        if not NAME.fullmatch(one.name):
             remarks.append(f"not said: the variable {one.name!r}, which no shell can read")
         elif one.secret:
             where = f"Secret {one.secret[0]}, {one.secret[1]}"
@@ -151,18 +153,26 @@ class Environment:
             return f"undecided: {text} ({one.where}): {first.why}; {first.remedy}, with env={one.name!r}"
         if one.name in self._own:
             return f"not said: {text} ({one.where}), its own address; it listens on its port"
-        hosts = {host.partition(".")[0] for host in _ADDRESS.findall(one.value or "")}
-        if hosts & self._names and one.value != self._said.work.ref.name:
+        if self._means_service(one.value or ""):
             return f"not said: {text} ({one.where}), which names a service; an address is said with the call"
-        return "not said: " + one.name if "\0" in (one.value or "") else ""
+        if UNSAID.search(one.value or ""):
+            return f"not said: {one.name} ({one.where}), with a letter that no variable can have"
+        return ""
+
+    def _means_service(self, text: str) -> bool:
+        """Whether the pen would take it for the address of a service, which is said with a call."""
+        home = self._said.ref
+        for host in ADDRESS.findall(text):
+            plain = host.removesuffix(".svc.cluster.local").removesuffix(".svc")
+            if plain != home.name or text != host:
+                names = {plain, f"{plain}.{home.namespace}"}
+                if names & self._names:
+                    return True
+        return False
 
     def _line(self, box: Container) -> None:
         """A command that names a callee: $(NAME) in its place, which Kubernetes fills in from the edge's variable."""
-        named = dict(self._said.named)
         whole = [*box.command, *box.args]
-        kept = [*named.get("command", ()), *named.get("args", ())]
-        if kept != whole:
-            return  # with a credential in it: it is left out whole
         for address, index in reversed(self._in_line(whole)):
             edge = self._edges[index]
             stem = re.sub(r"[^A-Z0-9]+", "_", edge.callee.ref.name.upper())
@@ -181,10 +191,23 @@ class Environment:
                 told[f"{stem}_ADDR"] = "{host}:{port}"
                 put = f"$({stem}_ADDR)"
             whole = _replaced(whole, address.start, address.end, put)
-        if whole != kept:
-            size = len(box.command)
-            replaced = {"command": whole[:size], "args": whole[size:]}
-            self._said.named[:] = [(name, replaced.get(name, value)) for name, value in self._said.named]
+        size = len(box.command)
+        for name, said in (("command", whole[:size]), ("args", whole[size:])):
+            if not said:
+                continue
+            if credentials.among(said):
+                self._said.remarks.append(
+                    f"secret-in-arguments: {name} is left out, because it carries a credential; read it from a file"
+                    " that reads() brings, or from a variable"
+                )
+            elif any(map(self._means_service, said)):
+                self._said.remarks.append(
+                    f"open: {name} is left out, because it names a service, which is said with the call: {said}"
+                )
+            elif any(map(UNSAID.search, said)):
+                self._said.remarks.append(f"not said: {name}, with a letter that no command can have")
+            else:
+                self._said.named.append((name, said))
 
     def _in_line(self, line: Sequence[str]) -> list[tuple[Address, int]]:
         """The addresses of edges in the application's command, in order."""

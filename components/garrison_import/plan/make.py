@@ -45,7 +45,7 @@ def plan(
         for index, (_, label, port, protocol) in enumerate(said[work.ref].ports):
             said[work.ref].ports[index] = names.of(f"{name}-{label}"), label, port, protocol
     lines: list[Line] = []
-    every = [work.ref.name for work in world.workloads]
+    every = [refs[work.ref] for work in world.workloads]
     for work in world.workloads:
         mine = [edge for edge in evidence.edges if edge.caller is work]
         environment = Environment(said[work.ref], mine, evidence, writer, every)
@@ -122,8 +122,8 @@ def _free_alias(line: Line, caller: Said) -> None:
     own = {str(caller.port), *(str(port) for _, _, port, _ in caller.ports)}
     if line.alias and number_ in own and caller.argument("bind") == "all":
         line.remarks.append(
-            f"open: the image knows it as {line.alias}, and itself listens on {number_} of every address: give the address"
-            " by env=, or let it listen elsewhere"
+            f"open: the image knows it as {line.alias}, and itself listens on {number_} of every address: give the"
+            " address by env=, or let it listen elsewhere"
         )
         line.alias = ""
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Final
 
+from garrison import defaults as d
+from garrison.model.containers import KEPT, PATH
 from garrison.words import Ref
 from garrison_import.evidence.sightings import files
 from garrison_import.plan.parts import Said, Secret
 from garrison_import.plan.quantities import size
-from garrison_import.plan.verdicts import is_secret, secret_entry
+from garrison_import.plan.verdicts import is_secret, is_secret_entry
 from garrison_import.read.parts import Mount
 from garrison_import.read.world import World
 
-_KEPT = ("/dev", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/proc", "/run", "/sys", "/var/run")
-_PATH = re.compile(r"(/[-A-Za-z0-9._@+]+)+")
 _VOLUME: Final = "1Gi"  # where the documents do not say, as for a database
 _LEAKS = 8  # letters of a value that is looked for in files
 _COMMON = ("password", "passw0rd", "username", "changeme", "postgres")
-_FILES_BYTES = 900_000  # of all files of one service: a ConfigMap has 1 MiB
 
 
 class Mounts:
@@ -48,7 +46,7 @@ class Mounts:
             self._said.named.append(("files", self._texts))
         if self._scratch:
             sized = any(self._scratch.values())
-            whole = {path: one or "64Mi" for path, one in self._scratch.items()}
+            whole = {path: one or d.SCRATCH for path, one in self._scratch.items()}
             self._said.named.append(("scratch", whole if sized else list(whole)))
         if self._volumes:
             self._said.named.append(("volumes", self._volumes))
@@ -77,13 +75,13 @@ class Mounts:
         for path, key, text in found:
             if not _mountable(path):
                 self._remark(f"the file {path}, where Garrison keeps what a pod must not change")
-            elif secret_entry(key, text) or any(value in text for value in self._credentials):
+            elif is_secret_entry(key, text) or any(value in text for value in self._credentials):
                 self._said.remarks.append(
                     f"secret-in-configmap: the file {path} is left out, because it holds a credential; keep it in the"
                     " secret store and say reads()"
                 )
                 self._said.secrets.append(Secret(self._path(name, key), None, f"the file {path}"))
-            elif sum(len(one.encode(errors="replace")) for one in (*self._texts.values(), text)) > _FILES_BYTES:
+            elif sum(len(one.encode(errors="replace")) for one in (*self._texts.values(), text)) > d.FILES_BYTES:
                 self._remark(f"the file {path}, with which they are too long; bake it into the image")
             else:
                 self._texts[path] = text
@@ -135,5 +133,5 @@ def _inside(path: str, folders: list[str]) -> bool:
 
 
 def _mountable(path: str) -> bool:
-    kept = any(path == one or path.startswith(f"{one}/") for one in _KEPT)
-    return bool(_PATH.fullmatch(path)) and not {".", ".."} & {*path.split("/")} and not kept
+    kept = any(path == one or path.startswith(f"{one}/") for one in KEPT)
+    return bool(PATH.fullmatch(path)) and not {".", ".."} & {*path.split("/")} and not kept

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, Final
+from typing import Final
 
+from garrison import credentials
 from garrison.findings import Finding
 from garrison_import.read.parts import Variable
-from garrison_policies.language.evaluate import evaluate, judge
+from garrison_policies.language.evaluate import evaluate
 from garrison_policies.language.objects import Inventory, Object
-from garrison_policies.language.rule import Rule
 from garrison_policies.rules import RULES
 
 # Two parts of the documents do not fit each other.
@@ -63,42 +62,17 @@ def verdicts(objects: Iterable[Object]) -> Verdicts:
     )
 
 
-@cache
-def _rule(name: str) -> Rule:
-    return next(rule for rule in RULES if rule.id == name)
-
-
-def _breaks(rule: str, body: Mapping[str, Any]) -> bool:
-    return any(judge(_rule(rule), Object(body)))
-
-
-def _pod(**container: Any) -> Mapping[str, Any]:
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "spec": {"containers": [container]}}
-
-
-def secret_variable(name: str, value: str) -> bool:
-    """Whether a variable holds what looks like a credential (secret-in-environment)."""
-    return _breaks("secret-in-environment", _pod(name="x", env=[{"name": name, "value": value}]))
-
-
-def secret_line(word: str, line: Iterable[str]) -> bool:
-    """Whether a command or its arguments carry one (secret-in-arguments)."""
-    return _breaks("secret-in-arguments", _pod(name="x", **{word: list(line)}))
-
-
-def secret_entry(key: str, text: str) -> bool:
-    """Whether an entry of a ConfigMap holds one (secret-in-configmap)."""
-    return _breaks(
-        "secret-in-configmap", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {key: text}}
-    )
-
-
 def is_secret(one: Variable) -> bool:
     """Whether a variable has what looks like a credential, by its own name or by that of the ConfigMap's entry."""
     if one.value is None:
         return False
     return (
-        secret_variable(one.name, one.value)
-        or secret_line("args", [one.value, *one.value.split()])  # options of a runtime: -Ddb.password=...
-        or (one.config is not None and secret_entry(one.config[1], one.value))
+        credentials.named(one.name, one.value)
+        or credentials.among([one.value, *one.value.split()])  # options of a runtime: -Ddb.password=...
+        or (one.config is not None and is_secret_entry(one.config[1], one.value))
     )
+
+
+def is_secret_entry(key: str, text: str) -> bool:
+    """Whether an entry of a ConfigMap holds one: a value by its key, a file by what is in it."""
+    return credentials.inside(text) or ("\n" not in text and credentials.named(key, text))

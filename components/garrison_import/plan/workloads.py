@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from garrison import defaults as d
+from garrison.model.containers import OURS
+from garrison.model.services import MAX_PATH, MAX_STARTUP, PATH, listening
 from garrison.words import Ref
 from garrison_import.evidence.edges import Edge
 from garrison_import.evidence.protocols import Protocol, protocol
 from garrison_import.plan.mounts import Mounts, credentials
 from garrison_import.plan.parts import Said
 from garrison_import.plan.quantities import resources
-from garrison_import.plan.verdicts import secret_line
 from garrison_import.read.parts import Probe, Workload
 from garrison_import.read.shapes import mapping
 from garrison_import.read.world import World
-
-STARTUP: Final = 120  # seconds that a service has where nothing is said
-_OURS = (d.PROXY_UID, d.AGENT_UID, d.STORE_UID, d.EDGE_UID, d.LIMITS_UID, d.REDIS_UID)
-_ASKED = re.compile(r"/[-A-Za-z0-9._~!$&'()*+,;=:@%/]{0,1000}(\?[-A-Za-z0-9._~!$&'()*+,;=:@%/?]{0,200})?")
 
 
 class Writer:
@@ -47,7 +44,6 @@ class Writer:
                 said.named.append(("schedule", work.schedule))
         else:
             self._listening(said, main, further)
-        self._commands(said)
         Mounts(said, self.world, self._credentials, self.path).write()
         self._pod(said)
         return said
@@ -84,10 +80,19 @@ class Writer:
             said.named.append(("liveness", alive))
         times = [probe.seconds for name, probe in work.main.probes if name == "startup"]
         times = times or [probe.seconds for name, probe in work.main.probes if name != "startup"]
-        if max(times, default=0) > STARTUP:
-            said.named.append(("startup_seconds", min(max(times), 3600)))
+        if max(times, default=0) > d.STARTUP_SECONDS:
+            said.named.append(("startup_seconds", min(max(times), MAX_STARTUP)))
+        said.remarks += [f"open: {one.what}; {one.remedy}" for one in listening(("services", 0), said.ref, main)]
+        self._further(said, main, further)
+
+    def _further(self, said: Said, main: int, further: list[tuple[str, int]]) -> None:
+        """The other ports that Services lead to, each a callee of its own."""
+        work = said.work
         names: set[str] = set()
         for name, port in further:
+            if taken := next(listening(("ports", 0), said.ref, port), None):
+                said.remarks.append(f"not said: port {port} ({name}): {taken.what}; {taken.remedy}")
+                continue
             label = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:15].strip("-")
             label = label if label[:1].isalpha() and label not in names else f"p{port}"
             names.add(label)
@@ -111,17 +116,6 @@ class Writer:
             return "tcp"
         return probe.path if probe.kind == "http" else probe.kind
 
-    def _commands(self, said: Said) -> None:
-        box = said.work.main
-        for name, line in (("command", box.command), ("args", box.args)):
-            if line and secret_line(name, line):
-                said.remarks.append(
-                    f"secret-in-arguments: {name} is left out, because it carries a credential; read it from a file"
-                    " that reads() brings, or from a variable"
-                )
-            elif line:
-                said.named.append((name, list(line)))
-
     def path(self, *names: str) -> str:
         """A path of the secret store for what these names say."""
         parts = [re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") for name in names]
@@ -131,7 +125,7 @@ class Writer:
         work = said.work
         uid = work.main.uid
         if uid is not None and uid != d.APP_UID and uid != 0:
-            if uid in _OURS or not 1 <= uid <= 65535:
+            if uid in OURS or not 1 <= uid <= 65535:
                 said.remarks.append(f"not said: user {uid}, which Garrison's own containers have or Kubernetes refuses")
             else:
                 said.named.append(("uid", uid))
@@ -155,7 +149,7 @@ def _unasked(probe: Probe, port: int) -> str:
         return f"asks port {probe.port}" if probe.port else "asks a port that the pod does not have"
     if probe.tls:
         return "asks over TLS of the application's own"
-    return f"asks for {probe.path!r}" if probe.kind == "http" and not _ASKED.fullmatch(probe.path) else ""
+    return f"asks for {probe.path!r}" if probe.kind == "http" and not PATH.fullmatch(probe.path[:MAX_PATH]) else ""
 
 
 def _left(work: Workload) -> Iterator[str]:
