@@ -84,7 +84,7 @@ def asks_for_host(name: str) -> bool:
     """Whether a value under that name is the host of something that is called."""
     words = name_words(name)
     return bool(words) and (
-        words[-1] in _ASKS or words[-2:] in (("connection", "string"), ("data", "source"), ("contact", "points"))
+        words[-1] in _ASKS or words[-2:] in (("host", "name"), ("connection", "string"), ("data", "source"), ("contact", "points"))
     )
 
 

@@ -13,6 +13,7 @@ from garrison_import.read.parts import Container, Mount, Workload
 from garrison_import.read.shapes import within, words
 from garrison_import.read.world import World
 
+_ALONE = re.compile(r"([a-z][a-z0-9+.:-]*://)?([^\s@]*@)?")  # what stands before a host in a word of its own
 _MOST = 1_000_000  # letters of one file; a ConfigMap has 1 MiB
 
 
@@ -101,7 +102,7 @@ def _called(text: str, start: int) -> bool:
     depth = len(line) - len(line.lstrip()) if line.strip() else len(line)
     if not is_called(" ".join(name_words(line))):
         return False
-    if not line.strip() and lines and lines[-1].startswith("-"):  # an option, and its value as the next argument
+    if _ALONE.fullmatch(line) and lines and lines[-1].startswith("-"):  # an option, and its value as the next argument
         return is_called(" ".join(name_words(lines[-1])))
     for above in reversed(lines[-2000:]):
         indent = len(above) - len(above.lstrip())

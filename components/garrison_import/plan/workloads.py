@@ -83,9 +83,9 @@ class Writer:
         if max(times, default=0) > d.STARTUP_SECONDS:
             said.named.append(("startup_seconds", min(max(times), MAX_STARTUP)))
         said.remarks += [f"open: {one.what}; {one.remedy}" for one in listening(("services", 0), said.ref, main)]
-        self._further(said, main, further)
+        self._further(said, further)
 
-    def _further(self, said: Said, main: int, further: list[tuple[str, int]]) -> None:
+    def _further(self, said: Said, further: list[tuple[str, int]]) -> None:
         """The other ports that Services lead to, each a callee of its own."""
         work = said.work
         names: set[str] = set()
