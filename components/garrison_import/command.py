@@ -74,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
 def _plan(options: argparse.Namespace) -> Plan:
     documents = read(options.paths)
     name = options.name or _name(documents, options.namespace)
-    for option, text in (("--name", name), ("--namespace", options.namespace)):
+    for option, text in (("--namespace", options.namespace), ("--name", name)):
         if text is not None and (not _LABEL.fullmatch(text) or text in d.RESERVED_NAMESPACES):
             raise ImportingError(
                 f"{option} {text!r}: use a DNS label of at most 52 letters that Kubernetes does not keep"
@@ -103,8 +103,9 @@ def _free(targets: Sequence[Path], *, force: bool) -> None:
 
 
 def _write(texts: dict[Path, str]) -> None:
-    """All files, each whole: first beside their places, then moved there."""
+    """All files, each whole: first beside their places, then moved there. Where one cannot be, none is there."""
     ready: list[tuple[str, Path]] = []
+    new = [target for target in texts if not target.exists()]
     try:
         for target, text in texts.items():
             handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
@@ -114,6 +115,10 @@ def _write(texts: dict[Path, str]) -> None:
             Path(name).chmod(0o644)
         for name, target in ready:
             Path(name).replace(target)
+    except BaseException:
+        for target in new:
+            target.unlink(missing_ok=True)
+        raise
     finally:
         for name, _ in ready:
             with suppress(FileNotFoundError):

@@ -49,10 +49,8 @@ def _head(plan: Plan) -> str:
     many = f"{count(len(plan.said), 'workload')} and {count(len(plan.lines), 'edge')}"
     text = f'"""A first program for {plan.app}: {many}, by garrison import.\n'
     if plan.open_lines:
-        text += (
-            f"\n{count(len(plan.open_lines), 'call')} without operations, marked `open`: refused until somebody fills"
-            " them in,\nbecause nothing was guessed.\n"
-        )
+        calls = count(len(plan.open_lines), "call")
+        text += f"\n{calls} without operations, marked `open`: refused until filled in, because nothing was guessed.\n"
     if any(said.argument("bind") for said in plan.said):
         text += (
             '\n`bind="all"` is how an image listens today to whom a Service leads. Where one can be told to listen on'

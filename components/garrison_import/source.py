@@ -105,9 +105,9 @@ class Identifiers:
         self._used = set(_TAKEN)
 
     def of(self, *names: str) -> str:
-        """A free identifier made of the first name, or of all of them where that one is taken."""
-        wanted = [identifier(names[0]), identifier("_".join(names))]
-        wanted += [f"{wanted[1]}_{number}" for number in range(2, 10_000)]
+        """A free identifier, made of the first of these names that is free, else the last with a number."""
+        wanted = [identifier(name) for name in names]
+        wanted += [f"{wanted[-1]}_{number}" for number in range(2, 10_000)]
         chosen = next(name for name in wanted if name not in self._used)
         self._used.add(chosen)
         return chosen

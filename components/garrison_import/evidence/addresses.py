@@ -7,6 +7,7 @@ host is a Service of the application (`evidence/edges.py`), and a port that is w
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -15,8 +16,8 @@ LABEL: Final = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 HOST: Final = rf"{LABEL}(?:\.{LABEL}){{0,8}}"
 _PORT = r":(?P<port>[0-9]{1,5})"
 _URL = re.compile(
-    rf"(?P<scheme>[a-z][a-z0-9+.-]{{0,30}}(?::[a-z0-9]{{1,20}}){{0,2}})://(?:[^\s/@\"'<>]{{0,200}}@)?(?P<hosts>{HOST}(?::[0-9]{{1,5}})?"
-    rf"(?:,{HOST}(?::[0-9]{{1,5}})?){{0,30}})(?![\w.:@-])",
+    r"(?P<scheme>[a-z][a-z0-9+.-]{0,30}(?::[a-z0-9]{1,20}){0,2})://(?:[^\s/@\"'<>]{0,200}@)?"
+    rf"(?P<hosts>{HOST}(?::[0-9]{{1,5}})?(?:,{HOST}(?::[0-9]{{1,5}})?){{0,30}})(?![\w.:@-])",
     re.ASCII,
 )
 _PAIR = re.compile(rf"(?<![\w.:/$}}%-])(?P<host>{HOST}){_PORT}(?![\w:.-])", re.ASCII)
@@ -59,6 +60,7 @@ _NOT_CALLED = (
     " listeners bind virtual excluded exclude ignore ignored deny denied audience whitelist allowlist public external"
     " display link links docs doc homepage noproxy csrf csp cn san sni own self"
 )
+_ASKS_IN_TWO = (("host", "name"), ("connection", "string"), ("data", "source"), ("contact", "points"))
 _ASKS, _SAYS_OTHERWISE = frozenset(_HOST_WORDS.split()), frozenset(_NOT_CALLED.split())
 _NO_HOST = ("file", "classpath", "unix", "data", "urn", "about", "mailto")
 
@@ -83,9 +85,7 @@ def name_words(name: str) -> tuple[str, ...]:
 def asks_for_host(name: str) -> bool:
     """Whether a value under that name is the host of something that is called."""
     words = name_words(name)
-    return bool(words) and (
-        words[-1] in _ASKS or words[-2:] in (("host", "name"), ("connection", "string"), ("data", "source"), ("contact", "points"))
-    )
+    return bool(words) and (words[-1] in _ASKS or words[-2:] in _ASKS_IN_TWO)
 
 
 def is_called(name: str) -> bool:
@@ -154,8 +154,11 @@ def _blank(pattern: re.Pattern[str], text: str) -> str:
 def _apart(found: list[Address]) -> list[Address]:
     """In the order of the text; of several that overlap the one that says the most."""
     forms = ("url", "pair", "cluster", "name")
+    starts: list[int] = []
     chosen: list[Address] = []
-    for one in sorted(found, key=lambda a: (forms.index(a.form), a.start)):
-        if not any(one.start < other.end and other.start < one.end for other in chosen):
-            chosen.append(one)
-    return sorted(chosen, key=lambda a: a.start)
+    for one in sorted(found, key=lambda address: (forms.index(address.form), address.start)):
+        at = bisect(starts, one.start)
+        if (at == 0 or chosen[at - 1].end <= one.start) and (at == len(starts) or one.end <= starts[at]):
+            starts.insert(at, one.start)
+            chosen.insert(at, one)
+    return chosen

@@ -14,6 +14,7 @@ from garrison_import.read.shapes import within, words
 from garrison_import.read.world import World
 
 _ALONE = re.compile(r"([a-z][a-z0-9+.:-]*://)?([^\s@]*@)?")  # what stands before a host in a word of its own
+_ABOVE = 20_000  # letters before an address in which its key is looked for
 _MOST = 1_000_000  # letters of one file; a ConfigMap has 1 MiB
 
 
@@ -97,14 +98,14 @@ def _files(work: Workload, box: Container, mount: Mount, world: World, of: str) 
 
 def _called(text: str, start: int) -> bool:
     """Whether what stands before an address, on its line and on those it is indented below, does not say otherwise."""
-    lines = text[:start].split("\n")
+    lines = text[max(0, start - _ABOVE) : start].split("\n")
     line = lines.pop()
     depth = len(line) - len(line.lstrip()) if line.strip() else len(line)
     if not is_called(" ".join(name_words(line))):
         return False
     if _ALONE.fullmatch(line) and lines and lines[-1].startswith("-"):  # an option, and its value as the next argument
         return is_called(" ".join(name_words(lines[-1])))
-    for above in reversed(lines[-2000:]):
+    for above in reversed(lines):
         indent = len(above) - len(above.lstrip())
         if above.strip() and indent < depth and re.match(r"\s*[\"']?[\w. -]+[\"']?\s*[:{\[]", above):
             if not is_called(" ".join(name_words(above))):

@@ -131,7 +131,9 @@ def _free_alias(line: Line, caller: Said) -> None:
 def _refused(said: Said, verdicts: Verdicts) -> Iterator[str]:
     """What the rules refuse of a workload, each once: rule, message, remedy. Images are all in the lock file."""
     found = {one.rule: one for one in reversed(verdicts.of(said.work.object)) if one.rule not in PINS}
-    yield from (f"{rule}: {one.message}; {one.remedy}" for rule, one in sorted(found.items()))
+    yield from (
+        f"{rule}: {one.message.removeprefix('required: ')}; {one.remedy}" for rule, one in sorted(found.items())
+    )
 
 
 def _doors(world: World) -> Iterator[str]:

@@ -61,7 +61,7 @@ def peer(app: str) -> Json:
 
 
 # What may be called in most of these tests: an HTTP service, Redis, a broker of two ports, and a queue's namesake.
-SHOP = (
+SHOP: tuple[Json, ...] = (
     workload("cart", ports=[{"containerPort": 7070}]),
     service("cart", 7070, name="http"),
     workload("redis", ports=[{"containerPort": 6379}]),

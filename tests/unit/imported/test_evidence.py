@@ -21,7 +21,11 @@ from unit.imported.manifests import (
     workload,
 )
 
-NGINX = "upstream shop { server cart:7070; }\n# server orders:80;\nserver { listen 8080; location / { proxy_pass http://shop; } }\n"
+NGINX = """\
+upstream shop { server cart:7070; }
+# server orders:80;
+server { listen 8080; location / { proxy_pass http://shop; } }
+"""
 FLAGS = '{"flags": {"cart": {"defaultVariant": "orders", "variants": {"redis": true}}, "name": "broker"}}'
 SQL = "CREATE TABLE orders (cart TEXT, host TEXT);\nINSERT INTO orders VALUES ('redis', 'broker');\n"
 
@@ -142,7 +146,7 @@ def test_a_ConfigMap_of_everybody_is_no_evidence_for_who_is_in_it(tmp_path: Path
     urls = configmap("urls", CART_URL="http://cart:7070", ORDERS_URL="http://orders:80")
     whole: Any = {"envFrom": [{"configMapRef": {"name": "urls"}}]}
     orders = workload("orders", ports=[{"containerPort": 80}], **whole)
-    rest = [one for one in SHOP if not (one["kind"] == "Deployment" and one["metadata"]["name"] == "orders")]
+    rest = [one for one in SHOP if one["kind"] != "Deployment" or one["metadata"]["name"] != "orders"]
     made = planned(tmp_path, workload("web", **whole), orders, *rest, urls)
     assert pairs(made) == {("web", "cart"), ("web", "orders")}
     assert [(one.caller.ref.name, one.name) for one in made.evidence.undecided] == [("orders", "cart:7070")]
