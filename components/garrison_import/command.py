@@ -24,9 +24,9 @@ from garrison_import.read.world import world
 from garrison_import.report import FORMATS, report
 
 _LABEL = re.compile(r"[a-z]([-a-z0-9]{0,50}[a-z0-9])?")
-DESCRIPTION = """A first program from manifests that there are: Kubernetes' YAML or JSON, what `helm template` or
-`kubectl kustomize` write. Every edge that they show is in it, and none that they do not; what they do not say is a line
-marked `open`, which is refused until it is filled in. No value of a secret is copied."""
+DESCRIPTION = """A first program from manifests that there are: Kubernetes' YAML or JSON, what helm template or kubectl
+kustomize write. Every edge that they show is in it, and none that they do not; what they do not say is a line marked
+open, which is refused until it is filled in. No value of a secret is copied."""
 
 
 def main(arguments: Sequence[str]) -> int:

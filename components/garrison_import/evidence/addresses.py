@@ -16,7 +16,7 @@ LABEL: Final = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 HOST: Final = rf"{LABEL}(?:\.{LABEL}){{0,8}}"
 _PORT = r":(?P<port>[0-9]{1,5})"
 _URL = re.compile(
-    r"(?P<scheme>[a-z][a-z0-9+.-]{0,30}(?::[a-z0-9]{1,20}){0,2})://(?:[^\s/@\"'<>]{0,200}@)?"
+    r"(?P<scheme>[a-z][a-z0-9+.-]{0,30}(?::[a-z0-9]{1,20}){0,2}):///?(?:[^\s/@\"'<>]{0,200}@)?"
     rf"(?P<hosts>{HOST}(?::[0-9]{{1,5}})?(?:,{HOST}(?::[0-9]{{1,5}})?){{0,30}})(?![\w.:@-])",
     re.ASCII,
 )
@@ -28,8 +28,8 @@ _CLUSTER = re.compile(
 _DEVICE = re.compile(rf"/dev/tcp/(?P<host>{HOST})/(?P<port>[0-9]{{1,5}})(?![\w.])", re.ASCII)
 _APART = re.compile(rf"(?<![\w.:/=$}}-])(?P<host>{HOST})[ \t\n]+(?P<port>[0-9]{{2,5}})(?![\w.:%/-])", re.ASCII)
 _ASKED = (
-    r"(?:host(?:name|s)?|server(?:s)?|addr(?:ess(?:es)?)?|endpoint(?:s)?|url|uri|dsn|broker(?:s)?|upstream|backend|fqdn"
-    r"|node(?:s)?|peer(?:s)?|contact-?points?|data ?source|connection-?string)"
+    r"(?:host(?:name|s)?|servers?|addr(?:ess(?:es)?)?|endpoints?|url|uri|dsn|brokers|fqdn|nodes|peers"
+    r"|contact-?points?|connection-?string)"
 )
 _OPTION = re.compile(
     rf"(?<![\w-])(?:-h|-H|--?(?:[a-z0-9]+[-_.]){{0,5}}[a-z0-9]{{0,20}}{_ASKED})[ \t\n=](?P<host>{HOST})(?![\w.:@/-])",
@@ -42,7 +42,7 @@ _RESOLVED = re.compile(
 )
 _PART = re.compile(
     r"(?:^|[;\s,{])[\"']?(?P<key>[A-Za-z][\w. -]{0,60}?)[\"']?"
-    rf"[ \t]*[=:][ \t]*[\"']?(?P<host>{HOST})(?=[\"']?[ \t]*(?:[;,}}\s]|$))",
+    rf"[ \t]*(?P<mark>[=:])[ \t]*[\"']?(?P<host>{HOST})(?=[\"']?[ \t]*(?:[;,}}\s]|$))",
     re.ASCII | re.MULTILINE,
 )
 _COMMENT = re.compile(r"^[ \t]*(?:#|//|;|--[ \t]|<!--|\*|rem ).*$|(?<=[ \t])#[ \t].*$", re.MULTILINE | re.IGNORECASE)
@@ -52,17 +52,25 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 # The words of a name whose value is a host, and of one whose value is an address that is not called from here: whom a
 # browser may come from or is sent to, where the container itself listens, what goes past a proxy.
 _HOST_WORDS = (
-    "host hostname hosts addr address addresses endpoint endpoints server servers broker brokers url urls uri uris"
-    " fqdn peers nodes dsn datasource upstream backend"
+    "host hostname hosts addr address addresses endpoint endpoints server servers brokers url urls uri uris fqdn peers"
+    " nodes dsn"
 )
 _NOT_CALLED = (
     "allowed allow trusted cors origin origins redirect redirects callback referer advertised advertise listen listener"
     " listeners bind virtual excluded exclude ignore ignored deny denied audience whitelist allowlist public external"
     " display link links docs doc homepage noproxy csrf csp cn san sni own self"
 )
-_ASKS_IN_TWO = (("host", "name"), ("connection", "string"), ("data", "source"), ("contact", "points"))
+_ASKS_IN_TWO = (("host", "name"), ("connection", "string"), ("contact", "points"))
+_KINDS = (("web", "server"), ("app", "server"), ("http", "server"))  # of a program, not where it is
 _ASKS, _SAYS_OTHERWISE = frozenset(_HOST_WORDS.split()), frozenset(_NOT_CALLED.split())
-_NO_HOST = ("file", "classpath", "unix", "data", "urn", "about", "mailto")
+# Schemes behind which a host stands. Behind others a word may be a bucket, a queue or an image: a port has to say it.
+_HOSTS_BEHIND = (
+    "http https ws wss grpc grpcs lb tcp tls ssl redis rediss amqp amqps mongodb mongodb+srv postgres postgresql mysql"
+    " mariadb sqlserver mssql oracle nats kafka mqtt mqtts ldap ldaps smtp smtps ftp sftp zookeeper memcached stomp"
+    " plaintext sasl_plaintext jdbc r2dbc dns"
+)
+_HOSTED = frozenset(_HOSTS_BEHIND.split())
+_NO_HOST = ("file", "unix")
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,7 @@ def name_words(name: str) -> tuple[str, ...]:
 def asks_for_host(name: str) -> bool:
     """Whether a value under that name is the host of something that is called."""
     words = name_words(name)
-    return bool(words) and (words[-1] in _ASKS or words[-2:] in _ASKS_IN_TWO)
+    return bool(words) and ((words[-1] in _ASKS and words[-2:] not in _KINDS) or words[-2:] in _ASKS_IN_TWO)
 
 
 def is_called(name: str) -> bool:
@@ -110,7 +118,7 @@ def in_command(line: Sequence[str]) -> list[Address]:
     devices = [*_matches(_DEVICE, text, "pair")]
     text = _blank(_SAID, _blank(_COMMENT, text))
     found = [*_written(text), *_matches(_APART, text, "pair"), *_matches(_OPTION, text, "name")]
-    return _apart([*devices, *found, *_matches(_RESOLVED, text, "name"), *_parts(text)])
+    return _apart([*devices, *found, *_matches(_RESOLVED, text, "name"), *_parts(text, "=")])
 
 
 def in_file(text: str) -> list[Address]:
@@ -126,16 +134,19 @@ def _written(text: str) -> Iterator[Address]:
         if scheme.partition(":")[0] in _NO_HOST:
             continue
         for one in _ONE.finditer(text, match.start("hosts"), match.end("hosts")):
+            if one["port"] is None and scheme.partition(":")[0] not in _HOSTED:
+                continue
             yield Address(one["host"], int(one["port"] or 0), scheme, one.start(), one.end(), "url")
     yield from _matches(_PAIR, text, "pair")
     yield from _matches(_CLUSTER, text, "cluster")
 
 
-def _parts(text: str) -> Iterator[Address]:
+def _parts(text: str, marks: str = "=:") -> Iterator[Address]:
     """`Host=db;User=x`, `spring.redis.host: cache`: a host under a key that asks for one, in a longer text."""
     for match in _PART.finditer(text):
         key = match["key"].strip()
-        if asks_for_host(key) and is_called(key):
+        asks = asks_for_host(key) or key.lower() == "data source"
+        if asks and is_called(key) and match["mark"] in marks:
             yield Address(match["host"], 0, "", match.start("host"), match.end("host"), "name")
 
 

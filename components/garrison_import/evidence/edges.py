@@ -11,6 +11,7 @@ from garrison.words import Ref
 from garrison_import.evidence import policies
 from garrison_import.evidence.sightings import Sighting, sightings
 from garrison_import.read.parts import Container, Service, ServicePort, Variable, Workload
+from garrison_import.read.shapes import mapping, within, word
 from garrison_import.read.world import World
 
 SCHEME_PORTS = {
@@ -226,6 +227,18 @@ def _callee(work: Workload, service: Service, seen: Sighting, result: Evidence) 
                 seen.where,
                 f"the Service {service.ref.name} leads to several workloads: {several}",
                 "say which of them it calls; each has an identity of its own",
+                sighting=seen,
+            )
+        )
+    elif not mapping(within(service.object.body, "spec", "selector")):
+        outside = word(within(service.object.body, "spec", "externalName")) or "endpoints that somebody else writes"
+        result.undecided.append(
+            Undecided(
+                work,
+                seen.address.host,
+                seen.where,
+                f"the Service {service.ref.name} leads to {outside}, and to no workload of these documents",
+                "declare it with app.external() if it is outside of the cluster",
                 sighting=seen,
             )
         )

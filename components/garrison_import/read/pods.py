@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from garrison.words import Ref
@@ -29,11 +29,11 @@ class Pod:
 
     def containers(self, kind: str, claims: Mapping[str, str]) -> list[Container]:
         """Those of `containers` or `initContainers`, in their order; `claims` are volumes of claims with their size."""
-        volumes = {word(one.get("name")): _volume(one, claims) for one in mappings(self.spec.get("volumes"))}
-        volumes |= {name: Volume("claim", name, size=size) for name, size in claims.items() if name not in volumes}
+        volumes = {word(one.get("name")): _volumes(one, claims) for one in mappings(self.spec.get("volumes"))}
+        volumes |= {name: [Volume("claim", name, size=size)] for name, size in claims.items() if name not in volumes}
         return [self._container(one, volumes) for one in mappings(self.spec.get(kind))]
 
-    def _container(self, body: Json, volumes: Mapping[str, Volume]) -> Container:
+    def _container(self, body: Json, volumes: Mapping[str, Sequence[Volume]]) -> Container:
         ports = tuple((number(one.get("containerPort")), word(one.get("name"))) for one in mappings(body.get("ports")))
         variables: dict[str, Variable] = {}
         for one in (*self._imported(body), *self._written(body)):
@@ -50,8 +50,9 @@ class Pod:
             ports=tuple(port for port in ports if port[0]),
             probes=tuple(_probes(body, named)),
             mounts=tuple(
-                Mount(word(one.get("mountPath")), volumes.get(word(one.get("name")), Volume("other")), _sub(one))
+                Mount(word(one.get("mountPath")), volume, _sub(one))
                 for one in mappings(body.get("volumeMounts"))
+                for volume in volumes.get(word(one.get("name")), [Volume("other")])
             ),
             uid=None if user is None else number(user, -1),
             body=body,
@@ -121,6 +122,23 @@ class Pod:
 
 def _sub(mount: Json) -> str:
     return word(mount.get("subPath"))
+
+
+_PROJECTED: tuple[tuple[str, Literal["configmap", "secret"]], ...] = (("configMap", "configmap"), ("secret", "secret"))
+
+
+def _volumes(one: Json, claims: Mapping[str, str]) -> list[Volume]:
+    """What a volume is made of: of several parts where it is projected. A token of the pod's own is Garrison's."""
+    if "projected" not in one:
+        return [_volume(one, claims)]
+    parts = mappings(within(one, "projected", "sources"))
+    known = [
+        Volume(kind, word(within(part, field, "name")), _items(part[field]))
+        for part in parts
+        for field, kind in _PROJECTED
+        if field in part
+    ]
+    return known or [Volume("other", "projected")] * all("serviceAccountToken" not in part for part in parts)
 
 
 def _volume(one: Json, claims: Mapping[str, str]) -> Volume:

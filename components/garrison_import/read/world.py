@@ -67,7 +67,10 @@ def world(documents: Documents, home: str) -> World:
     }
     found: dict[Ref, Workload] = {}
     for item in objects:
-        if item.known_as not in KINDS or item.template is None or "ownerReferences" in item.metadata:
+        if item.template is None or made_by_another(item, objects):
+            continue
+        if item.known_as not in KINDS:
+            remarks.append(f"{item.file}:{item.line}: {item} runs pods and is not read: an import knows no {item.kind}")
             continue
         ref = _free(Ref(item.namespace or home, item.name), item, found)
         pod = Pod(item.template, ref, configmaps, secrets)
@@ -82,7 +85,15 @@ def world(documents: Documents, home: str) -> World:
         for one in service.workloads:
             serving[one.ref].append(service)
     return World(
-        home, tuple(objects), tuple(found.values()), tuple(services), configmaps, secrets, claims, remarks, serving
+        home,
+        tuple(objects),
+        tuple(found.values()),
+        tuple(services),
+        configmaps,
+        secrets,
+        claims,
+        tuple(remarks),
+        serving,
     )
 
 
@@ -100,7 +111,13 @@ def _free(ref: Ref, item: Object, found: Mapping[Ref, Workload]) -> Ref:
     return longer
 
 
-def _kept(documents: Documents) -> tuple[list[Object], tuple[str, ...]]:
+def made_by_another(item: Object, objects: Sequence[Object]) -> bool:
+    """Whether another object of the documents made it, as a Deployment makes its ReplicaSet on a cluster."""
+    owners = {(word(one.get("kind")), word(one.get("name"))) for one in mappings(item.metadata.get("ownerReferences"))}
+    return bool(owners) and any((one.kind, one.name) in owners for one in objects)
+
+
+def _kept(documents: Documents) -> tuple[list[Object], list[str]]:
     """The objects but for Helm's tests, which are pods that are run by hand; and what was passed over."""
     kept, remarks = [], list(documents.passed)
     for item in documents.objects:
@@ -109,7 +126,7 @@ def _kept(documents: Documents) -> tuple[list[Object], tuple[str, ...]]:
             remarks.append(f"{item.file}: {item} is a test of a chart (helm.sh/hook), passed over")
         else:
             kept.append(item)
-    return kept, tuple(remarks)
+    return kept, remarks
 
 
 def _templates(item: Object) -> dict[str, str]:

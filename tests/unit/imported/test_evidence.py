@@ -52,6 +52,9 @@ SHOWN: list[tuple[str, Json, str]] = [
     ("a host, by the variable's name", {"env": env(REDIS_HOST="redis")}, "redis"),
     ("a host in camel case", {"env": env(cacheHostName="redis")}, "redis"),
     ("a host beside its port", {"env": env(QUEUE_HOSTNAME="broker", QUEUE_PORT="5672")}, "broker"),
+    ("a target of gRPC", {"env": env(CART="dns:///cart:7070")}, "cart"),
+    ("a name of Spring's", {"env": env(CART="lb://cart")}, "cart"),
+    ("a source of ADO", {"env": env(DB="Data Source=redis;Initial Catalog=orders")}, "redis"),
     ("another variable in it", {"env": env(NAME="cart", CART_URL="http://$(NAME):7070")}, "cart"),
     ("a list of two", {"env": env(SEEDS="cart:7070,redis:6379")}, "redis"),
     (
@@ -62,6 +65,14 @@ SHOWN: list[tuple[str, Json, str]] = [
     ("a ConfigMap, whole", {"envFrom": [{"configMapRef": {"name": "one"}}]}, "cart"),
     ("a file", mounted("nginx", "/etc/nginx/conf.d"), "cart"),
     ("a file by its key", mounted("two", "/etc/two.conf", subPath="cart.conf"), "cart"),
+    (
+        "a projected file",
+        {
+            "volumeMounts": [{"name": "p", "mountPath": "/etc/p"}],
+            "pod": {"volumes": [{"name": "p", "projected": {"sources": [{"configMap": {"name": "nginx"}}]}}]},
+        },
+        "cart",
+    ),
     ("an option", {"args": ["--redis-host=redis"]}, "redis"),
     ("an option and its value", {"args": ["--host", "redis"]}, "redis"),
     ("a line of a shell", {"command": ["sh", "-c", "until nc -z broker 5672; do sleep 1; done; exec app"]}, "broker"),
@@ -112,6 +123,9 @@ WORDS: list[tuple[str, Json]] = [
     ("a program of that name", {"command": ["redis", "--cart", "orders"]}),
     ("its own port", {"env": env(PORT="7070", LISTEN="0.0.0.0:7070"), "args": ["-port=80"]}),
     ("a file beside the network", {"env": env(JAVA_OPTS="-Djava.security.egd=file:/dev/urandom -Xmx128m")}),
+    ("a kind of program", {"env": env(CACHE_BACKEND="redis", BROKER="broker", WEB_SERVER="cart", DATASOURCE="redis")}),
+    ("a bucket, and a queue", {"env": env(STORE="s3://orders/x", QUEUE_URL="queue://orders")}),
+    ("a header", {"command": ["sh", "-c", "curl -H 'Host: cart' localhost"]}),
     ("a path of that name", {"env": env(CONFIG_URL="file://redis:6379/x", DIR="/redis/6379")}),
     ("another host of that name", {"env": env(URL="http://redis.example.com:6379", X="redis.io:6379")}),
     ("itself", {"env": env(SELF="web:80")}),
@@ -252,6 +266,81 @@ def test_a_test_of_a_chart_is_not_of_the_application(tmp_path: Path) -> None:
     made = planned(tmp_path, workload("web"), *SHOP, pod)
     assert pairs(made) == set()
     assert "is a test of a chart" in str(made.world.remarks)
+
+
+def test_a_service_that_leads_outside_is_undecided(tmp_path: Path) -> None:
+    db: Json = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "db"},
+        "spec": {"type": "ExternalName", "externalName": "db.example.com", "ports": [{"port": 5432}]},
+    }
+    made = planned(tmp_path, workload("web", env=env(DB="postgres://db:5432/x")), db)
+    assert pairs(made) == set()
+    assert "the Service db leads to db.example.com" in made.evidence.undecided[0].why
+
+
+def test_what_a_controller_made_is_not_read_twice(tmp_path: Path) -> None:
+    made_by = workload("web-5d9", "ReplicaSet", env=env(CART="cart:7070"))
+    made_by["metadata"]["ownerReferences"] = [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}]
+    web = workload("web", env=env(CART="cart:7070"))
+    assert pairs(planned(tmp_path, web, made_by, *SHOP)) == {("web", "cart")}
+    assert pairs(planned(tmp_path, made_by, *SHOP)) == {("web-5d9", "cart")}
+
+
+def test_what_runs_pods_and_is_not_read_is_said(tmp_path: Path) -> None:
+    rollout = {**workload("web", env=env(CART="cart:7070")), "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout"}
+    made = planned(tmp_path, rollout, *SHOP)
+    assert pairs(made) == set()
+    assert "Rollout web runs pods and is not read" in str(made.world.remarks)
+
+
+def test_a_chart_that_calls_every_port_tcp_service(tmp_path: Path) -> None:
+    """As the OpenTelemetry demo's: two containers in a pod, hosts and ports apart, the node's address, its own name."""
+    flagd = workload(
+        "flagd",
+        pod={
+            "containers": [
+                {"name": "flagd", "image": "x/flagd", "ports": [{"containerPort": 8013}, {"containerPort": 8016}]},
+                {"name": "flagd-ui", "image": "x/ui", "ports": [{"containerPort": 4000}]},
+            ]
+        },
+    )
+    ports = [{"name": name, "port": port} for name, port in (("rpc", 8013), ("ofrep", 8016), ("tcp-service", 4000))]
+    flags = {**service("flagd"), "spec": {"selector": {"app": "flagd"}, "ports": ports}}
+    field = {"valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}}
+    proxy = workload(
+        "proxy",
+        env=[
+            *env(FLAGD_HOST="flagd", FLAGD_PORT="8013", FLAGD_UI_HOST="flagd", FLAGD_UI_PORT="4000"),
+            {"name": "NODE_IP", **field},
+            *env(COLLECTOR="$(NODE_IP)", OTLP="http://$(NODE_IP):4317", GRAFANA_HOST="grafana", GRAFANA_PORT="80"),
+        ],
+    )
+    load = workload("load", env=env(FLAGD_HOST="flagd", FLAGD_OFREP_PORT="8016", LOCUST_HOST="http://proxy:8080"))
+    kafka = workload("kafka", env=env(KAFKA_ADVERTISED_LISTENERS="PLAINTEXT://kafka:9092"))
+    cart = workload("cart", env=env(KAFKA_ADDR="kafka:9092", CHECKOUT="checkout:8080"))
+    made = planned(
+        tmp_path,
+        *(flagd, flags, proxy, service("proxy", 8080, name="tcp-service"), load),
+        *(kafka, service("kafka", 9092, name="plaintext"), cart),
+        *(workload("checkout"), service("checkout", 8080, name="tcp-service")),
+    )
+    found = {
+        (one.edge.caller.ref.name, one.edge.callee.ref.name, one.edge.port): (one.protocol.spoken, one.protocol.known)
+        for one in made.lines
+    }
+    assert found == {
+        ("proxy", "flagd", 8013): ("http", False),
+        ("proxy", "flagd", 4000): ("http", False),
+        ("load", "flagd", 8016): ("http", False),
+        ("load", "proxy", 8080): ("http", True),
+        ("cart", "kafka", 9092): ("tcp", True),
+        ("cart", "checkout", 8080): ("http", False),
+    }
+    assert [one.edge.port for one in made.lines if not one.written] == [4000], "of a container that is not said"
+    (said,) = [one for one in made.said if one.name == "proxy"]
+    assert dict(said.named)["env"] == {"GRAFANA_HOST": "grafana", "GRAFANA_PORT": "80"}
 
 
 SPOKEN: list[tuple[str, Json, Json, str, str]] = [
