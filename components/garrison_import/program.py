@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from garrison.defaults import UNPINNED
 from garrison.findings import count, printable
-from garrison_import.plan.images import ROLES, pinned
+from garrison.model.texts import DIGEST
+from garrison_import.plan.images import PIN_ME, ROLES, pinned
 from garrison_import.plan.parts import Line, Plan, Said, Secret
 from garrison_import.source import Verbatim, block, call, comment, quoted
 
@@ -34,23 +36,25 @@ def program(plan: Plan, *, lock_beside: bool) -> str:
 
 
 def lock(plan: Plan) -> str:
-    """The lock file: every image by its short name; what is not named by digest says so."""
-    head = comment(
-        'Images by short name. What says "pin me" has no digest, and is refused until it has: NAME@sha256:...'
-    )
-    roles = "".join(f"{role} = {quoted(role)}  # pin me: Garrison's own\n" for role in ROLES)
-    rows = "".join(
-        f"{name} = {quoted(one)}{'' if pinned(one) else '  # pin me'}\n" for name, one in plan.images.items()
-    )
-    return head + roles + rows
+    """The lock file: every image by its short name; `@pin-me` stands for a digest that nobody has looked up yet."""
+    head = comment(f"The images, by short name. {PIN_ME} stands for a digest: look it up before this is deployed.")
+    rows = {role: f"{role}@{PIN_ME}" for role in ROLES}  # Garrison's own
+    rows |= {name: one if pinned(one) else f"{one.partition('@')[0]}@{PIN_ME}" for name, one in plan.images.items()}
+    return head + "".join(f"{name} = {quoted(one)}{_doubtful(one)}\n" for name, one in rows.items())
+
+
+def _doubtful(image: str) -> str:
+    """What is wrong with a name of an image that only something else makes one, such as `${PREFIX}/app`."""
+    good = DIGEST.fullmatch(image.replace(f"@{PIN_ME}", f"@{UNPINNED}"))
+    return "" if good else "  # open: this is no name of an image"
 
 
 def _head(plan: Plan) -> str:
     many = f"{count(len(plan.said), 'workload')} and {count(len(plan.lines), 'edge')}"
     text = f'"""A first program for {plan.app}: {many}, by garrison import.\n'
     if plan.open_lines:
-        calls = count(len(plan.open_lines), "call")
-        text += f"\n{calls} without operations, marked `open`: refused until filled in, because nothing was guessed.\n"
+        lines = count(len(plan.open_lines), "line")
+        text += f"\n{lines} marked `open`: refused until filled in, because nothing was guessed.\n"
     if any(said.argument("bind") for said in plan.said):
         text += (
             '\n`bind="all"` is how an image listens today to whom a Service leads. Where one can be told to listen on'
@@ -60,10 +64,7 @@ def _head(plan: Plan) -> str:
     names = "App, Resources, images" if resources else "App, images"
     spaces = "".join(f"{name} = app.namespace({quoted(space)})\n" for space, name in plan.namespaces.items())
     app = call("app = App", [plan.app], [("trust_domain", f"{plan.app}.example"), ("images", Verbatim("lock"))])
-    return (
-        f'{text}"""\n\nfrom pathlib import Path\n\nfrom garrison import {names}\n\n'
-        f'lock = images(Path(__file__).parent / "{LOCK}")\n{app}{spaces}'
-    )
+    return f'{text}"""\n\nfrom garrison import {names}\n\nlock = images("{LOCK}")\n{app}{spaces}'
 
 
 def _services(plan: Plan) -> Iterator[str]:
@@ -118,7 +119,7 @@ def _secrets(plan: Plan) -> str:
         done: set[str] = set()
         for one in said.secrets:
             if one.path not in done:
-                rows += _reads(said, one, [other for other in said.secrets if other.path == one.path])
+                rows += _reads(said, one.path, [other for other in said.secrets if other.path == one.path])
             done.add(one.path)
     if not rows:
         return ""
@@ -126,16 +127,13 @@ def _secrets(plan: Plan) -> str:
     return f"{comment('Paths of the secret store to fill; no value is in this file.')}{paths}{rows}"
 
 
-def _reads(said: Said, one: Secret, same: list[Secret]) -> str:
+def _reads(said: Said, path: str, same: list[Secret]) -> str:
     """One path once; several variables of it are one mapping."""
-    env: Mapping[str, str] | str | None = one.env
-    if len(same) > 1:
-        merged: dict[str, str] = {}
-        for other in same:
-            merged |= {other.env: "{value}"} if isinstance(other.env, str) else dict(other.env or {})
-        env = merged or None
+    env: dict[str, str] = {}
+    for other in same:
+        env |= {other.env: "{value}"} if isinstance(other.env, str) else dict(other.env or {})
     remark = "; ".join(dict.fromkeys(other.remark for other in same if other.remark))
-    return call(f"{said.name}.reads", [one.path], [("env", env)] if env else [], printable(remark))
+    return call(f"{said.name}.reads", [path], [("env", env)] if env else [], printable(remark))
 
 
 def _undecided(plan: Plan) -> str:

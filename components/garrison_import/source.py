@@ -11,7 +11,7 @@ from garrison.findings import printable
 from garrison.words import Resources
 
 WIDTH = 120
-_TAKEN = {"app", "lock", "images", "App", "Path", "Resources", "HERE", "str", "dict", "list", "open", "print"}
+_TAKEN = {"app", "lock", "images", "App", "Resources", "str", "dict", "list", "open", "print"}
 
 
 class Verbatim(str):

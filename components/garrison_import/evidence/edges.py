@@ -26,6 +26,10 @@ SCHEME_PORTS = {
     "nats": 4222,
     "kafka": 9092,
 }
+_STORES = (
+    "postgres postgresql mysql mariadb sqlserver mssql oracle mongodb mongodb+srv redis rediss amqp amqps kafka nats"
+)
+STORES = frozenset(_STORES.split())
 _ADDRESS = re.compile(r"[0-9.]+")
 _HERE = ("localhost", "localhost.localdomain", "host.docker.internal")
 
@@ -51,6 +55,8 @@ class Edge:
     port: int
     found: list[Found] = field(default_factory=list)
     sure_of_port: bool = True
+    absent: bool = False
+    """Whether the callee is in no document: the address says its name, its port and what is spoken."""
 
     @property
     def schemes(self) -> list[str]:
@@ -133,6 +139,7 @@ def _take(
         result.undecided.append(Undecided(work, name, seen.where, why, remedy, one.callee.ref, seen))
         return
     edge = _edge(edges, work, one.callee, one.service, one.port.target if one.port else 0)
+    edge.absent = one.callee.kind == "absent"
     edge.sure_of_port &= one.sure
     edge.found.append(Found(seen.where, name, seen))
 
@@ -163,6 +170,13 @@ class Names:
         self._services = {service.ref: service for service in world.services}
         self._spaces = {service.ref.namespace for service in world.services}
 
+    def ref(self, host: str, namespace: str) -> Ref | None:
+        """What a host name means there, whether there is such a Service or not; None for a host outside."""
+        labels = host.removesuffix(".").split(".")
+        if "svc" in labels[1:]:
+            return Ref(labels[1], labels[0]) if labels[2:3] == ["svc"] else None
+        return Ref(namespace, host) if len(labels) == 1 else None
+
     def service(self, host: str, namespace: str) -> Service | None:
         """The Service a host name means there; a pod of a StatefulSet is of its headless Service."""
         labels = host.removesuffix(".").split(".")
@@ -191,6 +205,8 @@ def _meant(work: Workload, world: World, names: Names, result: Evidence) -> Iter
         service = names.service(host, work.ref.namespace)
         if service is None:
             _unknown(work, seen, result)
+            if (absent := _absent(work, seen, names)) is not None:
+                yield absent
             continue
         chosen, sure = _port(work, seen, service)
         if chosen is None and port:
@@ -209,6 +225,23 @@ def _meant(work: Workload, world: World, names: Names, result: Evidence) -> Iter
         callee = _callee(work, service, seen, result)
         if callee is not None:
             yield _Meant(seen, service, callee, chosen, sure)
+
+
+def _absent(work: Workload, seen: Sighting, names: Names) -> _Meant | None:
+    """The address of a database or broker in a variable is a callee, even where its manifests are not here.
+
+    A bare `host:port` may be a setting for something that is not deployed; nobody connects to nothing by its URL.
+    """
+    address = seen.address
+    stores = address.scheme.startswith(("jdbc:", "r2dbc:")) or address.scheme in STORES
+    ref = names.ref(address.host, work.ref.namespace)
+    number = address.port or SCHEME_PORTS.get(address.scheme, 0)
+    if seen.form != "variable" or not stores or ref is None or not number or address.host in _HERE:
+        return None
+    nothing = Container("", "", (), (), (), (), (), (), None, {})
+    callee = Workload(ref, "absent", {}, nothing, (), (), None, "", "", work.object)
+    port = ServicePort("", number, number, "")
+    return _Meant(seen, Service(ref, (port,), (), False, "", work.object), callee, port, sure=True)
 
 
 def _callee(work: Workload, service: Service, seen: Sighting, result: Evidence) -> Workload | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from garrison import credentials
 from garrison.model.calls import NAME
 from garrison.model.containers import UNSAID
-from garrison.model.spoken import ADDRESS
+from garrison.model.spoken import ADDRESS, ADDRESSED, ELSE, WORD
 from garrison.words import Ref
 from garrison_import.evidence.addresses import Address, in_command
 from garrison_import.evidence.edges import Edge, Evidence, Found, Undecided, port_beside
@@ -153,7 +153,7 @@ class Environment:
             return f"undecided: {text} ({one.where}): {first.why}; {first.remedy}, with env={one.name!r}"
         if one.name in self._own:
             return f"not said: {text} ({one.where}), its own address; it listens on its port"
-        if self._means_service(one.value or ""):
+        if self._means_service(one.value or "") and not _named_else(one.name, one.value or ""):
             return f"not said: {text} ({one.where}), which names a service; an address is said with the call"
         if UNSAID.search(one.value or ""):
             return f"not said: {one.name} ({one.where}), with a letter that no variable can have"
@@ -243,6 +243,11 @@ class Environment:
         mine = [one for one in edge.found if one.sighting is not None and one.sighting.main]
         files = [one for one in mine if one.sighting and one.sighting.form == "file"]
         return files or mine or edge.found
+
+
+def _named_else(variable: str, value: str) -> bool:
+    """Whether the pen takes a word that is also a service's name for something else: `POSTGRES_DB=accounts`."""
+    return bool(WORD.fullmatch(value) and ELSE.search(variable)) and not ADDRESSED.search(variable)
 
 
 def _kept_as(one: Variable, workload: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 PINS = ("image-digest", "image-tag")  # of all images, and so said in the lock file
+PIN_ME = "pin-me"  # in the place of a digest, as `images()` of a program reads it
 ROLES = ("envoy", "openbao")  # Garrison's own images, which every program needs
 _DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}")
 

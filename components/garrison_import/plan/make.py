@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from garrison.words import Ref
 from garrison_import.evidence.edges import Edge, Evidence
+from garrison_import.evidence.protocols import Protocol
 from garrison_import.operations import Operations
 from garrison_import.plan.contradictions import contradictions
 from garrison_import.plan.environment import Environment, Told
@@ -19,7 +20,7 @@ from garrison_import.plan.workloads import Writer
 from garrison_import.read.documents import Documents
 from garrison_import.read.parts import Workload
 from garrison_import.read.world import World
-from garrison_import.source import Identifiers, Verbatim
+from garrison_import.source import Identifiers, Verbatim, quoted
 
 _DOORS = ("Ingress", "HTTPRoute", "GRPCRoute", "VirtualService", "IngressRoute", "Route", "HTTPProxy")
 
@@ -51,7 +52,9 @@ def plan(
         environment = Environment(said[work.ref], mine, evidence, writer, every)
         environment.write()
         lines += [
-            _line(edge, told, said[work.ref], said[edge.callee.ref], operations)
+            _absent(edge, told, said[work.ref])
+            if edge.absent
+            else _line(edge, told, said[work.ref], said[edge.callee.ref], operations)
             for edge, told in zip(mine, environment.told, strict=True)
         ]
     for one in said.values():
@@ -99,8 +102,7 @@ def _line(edge: Edge, told: Told, caller: Said, callee: Said, operations: Operat
             line.open_ = "operations, as package.Service/Method" if spoken.spoken == "grpc" else "operations"
     if not edge.sure_of_port:
         line.remarks.append("open: the manifests do not say at which of its ports")
-    variables = dict(sorted(told.env.items()))
-    line.env = next(iter(variables)) if [*variables.values()] == ["{host}:{port}"] else variables or None
+    line.env = _env(told)
     line.alias = told.alias
     _free_alias(line, caller)
     if edge.port and edge.port not in (callee.port, *(port for _, _, port, _ in callee.ports)):
@@ -114,6 +116,23 @@ def _line(edge: Edge, told: Told, caller: Said, callee: Said, operations: Operat
     if not line.written and not line.remarks:
         line.remarks.append("seen only in a container that the program does not have")
     return line
+
+
+def _absent(edge: Edge, told: Told, caller: Said) -> Line:
+    """A line for a callee that no document has: it is named, and refused until somebody declares it."""
+    ref = edge.callee.ref
+    name = quoted(ref.name if ref.namespace == caller.ref.namespace else str(ref))
+    spoken = Protocol("tcp", f"an address of {edge.schemes[0]}://")
+    line = Line(edge, caller.name, "connects", name, spoken, remarks=[*told.remarks], alias=told.alias)
+    line.env = _env(told)
+    line.open_ = f"no document has {ref.name}; import its manifests, too, or declare it"
+    return line
+
+
+def _env(told: Told) -> Mapping[str, str] | str | None:
+    """The variables of an edge as a program says them: the name alone where the text is host and port."""
+    variables = dict(sorted(told.env.items()))
+    return next(iter(variables)) if [*variables.values()] == ["{host}:{port}"] else variables or None
 
 
 def _free_alias(line: Line, caller: Said) -> None:

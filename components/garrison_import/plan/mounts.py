@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from garrison import defaults as d
-from garrison.model.containers import KEPT, PATH
+from garrison.model.containers import Container
 from garrison.words import Ref
 from garrison_import.evidence.sightings import files
 from garrison_import.plan.parts import Said, Secret
@@ -56,8 +56,8 @@ class Mounts:
 
     def _folder(self, mount: Mount) -> None:
         path = mount.path.rstrip("/")
-        if not _mountable(path):
-            self._remark(f"a folder at {mount.path}, where Garrison keeps what a pod must not change")
+        if why := _unmountable(path, self._said.ref):
+            self._remark(f"a folder at {mount.path}: {why}")
         elif mount.volume.kind == "scratch":
             self._scratch[path] = size(mount.volume.size)
         else:
@@ -73,8 +73,8 @@ class Mounts:
                 f"open: files at {mount.path} of the ConfigMap {name}, which is not in the documents"
             )
         for path, key, text in found:
-            if not _mountable(path):
-                self._remark(f"the file {path}, where Garrison keeps what a pod must not change")
+            if why := _unmountable(path, self._said.ref):
+                self._remark(f"the file {path}: {why}")
             elif is_secret_entry(key, text) or any(value in text for value in self._credentials):
                 self._said.remarks.append(
                     f"secret-in-configmap: the file {path} is left out, because it holds a credential; keep it in the"
@@ -132,6 +132,7 @@ def _inside(path: str, folders: list[str]) -> bool:
     return any(path.startswith(f"{folder}/") for folder in folders)
 
 
-def _mountable(path: str) -> bool:
-    kept = any(path == one or path.startswith(f"{one}/") for one in KEPT)
-    return bool(PATH.fullmatch(path)) and not {".", ".."} & {*path.split("/")} and not kept
+def _unmountable(path: str, ref: Ref) -> str:
+    """Why the pen would not have something at that path; empty where it would."""
+    found = Container(scratch=((path, d.SCRATCH),)).breaches(("services", 0), ref)
+    return next((one.what for one in found), "")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from garrison import defaults as d
-from garrison.model.containers import OURS
+from garrison.model.containers import Container
 from garrison.model.services import MAX_PATH, MAX_STARTUP, PATH, listening
 from garrison.words import Ref
 from garrison_import.evidence.edges import Edge
@@ -125,8 +125,8 @@ class Writer:
         work = said.work
         uid = work.main.uid
         if uid is not None and uid != d.APP_UID and uid != 0:
-            if uid in OURS or not 1 <= uid <= 65535:
-                said.remarks.append(f"not said: user {uid}, which Garrison's own containers have or Kubernetes refuses")
+            if wrong := next(Container(uid=uid).breaches(("services", 0), said.ref), None):
+                said.remarks.append(f"not said: {wrong.what}; {wrong.remedy}")
             else:
                 said.named.append(("uid", uid))
         if not work.ends:

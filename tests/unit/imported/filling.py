@@ -34,8 +34,18 @@ def _operation(what: str) -> str:
 
 
 def pinned(text: str) -> str:
-    """The lock file with a digest for each image that asks for one."""
-    return re.sub(r'^(\S+) = "([^"@]*)[^"]*"  # pin me.*$', rf'\1 = "\2{DIGEST}"', text, flags=re.MULTILINE)
+    """The lock file without names that are none, which only whoever deploys the application knows."""
+    return re.sub(r'^(\S+) = "[^"]*"  # open: .*$', rf'\1 = "registry.example/\1{DIGEST}"', text, flags=re.MULTILINE)
+
+
+def declared(plan: Plan) -> str:
+    """What no document has, declared by hand."""
+    absent = {line.edge.callee.ref: line for line in plan.lines if line.edge.absent}
+    return "".join(
+        f'{plan.namespaces[ref.namespace]}.service("{ref.name}", image="x/y{DIGEST}", port={line.edge.port},'
+        ' protocol="tcp")\n'
+        for ref, line in absent.items()
+    )
 
 
 def written(plan: Plan, folder: Path) -> Path:
@@ -50,7 +60,7 @@ def graph(plan: Plan, folder: Path) -> Graph:
     """The graph of the program after it was filled in."""
     file = written(plan, folder)
     (folder / LOCK).write_text(pinned((folder / LOCK).read_text()))
-    file.write_text(closed(file.read_text()))
+    file.write_text(closed(file.read_text()) + declared(plan))
     return load(file).graph()
 
 

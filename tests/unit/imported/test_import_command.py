@@ -27,7 +27,7 @@ def test_program_to_standard_output_and_report_to_standard_error(
     out, err = capsys.readouterr()
     ast.parse(out)
     assert 'web.calls(cart, env="CART")  # open: operations' in out
-    assert '# web = "registry.example/web:1"  # pin me' in out, "no file is written beside standard output"
+    assert '# web = "registry.example/web:1@pin-me"' in out, "no file is written beside standard output"
     assert "app/web  app/cart  7070  http  open: operations" in err
     assert "5 workloads, 1 edge, of which 1 open;" in err
     assert "s3cr3t-value" not in out + err
@@ -153,7 +153,7 @@ def test_what_is_there_is_not_written_over(tmp_path: Path, capsys: pytest.Captur
     assert "images.lock: is there already; move it away, or say --force" in capsys.readouterr().err
     assert not out.exists() and (tmp_path / "images.lock").read_text() == "mine"
     assert run(source, "-o", str(out), "--force") == 0
-    assert "pin me" in (tmp_path / "images.lock").read_text()
+    assert "@pin-me" in (tmp_path / "images.lock").read_text()
 
 
 def test_a_disk_that_is_full_leaves_nothing(

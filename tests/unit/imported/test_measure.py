@@ -6,10 +6,19 @@ import ast
 
 import pytest
 
+from examples.tables import edges
 from garrison_import.program import lock, program
 from harness.paths import REPO
 from unit.imported.measure import APPS, NAMES, PATHS, imported, table, truth
 
+EXAMPLES = {
+    "online-boutique": "online_boutique",
+    "bank-of-anthos": "bank_of_anthos",
+    "sock-shop": "sock_shop",
+    "aks-store-demo": "aks_store",
+    "robot-shop": "robot_shop",
+    "spring-petclinic-cloud": "petclinic",
+}
 here = [
     pytest.param(app, marks=[] if (APPS / app).is_dir() else pytest.mark.skip(reason="no applications beside this"))
     for app in PATHS
@@ -22,6 +31,18 @@ def test_each_table_says_where_or_why() -> None:
         assert len({(row.caller, row.callee) for row in rows}) == len(rows)
         assert all(row.evidence and row.protocol in ("http", "grpc", "tcp", "open") for row in rows)
         assert not [row for row in rows if row.found and row.callee.startswith("outside:")]
+
+
+def test_it_agrees_with_the_table_of_the_examples() -> None:
+    """Two tables, written apart: whoever mends one looks at the other."""
+    for app in NAMES:
+        mine = {(row.caller, row.callee) for row in truth(app) if not row.callee.startswith("outside:")}
+        theirs = {
+            one.pair
+            for one in edges(EXAMPLES[app])
+            if one.protocol not in ("none", "outside") and one.shown not in ("pod", "command")
+        }
+        assert mine == theirs
 
 
 def test_the_published_table_is_that_of_the_tables() -> None:

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from garrison import render
+from garrison.declare import program as declaring
 from garrison.declare.program import load
 from garrison.errors import IntentError
+from garrison_import.plan.images import PIN_ME
 from garrison_import.program import lock, program
 from garrison_import.source import block, comment, literal, quoted
 from unit.imported.filling import can_say, graph, written
@@ -179,17 +181,17 @@ SECRETS: list[tuple[str, list[Json], str]] = [
     (
         "a password in a variable",
         [workload("web", env=env(DB_PASSWORD="s3cr3t-value"))],
-        'web.reads("shop/web/db-password", env="DB_PASSWORD")',
+        'web.reads("shop/web/db-password", env={"DB_PASSWORD": "{value}"})',
     ),
     (
         "in an address",
         [workload("web", env=env(URL="redis://:s3cr3t-value@redis:6379"))],
-        'web.reads("shop/web/url", env="URL")',
+        'web.reads("shop/web/url", env={"URL": "{value}"})',
     ),
     (
         "from a Secret",
         [workload("web", env=[{"name": "T", "valueFrom": {"secretKeyRef": {"name": "psp", "key": "apiKey"}}}])],
-        'web.reads("shop/psp/apikey", env="T")',
+        'web.reads("shop/psp/apikey", env={"T": "{value}"})',
     ),
     (
         "a Secret, whole",
@@ -197,7 +199,7 @@ SECRETS: list[tuple[str, list[Json], str]] = [
             workload("web", envFrom=[{"secretRef": {"name": "psp"}}]),
             {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "psp"}, "stringData": {"T": "s3cr3t-value"}},
         ],
-        'web.reads("shop/psp/t", env="T")',
+        'web.reads("shop/psp/t", env={"T": "{value}"})',
     ),
     (
         "from a ConfigMap",
@@ -205,7 +207,7 @@ SECRETS: list[tuple[str, list[Json], str]] = [
             workload("web", env=[{"name": "X", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "password"}}}]),
             configmap("c", password="s3cr3t-value"),
         ],
-        'web.reads("shop/c/password", env="X")',
+        'web.reads("shop/c/password", env={"X": "{value}"})',
     ),
     (
         "composed of a Secret",
@@ -218,7 +220,7 @@ SECRETS: list[tuple[str, list[Json], str]] = [
                 ],
             )
         ],
-        'web.reads("shop/web/url", env="URL")  # a Secret is in it',
+        'web.reads("shop/web/url", env={"URL": "{value}"})  # a Secret is in it',
     ),
     (
         "in a file",
@@ -265,7 +267,7 @@ SECRETS: list[tuple[str, list[Json], str]] = [
     (
         "an option of Java",
         [workload("web", env=env(JAVA_OPTS="-Xmx1g -Ddb.password=s3cr3t-value"))],
-        'web.reads("shop/web/java-opts", env="JAVA_OPTS")',
+        'web.reads("shop/web/java-opts", env={"JAVA_OPTS": "{value}"})',
     ),
 ]
 
@@ -283,6 +285,21 @@ def test_an_edge_by_a_secret_address_keeps_its_name(tmp_path: Path) -> None:
     assert (line(made, "redis").env, line(made, "redis").alias) == (None, "redis:6379")
 
 
+def test_a_database_that_no_document_has_is_an_open_line(tmp_path: Path) -> None:
+    web = workload(
+        "web", env=env(DB="jdbc:mysql://shop-db.shop.svc.cluster.local:3306/x", ADS="ads:80", Z="http://z:1")
+    )
+    made = planned(tmp_path, web)
+    (found,) = made.lines
+    assert (found.edge.callee.ref.name, found.edge.port, found.protocol.spoken) == ("shop-db", 3306, "tcp")
+    text_ = program(made, lock_beside=True)
+    assert '"shop-db", env={"DB": "jdbc:mysql://{host}:{port}/x"}' in " ".join(text_.replace("\n    ", " ").split())
+    assert "open: no document has shop-db" in text_
+    with pytest.raises(IntentError, match="shop-db"):
+        load(written(made, tmp_path)).graph()
+    assert render(graph(made, tmp_path))
+
+
 def test_open_lines_are_refused_with_their_line(tmp_path: Path) -> None:
     made = planned(tmp_path, workload("web", env=env(CART="cart:7070")), *SHOP)
     file = written(made, tmp_path)
@@ -290,7 +307,6 @@ def test_open_lines_are_refused_with_their_line(tmp_path: Path) -> None:
         load(file).graph()
     number = next(n for n, row in enumerate(file.read_text().splitlines(), 1) if row.startswith("web.calls"))
     assert f"program.py:{number}: the call from 'shop/web' to 'shop/cart' names no operation" in str(refused.value)
-    assert "is not pinned by digest" in str(refused.value)
 
 
 def test_images_by_tag_are_to_be_pinned(tmp_path: Path) -> None:
@@ -298,7 +314,10 @@ def test_images_by_tag_are_to_be_pinned(tmp_path: Path) -> None:
     made = planned(tmp_path, workload("a", image=digest), workload("b", image="registry.example/b:1"))
     rows = lock(made).splitlines()
     assert f'app = "{digest}"' in rows
-    assert 'b = "registry.example/b:1"  # pin me' in rows
+    assert 'b = "registry.example/b:1@pin-me"' in rows
+    made = planned(tmp_path, workload("a", image="${PREFIX}/app:1"))
+    assert 'app = "${PREFIX}/app:1@pin-me"  # open: this is no name of an image' in lock(made).splitlines()
+    assert declaring.PIN_ME == PIN_ME
 
 
 def test_two_images_of_one_name_are_two(tmp_path: Path) -> None:
