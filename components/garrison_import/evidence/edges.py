@@ -54,7 +54,8 @@ class Edge:
     service: Service
     port: int
     found: list[Found] = field(default_factory=list)
-    sure_of_port: bool = True
+    sure_of_port: bool = False
+    """Whether something says the port; else it is the first of the Service's."""
     absent: bool = False
     """Whether the callee is in no document: the address says its name, its port and what is spoken."""
 
@@ -110,7 +111,7 @@ def evidence(world: World) -> Evidence:
             _take(work, one, wide, edges, result)
     for caller, callee, service, port, where in policies.pairs(world, result.told):
         edge = _edge(edges, caller, callee, service, port.target if port else 0)
-        edge.sure_of_port &= port is not None
+        edge.sure_of_port |= port is not None
         edge.found.append(Found(where, f"{service.ref.name}:{port.number if port else service.ports[0].number}"))
     result.edges = list(edges.values())
     _join_unsure(result)
@@ -140,7 +141,7 @@ def _take(
         return
     edge = _edge(edges, work, one.callee, one.service, one.port.target if one.port else 0)
     edge.absent = one.callee.kind == "absent"
-    edge.sure_of_port &= one.sure
+    edge.sure_of_port |= one.sure
     edge.found.append(Found(seen.where, name, seen))
 
 
@@ -205,7 +206,7 @@ def _meant(work: Workload, world: World, names: Names, result: Evidence) -> Iter
         service = names.service(host, work.ref.namespace)
         if service is None:
             _unknown(work, seen, result)
-            if (absent := _absent(work, seen, names)) is not None:
+            if (absent := _absent(work, seen, names, world)) is not None:
                 yield absent
             continue
         chosen, sure = _port(work, seen, service)
@@ -227,7 +228,7 @@ def _meant(work: Workload, world: World, names: Names, result: Evidence) -> Iter
             yield _Meant(seen, service, callee, chosen, sure)
 
 
-def _absent(work: Workload, seen: Sighting, names: Names) -> _Meant | None:
+def _absent(work: Workload, seen: Sighting, names: Names, world: World) -> _Meant | None:
     """The address of a database or broker in a variable is a callee, even where its manifests are not here.
 
     A bare `host:port` may be a setting for something that is not deployed; nobody connects to nothing by its URL.
@@ -238,6 +239,8 @@ def _absent(work: Workload, seen: Sighting, names: Names) -> _Meant | None:
     number = address.port or SCHEME_PORTS.get(address.scheme, 0)
     if seen.form != "variable" or not stores or ref is None or not number or address.host in _HERE:
         return None
+    if any(one.ref == ref for one in world.workloads):
+        return None  # it is here, and no Service leads to it: that is told
     nothing = Container("", "", (), (), (), (), (), (), None, {})
     callee = Workload(ref, "absent", {}, nothing, (), (), None, "", "", work.object)
     port = ServicePort("", number, number, "")

@@ -30,7 +30,7 @@ class Said:
     """One workload as the program says it.
 
     named: the arguments, in order. ports: identifier, name, number and protocol of further ones.
-    remarks: what is not said, one comment each. lines: the same that can be taken as Python, if somebody wants it.
+    remarks: what is not said, or open, one comment each.
     """
 
     work: Workload

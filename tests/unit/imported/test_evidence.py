@@ -268,6 +268,20 @@ def test_a_test_of_a_chart_is_not_of_the_application(tmp_path: Path) -> None:
     assert "is a test of a chart" in str(made.world.remarks)
 
 
+def test_a_database_without_a_service_is_told(tmp_path: Path) -> None:
+    made = planned(tmp_path, workload("web", env=env(DB="postgres://db:5432/x")), workload("db"))
+    assert pairs(made) == set()
+    assert "names db:5432, which is no Service of these documents" in str(made.contradictions)
+
+
+def test_a_port_that_something_says_is_the_port(tmp_path: Path) -> None:
+    both = workload("web", env=env(BROKER_HOST="broker", BROKER_URL="http://broker:9672"))
+    found = line(planned(tmp_path, both, *SHOP), "broker")
+    assert (found.edge.port, found.edge.sure_of_port) == (9672, True)
+    found = line(planned(tmp_path, workload("web", env=env(BROKER_HOST="broker")), *SHOP), "broker")
+    assert (found.edge.port, found.remarks[-1]) == (5672, "open: the manifests do not say at which of its ports")
+
+
 def test_a_service_that_leads_outside_is_undecided(tmp_path: Path) -> None:
     db: Json = {
         "apiVersion": "v1",
