@@ -23,6 +23,7 @@ SHARED = (
     "tests/policies/test_field_cases.py::test_the_verdict",
     "tests/unit/pipelines/test_field_cases.py::",
     "tests/examples/test_upstream.py::",
+    "tests/unit/imported/test_measure.py::test_an_import_finds",
 )
 OWN_CLUSTER = "tests/cluster/test_recovery.py"
 RINGS = ("cluster", "plugin", "servers", "engine", "images", "policies", "contract", "examples", "golden", "unit")

@@ -41,6 +41,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "garrison_policies.commands.check",
         "policy rules on files, on rendered manifests or on the live cluster",
     ),
+    "import": ("garrison_import.command", "a first program from Kubernetes manifests, charts and kustomizations"),
     "changes": ("garrison.explain.command", "what a change means: who may newly do what, who no longer"),
     "exceptions": (
         "garrison_policies.commands.exceptions",
@@ -63,6 +64,7 @@ EPILOG = f"""examples:
   garrison graph --app estate.py                    who may call whom, and who from outside; all else is refused
   garrison graph --of orders --depth 2 --format svg what orders reaches in two steps, as a picture
   garrison render --app estate.py > manifests.yaml  the manifests, without a cluster
+  helm template shop | garrison import - -o shop.py a first program from what there is
   garrison check deploy/ --format sarif             files against the rules, for a code-scanning service
   garrison check --live --app estate.py             is the cluster what the program derives?
   garrison prove --app estate.py                    probe it

@@ -36,6 +36,7 @@ class GarrisonError(Exception):
         ├── DoorError            an issuer cannot be reached, or refused
         ├── ProveError           the proof cannot be carried out; LostError: the run is no longer alone
         ├── CheckError           the check cannot be done, or not in whole
+        ├── ImportingError       manifests cannot be imported, or not in whole
         ├── ExceptionsError      the exceptions cannot be honoured as written
         ├── ScanError            the scan cannot be done; RefusedError: the tool itself said no
         ├── UnknownError         a source of versions does not answer

@@ -23,6 +23,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_every_module(wheel: Path) -> None:
     packages = {
         "garrison": REPO / "components",
+        "garrison_import": REPO / "components",
         "garrison_supply": REPO / "components",
         "garrison_policies": REPO / "policies",
     }

@@ -12,12 +12,14 @@ WIDTH, ROW, GAP, TOP, LEFT = 400, 30, 8, 70, 24
 COLOURS = {
     "garrison": "#dbeafe",
     "garrison_policies": "#dcfce7",
+    "garrison_import": "#ede9fe",
     "garrison_supply": "#fef3c7",
     "garrison_edge": "#fce7f3",
 }
 SAYS = {
     "garrison": "knows the graph; imports none of the others",
     "garrison_policies": "the rules; imports garrison",
+    "garrison_import": "a first program from manifests; imports both",
     "garrison_supply": "the supply chain; imports garrison's ground only",
     "garrison_edge": "the agent in the edge's pods; imports none of the others",
 }

@@ -106,6 +106,15 @@ def test_what_cannot_be_read_one_way_is_said_with_its_line(text: str, line: int,
     assert broken.line == line + 2
 
 
+def test_a_key_that_is_written_twice_can_be_put_up_with() -> None:
+    """As an import has to: old clients took the later value, and such manifests are deployed."""
+    text = 'a: 1\n---\nb:\n  c: 1\n  c: 2\n---\n{"d": 1, "d": 2}\n'
+    found = list(documents(text, lenient=True))
+    assert [document.body for document in found] == [{"a": 1}, {"b": {"c": 2}}, {"d": 2}]
+    assert [document.twice for document in found] == [(), ((5, "c"),), ((7, "d"),)]
+    assert [bool(document.problem) for document in documents(text)] == [False, True, True]
+
+
 JSON = st.recursive(
     st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"])),
     lambda inside: st.lists(inside, max_size=4) | st.dictionaries(st.text("abc", min_size=1), inside, max_size=4),

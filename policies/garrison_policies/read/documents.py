@@ -25,25 +25,32 @@ _BARE = re.compile(r"\A[ \t]*(\r?\n)\ufeff?")
 
 @dataclass(frozen=True)
 class Document:
-    """One document: the line it starts at, and its value without nulls, or what is wrong with it."""
+    """One document: the line it starts at, and its value without nulls, or what is wrong with it.
+
+    twice: line and name of each key that is written twice, where the reader was told to put up with it.
+    """
 
     line: int
     body: Any = None
     problem: str = ""
+    twice: tuple[tuple[int, str], ...] = ()
 
 
-def documents(text: str) -> Iterator[Document]:
-    """All documents that are not empty. A broken one does not hide those after it."""
+def documents(text: str, *, lenient: bool = False) -> Iterator[Document]:
+    """All documents that are not empty. A broken one does not hide those after it.
+
+    A key that is written twice breaks a document, unless it is read leniently: then the later value counts.
+    """
     line, start = 1, 0
     for end in [*(match.start() for match in _MARKER.finditer(text)), len(text)]:
         part = _BARE.sub(r"\1", text[start:end].removeprefix("---"))
         if any(row and row[0] not in "#%" for row in map(str.strip, part.splitlines())):
-            yield from _read(part, line)
+            yield from _read(part, line, lenient=lenient)
         line += text.count("\n", start, end)
         start = end
 
 
-def _read(part: str, line: int) -> Iterator[Document]:
+def _read(part: str, line: int, *, lenient: bool) -> Iterator[Document]:
     """What stands between two markers: one document, or several in JSON or after `...`."""
     if part.lstrip()[:1] in ("{", "["):
         try:
@@ -51,12 +58,14 @@ def _read(part: str, line: int) -> Iterator[Document]:
             return
         except (ValueError, RecursionError):
             pass  # YAML in flow style begins alike; and what is wrong with JSON, the YAML reader says with its line
-    reader = Reader(part)
+    twice: list[tuple[int, str]] = []
+    reader = Reader(part, twice if lenient else None)
     try:
         while (found := reader.document()) is not None:
             first, value = found
             if value is not None:
-                yield Document(line + first, value)
+                yield Document(line + first, value, twice=tuple((line + at, key) for at, key in twice))
+                twice.clear()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         yield Document(

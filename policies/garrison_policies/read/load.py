@@ -51,7 +51,7 @@ def load(paths: Sequence[str]) -> Loaded:
 def _read(source: Source, loaded: Loaded) -> bool:
     """Add one file; whether there was anything in it."""
     try:
-        text = _decoded(source.content)
+        text = decoded(source.content)
     except UnicodeDecodeError as error:
         _complain(loaded, _object(source, {}, 1), 1, f"is not text in UTF-8 or UTF-16 ({error.reason})")
         return True
@@ -60,18 +60,19 @@ def _read(source: Source, loaded: Loaded) -> bool:
         if document.problem:
             _complain(loaded, _object(source, {}, document.line), document.line, document.problem)
             continue
-        for body in _unwrapped(document.body):
+        for body in unwrapped(document.body):
             _add(loaded, source, body, document.line)
     return count > 0
 
 
-def _decoded(content: bytes) -> str:
+def decoded(content: bytes) -> str:
+    """The text of a file; raises UnicodeDecodeError."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return content.decode("utf-16")
     return content.decode("utf-8-sig")
 
 
-def _unwrapped(body: Any) -> Iterator[Any]:
+def unwrapped(body: Any) -> Iterator[Any]:
     """The objects of a list, however deep; anything else as it is. An item of a PodList may leave out what it is.
 
     What is no list of the API and has `items` is judged itself as well: kubectl applies the items and drops the rest.
@@ -84,7 +85,7 @@ def _unwrapped(body: Any) -> Iterator[Any]:
     implied = {"apiVersion": body.get("apiVersion"), "kind": kind} if kind else {}
     for item in carried if isinstance(carried, list) else ():
         if isinstance(item, dict) or is_list(body):
-            yield from _unwrapped({**implied, **item} if isinstance(item, dict) else item)
+            yield from unwrapped({**implied, **item} if isinstance(item, dict) else item)
 
 
 def _add(loaded: Loaded, source: Source, body: Any, line: int) -> None:

@@ -24,9 +24,14 @@ class UnreadableError(ValueError):
 
 
 class Reader:
-    """Values from the parser's events, one document at a time."""
+    """Values from the parser's events, one document at a time.
 
-    def __init__(self, text: str) -> None:
+    With `twice`, a key that is written twice is no error: the later value counts, as it did to clients of old, and the
+    line and the key are added to that list.
+    """
+
+    def __init__(self, text: str, twice: list[tuple[int, str]] | None = None) -> None:
+        self._twice = twice
         self._next = _LOADER(text).get_event
         self._anchors: dict[str, tuple[Any, int]] = {}
         self._count = 0
@@ -88,7 +93,9 @@ class Reader:
                 continue
             key = self._key(event)
             if key in made:
-                raise UnreadableError(f"the key {key!r} is written twice")
+                if self._twice is None:
+                    raise UnreadableError(f"the key {key!r} is written twice")
+                self._twice.append((event.start_mark.line, key))
             made[key] = self._value(self._next(), depth)
         whole = {**merged, **made} if merged else made
         return {key: value for key, value in whole.items() if value is not None} if None in whole.values() else whole

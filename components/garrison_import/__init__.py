@@ -1,0 +1,1 @@
+"""`garrison import`: a first program, and a report, from the manifests that an application has already."""
