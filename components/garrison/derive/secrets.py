@@ -31,7 +31,7 @@ class StoreObject:
 
 
 def manifests(graph: Graph) -> Iterator[Manifest]:
-    for service in graph.services:
+    for service in graph.workloads:
         if config := agent_config(graph, service.ref):
             ref = Ref(service.namespace, agent_config_name(service.ref))
             yield manifest("v1", "ConfigMap", ref, {"data": config}, app=graph.name)
@@ -48,7 +48,7 @@ def store_objects(graph: Graph) -> Iterator[StoreObject]:
     """Database connections and roles, then one policy and one role per service that needs the store."""
     for database in graph.databases:
         yield from _database_objects(graph, database)
-    for service in graph.services:
+    for service in graph.workloads:
         if needs_store(graph, service.ref):
             name = store_name(service.ref)
             yield StoreObject(f"sys/policies/acl/{name}", {"policy": policy(graph, service.ref)})

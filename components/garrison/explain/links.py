@@ -69,6 +69,9 @@ def nodes(graph: Graph) -> Iterator[Node]:
     for service in graph.services:
         secrets = tuple(f"secret {read.path}" for read in graph.reads if read.service == service.ref)
         yield Node(str(service.ref), "service", service.name, service.namespace, service.namespace, secrets)
+    for job in graph.jobs:
+        secrets = tuple(f"secret {read.path}" for read in graph.reads if read.service == job.ref)
+        yield Node(str(job.ref), "service", job.name, f"job, {job.schedule or 'once'}", job.namespace, secrets)
     for database in graph.databases:
         place = database.ref.namespace
         yield Node(str(database.ref), "database", database.ref.name, place, place)

@@ -17,6 +17,7 @@ from garrison.model.codec import SCHEMA
 from garrison.model.databases import Database, DatabaseRole, Use
 from garrison.model.hosts import Host
 from garrison.model.issuers import Issuer
+from garrison.model.jobs import Job
 from garrison.model.laws import breaches
 from garrison.model.parts import Parts
 from garrison.model.permissions import Permission
@@ -35,6 +36,7 @@ __all__ = [
     "Graph",
     "Host",
     "Issuer",
+    "Job",
     "Operation",
     "Permission",
     "Port",
@@ -46,7 +48,7 @@ __all__ = [
     "Use",
 ]
 NOUNS = ("namespaces", "services", "calls", "databases", "uses", "reads", "permissions")
-ROWS = (*NOUNS, "issuers", "hosts", "routes", "ports", "images")
+ROWS = (*NOUNS, "issuers", "hosts", "routes", "ports", "jobs", "images")
 
 
 @dataclass(frozen=True)
