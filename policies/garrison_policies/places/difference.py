@@ -50,6 +50,7 @@ DEFAULTS: Final[Mapping[str, tuple[Any, ...]]] = {
     # jobs
     "completionMode": ("NonIndexed",),
     "completions": (1,),
+    "manualSelector": (False,),
     "parallelism": (1,),
     "suspend": (False,),
     # services
