@@ -188,11 +188,14 @@ def any_app() -> App:
         scratch=["/tmp"],
     )
     nightly.calls(front, "GET /")
-    nightly.uses(shop.postgres("ledger"), role="reader")
+    dsn = "postgresql://{username}:{password}@{host}:{port}/{database}?sslmode={sslmode}&sslrootcert={sslrootcert}"
+    nightly.uses(shop.postgres("ledger"), role="reader", env={"PGHOST": "{host}"}, files={"DATABASE_URL_FILE": dsn})
     nightly.may("get", "configmaps")
     once = shop.job("once", image="registry.example/once" + DIGEST, command=["/once"])
     once.connects(redis, env="REDIS_ADDR")
     once.reads("shop/seed")
+    once.reads("shop/api-key", env={"API_KEY": "{value}", "API_HEADER": "Bearer {value}"})
+    load.reads("shop/api-key", env="API_KEY_FILE")
     return app
 
 

@@ -16,8 +16,6 @@ from garrison.model.graph import Graph, Job
 
 Json = dict[str, Any]
 API = "batch/v1"
-# A node that is drained is no failure of the job: the pod is made anew elsewhere, also without retries.
-EVICTED = {"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]}
 
 
 def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
@@ -30,12 +28,16 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
 
 
 def _run(graph: Graph, cluster: Cluster, job: Job) -> Json:
-    """One run: one pod at a time, and another one only when that has really ended."""
+    """One run: one pod at a time, and another one only when that has really ended.
+
+    A node that is drained is no failure of the job: the pod is made anew elsewhere, also without retries.
+    """
+    drained = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     return {
         "activeDeadlineSeconds": job.seconds,
         "backoffLimit": job.retries,
         "podReplacementPolicy": "Failed",
-        "podFailurePolicy": EVICTED,
+        "podFailurePolicy": {"rules": [drained]},
         "template": {
             "metadata": {"labels": workload.pod_labels(graph, job.worker)},
             "spec": workload.pod_spec(graph, cluster, job.worker, restartPolicy="Never"),

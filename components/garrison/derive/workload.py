@@ -226,7 +226,8 @@ def _environment(graph: Graph, cluster: Cluster, service: Service, told: Json) -
     values |= secrets.environment(graph, service.ref)
     if rules := tokens.rules(graph, cluster, service.ref):
         values[d.ACCESS_RULES] = compact(rules)
-    return [{"name": name, "value": value} for name, value in values.items()]
+    said = [{"name": name, "value": value} for name, value in values.items()]
+    return said + secrets.valued(graph, service.ref)
 
 
 def sidecar(graph: Graph) -> Json:

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from garrison import defaults as d
 from garrison.explain.allowed import API
 from garrison.model import conditions
-from garrison.model.graph import Graph, Host, Issuer, Route
+from garrison.model.graph import Graph, Host, Issuer, Read, Route
 from garrison.words import Ref
 
 CONTROL_PLANE: Final = Ref("control plane", API)  # no service has such a name
@@ -67,16 +67,22 @@ def nodes(graph: Graph) -> Iterator[Node]:
             what = "embedded issuer" if issuer.embedded else f"issuer, {issuer.url.removeprefix('https://')}"
             yield Node(_issuer(issuer.name), "issuer", issuer.name, what)
     for service in graph.services:
-        secrets = tuple(f"secret {read.path}" for read in graph.reads if read.service == service.ref)
+        secrets = tuple(map(_held, graph.reads_by.get(service.ref, ())))
         yield Node(str(service.ref), "service", service.name, service.namespace, service.namespace, secrets)
     for job in graph.jobs:
-        secrets = tuple(f"secret {read.path}" for read in graph.reads if read.service == job.ref)
+        secrets = tuple(map(_held, graph.reads_by.get(job.ref, ())))
         yield Node(str(job.ref), "service", job.name, f"job, {job.schedule or 'once'}", job.namespace, secrets)
     for database in graph.databases:
         place = database.ref.namespace
         yield Node(str(database.ref), "database", database.ref.name, place, place)
     if graph.permissions:
         yield Node(str(CONTROL_PLANE), "api", CONTROL_PLANE.name, CONTROL_PLANE.namespace)
+
+
+def _held(read: Read) -> str:
+    """A secret in a variable is seen by more than one in a file."""
+    names = ", ".join(name for name, _ in read.valued)
+    return f"secret {read.path}" + (f" in {names}" if names else "")
 
 
 def links(graph: Graph) -> Iterator[Link]:

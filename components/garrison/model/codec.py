@@ -9,8 +9,10 @@ from typing import Any
 
 from garrison.errors import IntentError, Problem, did_you_mean
 from garrison.model.calls import Call
+from garrison.model.databases import Use
 from garrison.model.jobs import Job
 from garrison.model.parts import Parts
+from garrison.model.secrets import Read
 from garrison.model.services import Service
 from garrison.model.shape import hints, row_of
 
@@ -24,7 +26,7 @@ LATER: Mapping[str, Any] = {
     "jobs": [],
 }  # fields that a graph may leave out, as those did that came before them
 # Of these, every field that has a default.
-LATER_IN_ROWS: Mapping[str, Any] = {"services": Service, "calls": Call, "jobs": Job}
+LATER_IN_ROWS: Mapping[str, Any] = {"services": Service, "calls": Call, "jobs": Job, "reads": Read, "uses": Use}
 AGAIN = "write it with `garrison graph --format json` of this version"
 
 

@@ -134,8 +134,16 @@ def _variables(parts: Parts) -> Iterator[Breach]:
             for index, call in enumerate(parts.calls)
             for variable, text in parts.told(call)
         ),
-        (((r.service, r.variable), r.path, ("reads", index)) for index, r in enumerate(parts.reads)),
-        (((u.service, u.variable), (u.database, u.role), ("uses", index)) for index, u in enumerate(parts.uses)),
+        (
+            ((read.service, variable), (read.path, text), ("reads", index))
+            for index, read in enumerate(parts.reads)
+            for variable, text in read.told
+        ),
+        (
+            ((use.service, variable), (use.database, use.role, text), ("uses", index))
+            for index, use in enumerate(parts.uses)
+            for variable, text in (*use.told, *use.files)
+        ),
     )
     for (service, variable), meant, place in rows:
         before, where = found.setdefault((service, variable), (meant, place))
@@ -145,7 +153,15 @@ def _variables(parts: Parts) -> Iterator[Breach]:
 
 
 def _files(parts: Parts) -> Iterator[Breach]:
-    """No secret of a service is a file where another needs a folder."""
+    """No secret of a service is a file where another needs a folder, or another's credentials are."""
+    held: dict[tuple[Ref, str], tuple[object, Place]] = {}
+    for index, use in enumerate(parts.uses):
+        if use.has_json:
+            meant, place = (use.database, use.role), ("uses", index)
+            before, where = held.setdefault((use.service, use.file), (meant, place))
+            if before != meant:
+                what = f"'{use.service}' would need {use.file!r} for two credentials"
+                yield Breach(place, what, "give one of them files of its own: files=", also=where)
     paths = {(read.service, read.file): ("reads", index) for index, read in enumerate(parts.reads)}
     for (service, path), place in paths.items():
         folders = path.split("/")[:-1]
