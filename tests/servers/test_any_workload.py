@@ -81,6 +81,23 @@ def test_a_job_of_an_estate_is_the_deployers_and_has_its_own_account(server: Con
     assert (status, "default-account" in said["message"]) == (403, True), said
 
 
+def test_a_variable_is_read_from_the_agents_memory(server: ControlPlane) -> None:
+    """A server without the feature would take the object and drop the field (KEP-3721)."""
+    once = next(item for item in JOBS if item["metadata"]["name"] == "once")
+    _, stored = created(server, once, DEPLOYER)
+    (application,) = stored["spec"]["template"]["spec"]["containers"]
+    found = {one["name"]: one.get("valueFrom") for one in application["env"]}
+    wanted = {"volumeName": "secrets", "path": "shop/api-key.env", "key": "API_KEY", "optional": False}
+    assert found["API_KEY"] == {"fileKeyRef": wanted}
+    astray = copy.deepcopy(once)
+    (application,) = astray["spec"]["template"]["spec"]["containers"]
+    next(one for one in application["env"] if one["name"] == "API_KEY")["valueFrom"]["fileKeyRef"]["volumeName"] = (
+        "trust"
+    )
+    status, said = created(server, astray, DEPLOYER)
+    assert (status, "emptyDir" in said["message"]) == (422, True), said
+
+
 def test_what_the_server_makes_of_a_job_is_no_difference(server: ControlPlane) -> None:
     for item in JOBS:
         status, said = created(server, item, DEPLOYER, dry=False)
