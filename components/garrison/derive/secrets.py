@@ -152,8 +152,7 @@ def _templates(graph: Graph, ref: Ref) -> list[Json]:
 def _static(read: Read) -> Iterator[Json]:
     """The secret as a file, and where variables have it a file of these, each in the quotes that the kubelet wants.
 
-    A secret with a quote or a line end of its own would end them: such a one the kubelet refuses, or the file is
-    another variable's, of which it reads none.
+    A secret with such a quote of its own does not fit there, which only whoever writes it can know (docs/verbs.md).
     """
     secret = f'{{{{ with secret "secret/data/{exact_path(read.path)}" }}}}', "{{ end }}"
     value = "{{ .Data.data.value }}"
