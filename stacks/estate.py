@@ -1,4 +1,4 @@
-"""The estate: six services of three trades, who may call whom with what, and who outside is served what.
+"""The estate: services of three trades, who may call whom with what, and who outside is served what.
 
 It only declares.
 """
@@ -6,7 +6,7 @@ It only declares.
 import os
 from pathlib import Path
 
-from garrison import App, Rate, claim, data, images
+from garrison import App, Rate, Resources, claim, data, images
 
 HERE = Path(__file__).parent
 CONTRACTS = HERE.parent / "docs" / "openapi"
@@ -23,6 +23,23 @@ storefront = shop.service("storefront", image=lock["storefront"], port=8080, ope
 payments = bank.service("payments", image=lock["payments"], port=8080, openapi=CONTRACTS / "payments.json")
 cover = insurance.service("cover", image=lock["cover"], port=8080, openapi=CONTRACTS / "cover.json")
 claims = insurance.service("claims", image=lock["claims"], port=8080, replicas=1, openapi=CONTRACTS / "claims.json")
+
+# The cart speaks gRPC and keeps what it has in Redis, whose image nobody here wrote; Redis keeps it on a volume.
+small = Resources(cpu="10m", memory="48Mi", cpu_limit="250m", memory_limit="96Mi")
+cart = shop.service("cart", image=lock["cart"], port=7070, protocol="grpc", env={"CART_DAYS": "30"}, resources=small)
+redis = shop.service(
+    "redis",
+    image=lock["redis"],
+    port=6379,
+    protocol="tcp",
+    args=["/etc/redis/redis.conf"],
+    files={"/etc/redis/redis.conf": HERE / "redis.conf"},
+    volumes={"/data": "128Mi"},
+    resources=Resources(cpu="10m", memory="24Mi", cpu_limit="250m", memory_limit="64Mi"),
+)
+cart.connects(redis, env={"REDIS_URL": "redis://{host}:{port}"})
+storefront.calls(cart, "shop.Cart/Add", "shop.Cart/Get", env="CART_ADDR")
+orders.calls(cart, "shop.Cart/Get", "shop.Cart/Clear", env="CART_ADDR")
 
 orders.calls(catalog, "GET /items/{id}")
 orders.calls(cover, "POST /quotes")
@@ -46,6 +63,8 @@ for operation in ("GET /", "GET /assets/{name}", "GET /me"):
 for operation in ("GET /items", "GET /items/{id}"):
     catalog.serves(operation, at=www, to=users.anyone())
     catalog.serves(operation, at=api, public="anybody may see the catalogue", rate=Rate.per_second(20, per="address"))
+for operation in ("GET /cart", "POST /cart"):
+    storefront.serves(operation, at=[api, www], to=customers)
 orders.serves("POST /orders", at=[api, www], to=customers, rate=Rate.per_minute(30, per="user"))
 orders.serves("GET /orders/{id}", at=[api, www], to=users.anyone(), where=own)
 claims.serves("POST /claims", at=api, to=managers, rate=Rate.per_minute(30, per="user"))

@@ -22,9 +22,10 @@ SHARED = (
     "tests/policies/test_shared.py::test_the_verdict",
     "tests/policies/test_field_cases.py::test_the_verdict",
     "tests/unit/pipelines/test_field_cases.py::",
+    "tests/examples/test_upstream.py::",
 )
 OWN_CLUSTER = "tests/cluster/test_recovery.py"
-RINGS = ("cluster", "plugin", "servers", "engine", "images", "policies", "contract", "golden", "unit")
+RINGS = ("cluster", "plugin", "servers", "engine", "images", "policies", "contract", "examples", "golden", "unit")
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc] # xdist comes without types

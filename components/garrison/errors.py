@@ -25,6 +25,8 @@ class GarrisonError(Exception):
         GarrisonError
         ├── IntentError          the declaration does not hold together
         ├── ProgramError         the file that declares cannot be used
+        ├── ChoiceError          what was to be shown is not in the graph
+        ├── LayoutError          a picture cannot be laid out
         ├── SettingsError        the stack's settings do not hold together
         ├── VerifiedError        the list of verified images cannot be used
         ├── KubectlError         kubectl is missing (ToolMissingError), or said no

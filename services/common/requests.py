@@ -9,9 +9,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common import context, problem
+from common.limits import MAX_BODY
 from common.log import logger
 
-MAX_BODY = 64 * 1024
 QUIET = frozenset({"/healthz"})
 
 

@@ -9,8 +9,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from common import log, settings
+from common.limits import GRACE_SECONDS
 
-GRACE_SECONDS = 10
 # Much longer than the proxy keeps an idle connection (4 s): whoever closes first must be the one that sends,
 # or a request meets a connection that is just being closed.
 KEEP_ALIVE_SECONDS = 3900

@@ -35,6 +35,23 @@ def url(name: str) -> str:
     return value.rstrip("/")
 
 
+def address(name: str) -> str:
+    """Where a callee is that speaks something else, as HOST:PORT."""
+    value = text(name)
+    host, _, number = value.rpartition(":")
+    if not host or not number.isdecimal() or not 0 < int(number) < 65536:
+        raise SettingsError(f"{name}={value!r} is not an address, such as 127.0.0.1:7070")
+    return value
+
+
+def number(name: str, default: str) -> int:
+    """A whole number above zero."""
+    value = text(name, default)
+    if not value.isdecimal() or not int(value):
+        raise SettingsError(f"{name}={value!r} is not a number above zero")
+    return int(value)
+
+
 def file(name: str) -> Path:
     """A path; the file itself may appear later and may change."""
     return Path(text(name))

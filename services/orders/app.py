@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 
 from common import context, settings
 from common.app import create
+from common.carts import Carts
 from common.client import Callee
 from common.decision import Decisions
 from common.model import IdempotencyKey, Identifier
@@ -57,7 +58,7 @@ def application(callees: Callees, decisions: Decisions | None = None) -> FastAPI
     """The service on given callees."""
     return create(
         "orders",
-        "Orders of the shop: priced at catalog, insured by cover, charged at payments.",
+        "Orders of the shop: from a cart or a list, priced at catalog, insured by cover, charged at payments.",
         routes(callees, decisions or Decisions()),
         close=callees.close,
     )
@@ -70,10 +71,12 @@ def build() -> FastAPI:
         Callee("catalog", catalog),
         Callee("cover", cover),
         Callee("payments", payments, forward_token=True),  # money moves for a user: who keeps it looks, too
+        Carts(settings.address("CART_ADDR")),
     )
     return application(callees, Decisions.from_environment(PLACE, SHOW))
 
 
 def describe() -> FastAPI:
     """The service for its OpenAPI document."""
-    return application(Callees(*(Callee(name, "http://callee") for name in ("catalog", "cover", "payments"))))
+    catalog, cover, payments = (Callee(name, "http://callee") for name in ("catalog", "cover", "payments"))
+    return application(Callees(catalog, cover, payments, Carts("callee:1")))

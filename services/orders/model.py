@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from common.limits import MAX_LINES, MAX_QUANTITY
 from common.model import Closed, Currency, Identifier, Money, Whole
 
 
@@ -13,14 +14,17 @@ class Line(Closed):
     """How many of an item."""
 
     id: Identifier
-    quantity: Annotated[int, Field(strict=True, ge=1, le=999), Whole]
+    quantity: Annotated[int, Field(strict=True, ge=1, le=MAX_QUANTITY), Whole]
 
 
 class OrderRequest(Closed):
     """What a customer wants; prices are the catalog's, so none is given here."""
 
     customer: Annotated[Identifier | None, Field(description="left out, it is who is logged in")] = None
-    items: Annotated[list[Line], Field(min_length=1, max_length=50)]
+    items: Annotated[
+        list[Line] | None,
+        Field(min_length=1, max_length=MAX_LINES, description="left out, it is what is in the user's cart"),
+    ] = None
     currency: Currency = "EUR"
 
 

@@ -1,5 +1,8 @@
 """Placing an order: price it, quote its cover, charge it; only then does it exist.
 
+Without items of its own it takes what is in the user's cart, by its id: the same at every repetition, so that this is
+as good as a request that names them. They leave the cart once it is paid.
+
 Nothing is written before the charge succeeded, and the charge's key follows from the order's key: a
 repetition after any failure, even a restart, finds the first charge instead of making a second.
 """
@@ -9,7 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from common.carts import Carts
 from common.client import Callee, Refused
+from common.log import logger
 from common.model import MAX_AMOUNT, Money
 from common.once import derived_id
 from common.problem import Problem
@@ -17,6 +22,7 @@ from orders.model import (
     Charge,
     ChargeRequest,
     Item,
+    Line,
     Order,
     OrderRequest,
     PricedLine,
@@ -27,28 +33,32 @@ from orders.model import (
 
 @dataclass(frozen=True)
 class Callees:
-    """The three services an order needs."""
+    """The services an order needs."""
 
     catalog: Callee
     cover: Callee
     payments: Callee
+    cart: Carts
 
     def close(self) -> None:
         """Let go of every connection."""
-        for callee in (self.catalog, self.cover, self.payments):
+        for callee in (self.catalog, self.cover, self.payments, self.cart):
             callee.close()
 
 
 def place(request: OrderRequest, customer: str, key: str, callees: Callees) -> Order:
     """The order, paid for; or a Problem, and nothing happened."""
-    if len({line.id for line in request.items}) < len(request.items):
-        raise Problem(422, "an item is named twice; use its quantity", kind="repeated-item")
     id = derived_id("order", key)
-    lines = [_priced(line.id, line.quantity, request.currency, callees) for line in request.items]
+    wanted = request.items or _from_cart(id, callees)
+    if len({line.id for line in wanted}) < len(wanted):
+        raise Problem(422, "an item is named twice; use its quantity", kind="repeated-item")
+    lines = [_priced(line.id, line.quantity, request.currency, callees) for line in wanted]
     goods = _money(sum(line.price.amount * line.quantity for line in lines), request.currency)
     quote = _quote(id, goods, callees)
     total = _money(goods.amount + quote.premium.amount, request.currency)
     charge = _charge(id, total, callees)
+    if not request.items:
+        _clear_cart(id, callees)
     return Order(
         id=id,
         customer=customer,
@@ -65,6 +75,24 @@ def _money(amount: int, currency: str) -> Money:
     if amount > MAX_AMOUNT:
         raise Problem(422, "the order is worth more than one order may be", kind="too-large")
     return Money(amount=amount, currency=currency)
+
+
+def _from_cart(id: str, callees: Callees) -> list[Line]:
+    try:
+        lines = callees.cart.lines(order=id)
+    except Refused as refused:
+        raise _odd("cart", refused) from None
+    if not lines:
+        raise Problem(422, "no items are named, and the cart is empty", kind="empty-cart")
+    return [Line(id=item, quantity=quantity) for item, quantity in lines]
+
+
+def _clear_cart(id: str, callees: Callees) -> None:
+    """A paid order is an order, whatever becomes of the cart: at worst it still shows what was bought."""
+    try:
+        callees.cart.clear(order=id)
+    except (Problem, Refused) as failed:
+        logger.warning("the cart keeps what order %s took: %s", id, failed)
 
 
 def _priced(id: str, quantity: int, currency: str, callees: Callees) -> PricedLine:

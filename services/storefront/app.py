@@ -1,4 +1,7 @@
-"""The storefront service: a page of three files without a framework, under a policy that lets in nothing else."""
+"""The storefront service: a page of three files without a framework, under a policy that lets in nothing else.
+
+And the user's cart, which only a service of gRPC keeps.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Header, Response
 from fastapi import Path as InPath
+from pydantic import Field
 
-from common import context
+from common import context, settings
 from common.app import create
-from common.model import Closed
+from common.carts import Carts, Lines
+from common.client import Refused
+from common.limits import MAX_QUANTITY
+from common.model import Closed, Identifier, Whole
 from common.problem import Problem
 
 PAGES = Path(__file__).with_name("pages")
@@ -51,6 +58,24 @@ class Me(Closed):
     groups: list[str]
 
 
+class Line(Closed):
+    """How many of an item."""
+
+    id: Identifier
+    quantity: Annotated[int, Field(strict=True, ge=1, le=MAX_QUANTITY), Whole]
+
+
+class Cart(Closed):
+    """What the user means to buy."""
+
+    items: list[Line]
+
+    @classmethod
+    def of(cls, lines: Lines) -> Cart:
+        """The cart as its keeper says it."""
+        return cls(items=[Line(id=item, quantity=quantity) for item, quantity in lines])
+
+
 class Page:
     """One file, read at the start, with the headers it always has."""
 
@@ -67,8 +92,8 @@ class Page:
         return Response(self.content, media_type=self.media_type, headers=headers)
 
 
-def routes(pages: dict[str, Page]) -> APIRouter:
-    """The operations on given files."""
+def routes(pages: dict[str, Page], carts: Carts) -> APIRouter:
+    """The operations on given files, and on the carts."""
     router = APIRouter(tags=["storefront"])
 
     @router.get("/", operation_id="shop", summary="The shop", response_class=Response)
@@ -91,13 +116,32 @@ def routes(pages: dict[str, Page]) -> APIRouter:
         groups = claims.get("groups")
         return Me(name=name, groups=[one for one in groups if isinstance(one, str)] if isinstance(groups, list) else [])
 
+    @router.get("/cart", operation_id="showCart", summary="What is in the cart")
+    def cart(response: Response) -> Cart:
+        response.headers["cache-control"] = "no-store"
+        return Cart.of(carts.lines())
+
+    @router.post("/cart", operation_id="addToCart", summary="Put more of an item into the cart")
+    def add(line: Line) -> Cart:
+        try:
+            return Cart.of(carts.add(line.id, line.quantity))
+        except Refused as refused:
+            raise Problem(422, refused.detail, kind="not-added") from None
+
     return router
 
 
-def describe() -> FastAPI:
-    """The service; it needs no settings."""
+def application(carts: Carts) -> FastAPI:
+    """The service on given carts."""
     pages = {file.name: Page(file) for file in sorted(PAGES.iterdir()) if file.suffix in TYPES}
-    return create("storefront", "The shop in a browser.", routes(pages))
+    return create("storefront", "The shop in a browser.", routes(pages, carts), close=carts.close)
 
 
-build = describe
+def build() -> FastAPI:
+    """The service as it runs: its callee from the environment."""
+    return application(Carts(settings.address("CART_ADDR")))
+
+
+def describe() -> FastAPI:
+    """The service for its OpenAPI document."""
+    return application(Carts("callee:1"))

@@ -13,6 +13,7 @@ from garrison import App, cli, render
 from garrison.declare.program import load
 from garrison.explain import drawing
 from harness import floors
+from unit.tickets import tickets
 
 REPO = Path(__file__).parents[2]
 PAGES = sorted([*REPO.glob("*.md"), *(REPO / "docs").glob("*.md")])
@@ -53,6 +54,11 @@ def test_the_picture_of_the_estate_is_the_estate() -> None:
     """Renewed with `garrison graph --format svg > docs/estate.svg`."""
     graph = load(REPO / "stacks" / "estate.py").graph()
     assert (REPO / "docs" / "estate.svg").read_text() == drawing.svg(graph)
+
+
+def test_the_picture_of_a_large_application_is_that_application() -> None:
+    """Renewed with `PYTHONPATH=components:tests python -m unit.tickets > docs/graph.svg`."""
+    assert (REPO / "docs" / "graph.svg").read_text() == drawing.svg(tickets().graph())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

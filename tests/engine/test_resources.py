@@ -13,6 +13,7 @@ from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
 from garrison import IntentError, deploy, render
 from garrison import defaults as d
 from garrison.cluster import Cluster
+from garrison.deployment.emit import UNAWAITED
 from garrison.deployment.vault import StoreConnection
 from garrison.derive.secrets import store_objects
 from garrison.derive.users import users_objects
@@ -46,7 +47,23 @@ def run(program: Callable[[], object], recorder: Recorder | None = None) -> Reco
 
 
 def kubernetes(recorder: Recorder) -> list[Manifest]:
-    return [args.inputs for args in recorder.seen if args.typ.startswith("kubernetes:")]
+    """Every object but for the note that no Service is waited for, which is Pulumi's."""
+    return [_plain(args.inputs) for args in recorder.seen if args.typ.startswith("kubernetes:")]
+
+
+def _plain(item: Manifest) -> Manifest:
+    if UNAWAITED not in item.get("metadata", {}).get("annotations", {}):
+        return item
+    notes = {key: text for key, text in item["metadata"]["annotations"].items() if key != UNAWAITED}
+    rest = {key: value for key, value in item["metadata"].items() if key != "annotations"}
+    return {**item, "metadata": {**rest, **({"annotations": notes} if notes else {})}}
+
+
+def test_no_service_is_waited_for_so_that_none_keeps_pulumi_from_the_pods_behind_it() -> None:
+    recorder = run(lambda: deploy(shop_app(), store=STORE))
+    services = [args.inputs for args in recorder.seen if args.typ == "kubernetes:core/v1:Service"]
+    assert services
+    assert {item["metadata"]["annotations"][UNAWAITED] for item in services} == {"true"}
 
 
 def test_every_manifest_arrives_unchanged() -> None:

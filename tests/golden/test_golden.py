@@ -11,7 +11,7 @@ from garrison import App, Namespace, Rate, Service, render
 from garrison.declare.permissions import MayStatement
 from garrison.explain import diagram, drawing
 from garrison.words import Ref
-from unit.estates import DIGEST, empty_app
+from unit.estates import DIGEST, any_app, empty_app
 
 HERE = Path(__file__).parent
 
@@ -44,6 +44,11 @@ def compare(name: str, text: str) -> None:
 
 def test_manifests() -> None:
     compare("shop.yaml", yaml.safe_dump_all(render(two_services().graph()), sort_keys=False, width=1000))
+
+
+def test_any_application() -> None:
+    """gRPC, TCP, further ports, a worker, and everything that a container is given."""
+    compare("any.yaml", yaml.safe_dump_all(render(any_app().graph()), sort_keys=False, width=1000))
 
 
 def test_the_edge() -> None:

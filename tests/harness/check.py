@@ -12,7 +12,7 @@ from harness.parts import CHECK
 from harness.progress import clock, say
 
 _SOURCES = ("components", "policies", "services", "stacks", "tests", "benchmarks")
-_TESTS = ("tests/unit", "tests/golden", "tests/contract", "tests/policies", "tests/engine")
+_TESTS = ("tests/unit", "tests/golden", "tests/examples", "tests/contract", "tests/policies", "tests/engine")
 
 
 def run() -> int:

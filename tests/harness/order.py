@@ -1,6 +1,7 @@
 """Places one order in the running estate and shows its way: the declared calls, as each service logged them.
 
-It starts in the pod of `orders` itself, with a user's token as the edge would bring it.
+A user puts something into the cart and orders what is in it. The requests start in the pods of `storefront` and
+`orders` themselves, as the edge would bring them.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from typing import Any
 from harness import environment, paths, shell
 from harness.errors import HarnessError
 
-ORDER = {"customer": "you", "items": [{"id": "hammer", "quantity": 2}]}
+ORDER: dict[str, Any] = {"customer": "you", "items": [{"id": "hammer", "quantity": 2}]}
 # Runs inside the application's own container: what reaches it over loopback comes from its own pod. A user's token, if
 # any, comes by standard input, where nobody who lists processes sees it.
 ASK = """
 import json, sys, urllib.error, urllib.request
-method, path, key, request_id, body = sys.argv[1:]
+method, path, key, request_id, body, *claims = sys.argv[1:]
 headers = {"content-type": "application/json", "idempotency-key": key, "x-request-id": request_id}
+headers |= {"x-verified-claims": one for one in claims}  # as the pod's own proxy says them
 if token := sys.stdin.read().strip():
     headers["authorization"] = "Bearer " + token
 request = urllib.request.Request("http://127.0.0.1:8080" + path, body.encode() or None, headers, method=method)
@@ -35,16 +37,21 @@ def place(cluster: str) -> int:
     """Place the order, print the answer and the calls it took; 1 when it was refused."""
     if not (paths.state() / cluster / "kubeconfig").exists():
         raise HarnessError(f"there is no cluster {cluster} to place an order in: `make up` first")
-    request, body = secrets.token_hex(8), json.dumps(ORDER)
-    where = ["-i", "-n", "shop", "deploy/orders", "-c", "app"]
-    ask = ["/usr/bin/python3", "-c", ASK, "POST", "/orders", secrets.token_hex(8), request, body]
-    status, _, document = json.loads(_kubectl(cluster, "exec", *where, "--", *ask, stdin=_token(cluster)))
-    print(f"POST /orders {body}\n{status} {json.dumps(document)}")
+    request, token, status = secrets.token_hex(8), _token(cluster), 0
+    asked = [("orders", "/orders", ORDER)]
+    if token:  # a cart is a user's
+        asked = [("storefront", "/cart", ORDER["items"][0]), ("orders", "/orders", {})]
+    for service, path, said in asked:
+        body = json.dumps(said)
+        where = ["-i", "-n", "shop", f"deploy/{service}", "-c", "app"]
+        ask = ["/usr/bin/python3", "-c", ASK, "POST", path, secrets.token_hex(8), request, body, *token.split(".")[1:2]]
+        status, _, document = json.loads(_kubectl(cluster, "exec", *where, "--", *ask, stdin=token))
+        print(f"POST {path} {body}\n{status} {json.dumps(document)}")
     print(
         f"\nits calls, as the callees logged request {request}; each over mutual TLS, each a line of stacks/estate.py:"
     )
     for line in sorted(_logged(cluster, request), key=lambda line: str(line["time"])):
-        if caller := line.get("caller"):
+        if (caller := line.get("caller")) and "path" in line:
             print(f"  {shown(caller)} -> {line['service']}  {line['method']} {line['path']}  {line['status']}")
     return 0 if status == 201 else 1
 

@@ -106,7 +106,7 @@ PYTHON_DEBS = _words(
 BASES = (
     Base(
         name="python",
-        debs=PYTHON_DEBS,
+        debs=(*PYTHON_DEBS, "libstdc++6"),  # grpcio's
         wheels="services/requirements.lock",
         keep_bin=("python3.11",),
         prune=PRUNE_PYTHON,
@@ -185,7 +185,7 @@ def _service(name: str) -> Recipe:
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
-        **{name: _service(name) for name in ("catalog", "claims", "cover", "orders", "payments", "storefront")},
+        **{name: _service(name) for name in ("cart", "catalog", "claims", "cover", "orders", "payments", "storefront")},
         "prober": Recipe(
             reference="garrison.example/prober:0.1.0",
             base="python",
@@ -231,7 +231,6 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             reference="docker.io/library/redis:7.0-bookworm",
             base="redis",
             entrypoint=("/usr/local/bin/redis-server",),
-            at_first_use=True,
         ),
     }
 )

@@ -24,10 +24,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import catalog.app
 import storefront.app
 from catalog.app import ITEMS
+from common.carts import Carts
 from common.client import Callee
 from common.model import Money
 from cover.model import premium
-from harness import browser, paths
+from harness import browser, carts, paths
 from harness.errors import HarnessError
 from harness.serving import served
 from orders.app import application
@@ -56,7 +57,7 @@ class Edge:
     """Method, path and headers of every request."""
 
     def __post_init__(self) -> None:
-        page = storefront.app.build()
+        page = storefront.app.application(Carts(carts.NOBODY))
         self._routes: dict[str, ASGIApp] = {
             "items": catalog.app.build(),
             "orders": application(_callees()),
@@ -89,8 +90,11 @@ def answer(request: httpx.Request) -> httpx.Response:
 
 
 def _callees() -> Callees:
-    names = ("catalog", "cover", "payments")
-    return Callees(*(Callee(name, "http://callee", transport=httpx.MockTransport(answer)) for name in names))
+    catalog, cover, payments = (
+        Callee(name, "http://callee", transport=httpx.MockTransport(answer))
+        for name in ("catalog", "cover", "payments")
+    )
+    return Callees(catalog, cover, payments, Carts(carts.NOBODY))
 
 
 @contextmanager

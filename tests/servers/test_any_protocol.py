@@ -54,7 +54,7 @@ class Carts(grpc.GenericRpcHandler):
     healthy: bool = True
     seen: dict[str, Any] = field(default_factory=dict)
 
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+    def service(self, details: grpc.HandlerCallDetails) -> Any:
         name = details.method.rpartition("/")[2]
         if details.method == "/grpc.health.v1.Health/Check":
             return grpc.unary_unary_rpc_method_handler(

@@ -9,7 +9,7 @@ import pytest
 
 from garrison import App, Graph, IntentError, Job, Namespace, Service
 from garrison.derive import secrets
-from garrison.explain import diagram
+from garrison.explain import drawing
 from garrison.explain.allowed import allowed
 from unit.estates import DIGEST, empty_app
 
@@ -96,7 +96,7 @@ def test_a_secret_in_a_variable_is_told() -> None:
     app, _, web = shop()
     web.reads("psp/api-key", env={"API_KEY": "{value}"})
     assert "shop/web may read the secret psp/api-key, in the variable API_KEY" in map(str, allowed(app.graph()))
-    assert "API_KEY" in diagram.mermaid(app.graph())
+    assert "in the variable API_KEY" in drawing.svg(app.graph())
 
 
 # --- leases ----------------------------------------------------------------------------------------------------------

@@ -7,13 +7,15 @@ import sys
 import tomllib
 import traceback
 from pathlib import Path
+from typing import Any
 
-from garrison import guest
+from garrison import defaults, guest
 from garrison.declare.app import App
-from garrison.errors import GarrisonError
+from garrison.errors import GarrisonError, did_you_mean
 from garrison.model.graph import Graph
 
 DEFAULT = Path("stacks/estate.py")  # where design and example have it
+PIN_ME = "pin-me"  # what a lock file has in place of a digest that nobody has looked up yet
 
 
 class ProgramError(GarrisonError):
@@ -62,17 +64,37 @@ def graph_of(path: Path) -> Graph:
         raise ProgramError(f"{path}: {error}") from None
 
 
-def images(path: Path) -> dict[str, str]:
-    """Image references by short name from a lock file in TOML (`orders = "NAME@sha256:..."`)."""
+def images(path: str | Path, application: str = "") -> dict[str, str]:
+    """Image references by short name from a lock file in TOML (`orders = "NAME@sha256:..."`).
+
+    A path that is a text, such as `"images.lock"`, is beside the program that says it. Where several programs share a
+    lock file, `application` is the table of one of them; what stands above all tables is for each. `NAME:TAG@pin-me`
+    stands for a digest that nobody has looked up yet: everything is derived and checked as ever, and `deploy` refuses.
+    """
+    found = Path(sys._getframe(1).f_code.co_filename).parent / path if isinstance(path, str) else path  # noqa: SLF001
+    entries = _entries(found)
+    tables = {name: value for name, value in entries.items() if isinstance(value, dict)}
+    if application and application not in tables:
+        remedy = did_you_mean(application, tables, "add it, with an entry for each image")
+        raise ProgramError(f"{found}: no table [{application}]; {remedy}")
+    mine = {name: value for name, value in entries.items() if name not in tables} | tables.get(application, {})
+    wrong = [name for name, value in mine.items() if not isinstance(value, str)]
+    if wrong:
+        raise ProgramError(f"{found}: {', '.join(wrong)}: an entry is a name and an image reference in quotes")
+    return {name: _unpinned(value) for name, value in mine.items()}
+
+
+def _entries(path: Path) -> dict[str, Any]:
     try:
-        entries = tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text())
     except FileNotFoundError:
         raise ProgramError(f"{path}: no such lock file; build the images first") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ProgramError(f"{path}: cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise ProgramError(f"{path}: not TOML: {error}") from None
-    wrong = [name for name, value in entries.items() if not isinstance(value, str)]
-    if wrong:
-        raise ProgramError(f"{path}: {', '.join(wrong)}: an entry is a name and an image reference in quotes")
-    return entries
+
+
+def _unpinned(image: str) -> str:
+    name, _, word = image.rpartition("@")
+    return f"{name}@{defaults.UNPINNED}" if word == PIN_ME else image

@@ -20,13 +20,13 @@ from garrison.derive.adjustment import Adjust, adjust_all
 from garrison.derive.secrets import StoreObject, store_objects
 from garrison.derive.users import users_objects
 from garrison.errors import IntentError, Problem
-from garrison.manifest import Manifest
+from garrison.manifest import Manifest, identity
 from garrison.model.graph import Graph
 
-WORKLOADS = ("Deployment", "DaemonSet")
+WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 JOBS = ("Job", "CronJob")
-DATABASES = ("StatefulSet",)
 ENTRANCES = ("Service",)
+UNAWAITED = "pulumi.com/skipAwait"
 
 
 class Estate(pulumi.ComponentResource):
@@ -48,14 +48,17 @@ class Estate(pulumi.ComponentResource):
     ) -> None:
         super().__init__("garrison:index:Estate", graph.name, None, opts)
         self._namespaces: dict[str, pulumi.Resource] = {}
-        later = WORKLOADS + JOBS + DATABASES + ENTRANCES
+        later = WORKLOADS + JOBS + ENTRANCES
         guards = self._emit((m for m in manifests if m["kind"] not in later), after=[])
-        # a Service is ready when pods stand behind it, so nothing that makes pods may wait for one
-        self._emit((m for m in manifests if m["kind"] in ENTRANCES), after=guards)
-        databases = self._emit((m for m in manifests if m["kind"] in DATABASES), after=guards)
+        # A Service is ready when pods stand behind it. Nothing that makes pods may wait for one, and none may be waited
+        # for: Pulumi does as many things at once as it was told to, and as many Services would keep it from the pods.
+        self._emit((_unawaited(m) for m in manifests if m["kind"] in ENTRANCES), after=guards)
+        served = {(database.ref.namespace, database.ref.name) for database in graph.databases}
+        made = [m for m in manifests if m["kind"] in WORKLOADS]
+        databases = self._emit((m for m in made if identity(m)[2:] in served), after=guards)
         stored = self._store(_secrets(graph), login.cookie_paths(graph, login.STORE), store, [*guards, *databases])
         stored += self._store(users_objects(graph, cluster), login.cookie_paths(graph, d.USERS), users, guards)
-        workloads = self._emit((m for m in manifests if m["kind"] in WORKLOADS), after=[*guards, *stored])
+        workloads = self._emit((m for m in made if identity(m)[2:] not in served), after=[*guards, *stored])
         # a Job begins when it is made, so whoever it calls is ready by then; nothing waits for a Job
         self._emit((m for m in manifests if m["kind"] in JOBS), after=[*guards, *databases, *stored, *workloads])
         truth = {"graph": json.loads(graph.to_json()), "cluster": json.loads(cluster.to_json())}
@@ -100,6 +103,13 @@ class Estate(pulumi.ComponentResource):
         return made
 
 
+def _unawaited(item: Manifest) -> Manifest:
+    """The same, done as soon as it is there: a note to Pulumi, which the object keeps."""
+    metadata = item["metadata"]
+    noted = {**metadata, "annotations": {**metadata.get("annotations", {}), UNAWAITED: "true"}}
+    return {**item, "metadata": noted}
+
+
 def kubernetes_object(item: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
     """Any manifest as a resource of the Kubernetes provider, its fields unchanged, under the name people know."""
     meta = item["metadata"]
@@ -134,6 +144,7 @@ def _unready(
     graph: Graph, cluster: Cluster, store: StoreConnection | None, users: StoreConnection | None
 ) -> Iterator[Problem]:
     """What the graph needs of this cluster and is not given."""
+    yield from _placeholders(graph)
     if graph.permissions and not cluster.api_server:
         who = ", ".join(map(str, graph.permissions_of))
         remedy = "name its address ranges, such as those of `kubectl get endpointslices kubernetes -n default`"
@@ -143,6 +154,17 @@ def _unready(
     if users is None and graph.embedded_issuer:
         remedy = "give deploy(users=...), such as Platform(..., users=True).users"
         yield Problem("deploy", "the estate has users of its own, and nobody who keeps them is given", remedy)
+
+
+def _placeholders(graph: Graph) -> Iterator[Problem]:
+    """Images that a lock file leaves to be pinned: a program with them can be derived and looked at, and not run."""
+    said = {image: role for role, image in graph.images}
+    said |= {database.image: str(database.ref) for database in graph.databases}
+    said |= {service.image: str(service.ref) for service in graph.services}
+    for image, whose in said.items():
+        if image.endswith(f"@{d.UNPINNED}"):
+            remedy = "put its digest in the place of 'pin-me' in the lock file"
+            yield Problem(whose, f"{image.partition('@')[0]} is not pinned yet", remedy)
 
 
 def _secrets(graph: Graph) -> list[StoreObject]:

@@ -105,7 +105,9 @@ def _ports(graph: Graph, service: Service) -> list[int]:
 
 
 def _has_low_port(graph: Graph, service: Service) -> bool:
-    return any(0 < port < FIRST_FREE_PORT for port in _ports(graph, service))
+    """Of the application, or of its proxy where an image looks for a callee there."""
+    aliases = [int(c.alias.rpartition(":")[2]) for c in graph.calls_from.get(service.ref, ()) if c.alias]
+    return any(0 < port < FIRST_FREE_PORT for port in (*_ports(graph, service), *aliases))
 
 
 def _low_ports(graph: Graph, service: Service) -> Json:
@@ -128,7 +130,7 @@ def _aliases(graph: Graph, service: Service) -> Json:
 def _security(graph: Graph, service: Service) -> Json:
     """Binaries that were given the right to low ports do not start without it; it is the one that `restricted` lets."""
     context = d.container_security_context(service.container.uid)
-    if not _has_low_port(graph, service):
+    if not any(0 < port < FIRST_FREE_PORT for port in _ports(graph, service)):
         return context
     return context | {"capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}}
 

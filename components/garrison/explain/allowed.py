@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from garrison.model.graph import Graph
+from garrison.model.parts import Parts
 
 API: Final = "Kubernetes API"
 WITH_TOKEN: Final = "with the user's token"  # noqa: S105 words, no password
+UNCHECKED: Final = "with its identity; what is said is not checked"
 
 
 class Allowed(NamedTuple):
@@ -30,12 +31,14 @@ class Allowed(NamedTuple):
         return ", ".join((f"{self.who} may {self.what} {self.joined} {self.whom}{through}", *self.terms))
 
 
-def allowed(graph: Graph) -> Iterator[Allowed]:
+def allowed(graph: Parts) -> Iterator[Allowed]:
     """Everything that the graph allows, an operation or a verb at a time."""
     for call in graph.calls:
         terms = (WITH_TOKEN,) if call.forwards else ()
         for operation in call.operations:
-            yield Allowed(str(call.caller), str(operation), "at", str(call.callee), terms=terms)
+            yield Allowed(str(call.caller), str(operation), "at", str(call.target), terms=terms)
+        if call.connects:
+            yield Allowed(str(call.caller), "connect", "to", str(call.target), terms=(UNCHECKED,))
     for route in graph.routes:
         limits = tuple(map(str, route.rates))
         yield Allowed(route.audience, str(route.operation), "at", str(route.service), route.host, limits)

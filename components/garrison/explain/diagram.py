@@ -5,29 +5,42 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from garrison.explain import allowed
-from garrison.explain.links import Kind, Link, Node, links, nodes
-from garrison.model.graph import Graph
+from garrison.explain.links import Kind, Link, Node, Shape, links, nodes
+from garrison.model.parts import Parts
 
 ARROWS = {
     Kind.WAY_IN: ("--", "-->"),
     Kind.PUBLIC: ("-.", ".->"),
     Kind.TOKEN: ("==", "==>"),
     Kind.CALL: ("--", "-->"),
+    Kind.CONNECTION: ("-.", ".->"),
     Kind.LEASE: ("-.", ".->"),
+    Kind.READ: ("-.", ".->"),
     Kind.RIGHT: ("-.", ".->"),
 }
 COLOURS = {Kind.PUBLIC: "#16a34a", Kind.TOKEN: "#8b5cf6"}  # of a line; both are seen on light and dark pages
-SHAPES = {"host": ("([", "])"), "edge": ("{{", "}}"), "database": ("[(", ")]"), "api": ("[[", "]]")}
+SHAPES = {
+    Shape.HOST: ("([", "])"),
+    Shape.EDGE: ("{{", "}}"),
+    Shape.TCP: ("[[", "]]"),
+    Shape.WORKER: ("(", ")"),
+    Shape.JOB: ("[/", "/]"),
+    Shape.OUTSIDE: ("[/", "\\]"),
+    Shape.DATABASE: ("[(", ")]"),
+    Shape.SECRET: (">", "]"),
+    Shape.API: ("[\\", "/]"),
+}
 OPEN = {"#": "#35;", '"': "#quot;", "<": "#lt;", ">": "#gt;"}  # Mermaid's own way to write what it would read
 
 
-def mermaid(graph: Graph) -> str:
+def mermaid(graph: Parts, said: str = "") -> str:
     """A Mermaid flowchart: a subgraph for each namespace, an arrow for each caller and audience with its operations.
 
     Thick and violet is what carries a user's token, dashed and green what is for anybody.
     """
     found, arrows = [*nodes(graph)], [*links(graph)]
-    lines = ["flowchart LR", *(f"  {_node(node)}" for node in found if not node.namespace)]
+    lines = [f"%% {said}"] if said else []
+    lines += ["flowchart LR", *(f"  {_node(node)}" for node in found if not node.namespace)]
     for namespace in graph.namespaces:
         inside = (node for node in found if node.namespace == namespace)
         lines += [f"  subgraph {namespace}", *(f"    {_node(node)}" for node in inside), "  end"]
@@ -38,16 +51,17 @@ def mermaid(graph: Graph) -> str:
     return "\n".join(lines) + "\n"
 
 
-def table(graph: Graph) -> str:
+def table(graph: Parts, said: str = "") -> str:
     """Everything that is allowed, a line each: who, what, whom, through which host and on which terms."""
     rows = [(one.who, one.what, one.whom, one.host, "; ".join(one.terms)) for one in allowed.allowed(graph)]
     parts = [_columns([("FROM", "MAY", "TO", "THROUGH", "TERMS"), *rows])]
     if graph.hosts:
         parts.append(_columns([("HOST", "LETS IN"), *_hosts(graph)]))
-    return "\n".join([*parts, "Everything else is refused.\n"])
+    rest = f"This is {said}; what else is declared is left out." if said else "Everything else is refused."
+    return "\n".join([*parts, f"{rest}\n"])
 
 
-def _hosts(graph: Graph) -> Iterator[tuple[str, str]]:
+def _hosts(graph: Parts) -> Iterator[tuple[str, str]]:
     for host in graph.hosts:
         issuers = sorted({route.issuer for route in graph.routes if route.host == host.name and route.issuer})
         tokens = f"tokens of {', '.join(issuers)}" if issuers else "anybody"
@@ -74,7 +88,7 @@ def _id(key: str) -> str:
 
 def _node(node: Node) -> str:
     left, right = SHAPES.get(node.shape, ("[", "]"))
-    said = [node.name, *([] if node.namespace else [node.under]), *node.notes]
+    said = [node.name, *([] if node.namespace else [node.under]), *filter(None, [node.weak])]
     return f'{_id(node.key)}{left}"{_said(said)}"{right}'
 
 

@@ -30,13 +30,13 @@ LATER_IN_ROWS: Mapping[str, Any] = {"services": Service, "calls": Call, "jobs": 
 AGAIN = "write it with `garrison graph --format json` of this version"
 
 
-def write(parts: Parts) -> str:
-    """Stable JSON: same graph, same bytes.
+def write(parts: Parts, only: str = "") -> str:
+    """Stable JSON: same graph, same bytes. `only`: what of a graph this is; `read` refuses it then, as it is no whole.
 
     A later field is left out where it is empty: a reader that does not know it takes the graph, and refuses one of
     which it would lose something.
     """
-    data = {"schema": SCHEMA, **asdict(parts)}
+    data = {"schema": SCHEMA, **({"only": only} if only else {}), **asdict(parts)}
     for name in LATER:
         if not data[name]:
             del data[name]

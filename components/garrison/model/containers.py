@@ -17,8 +17,12 @@ from garrison.words import Ref
 
 Pairs = tuple[tuple[str, str], ...]
 PATH = re.compile(r"(/[-A-Za-z0-9._@+]+)+")
-# Where the kernel, the runtime and our own volumes have things.
-KEPT = ("/dev", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/proc", "/run", "/sys", "/var/run")
+# Where the kernel, the runtime and our own volumes have things; /var/run mostly leads to /run.
+KEPT = (
+    *("/dev", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/proc", "/sys"),
+    *(f"{run}/{name}" for run in ("/run", "/var/run") for name in ("identity", "secrets", "token", "trust")),
+)
+WHOLE = ("/run", "/var/run")  # of which a part may be an application's: PostgreSQL has its socket there
 UNSAID = re.compile("[\0\ud800-\udfff]")  # what neither an environment nor a ConfigMap can have
 OURS = (d.PROXY_UID, d.AGENT_UID, d.STORE_UID, d.EDGE_UID, d.LIMITS_UID, d.REDIS_UID)
 READ_IT = 'keep it in the secret store and say reads("PATH", env=...)'
@@ -50,9 +54,7 @@ class Container:
             yield Breach(place, f"the command of '{ref}' has a letter that no command can have", "leave it out")
         for word in ("command", "args"):
             if credentials.among(getattr(self, word)):
-                yield Breach(
-                    place, f"{word} of '{ref}' carries a credential, which everybody on the node reads", READ_IT
-                )
+                yield Breach(place, f"{word} of '{ref}' carries a credential (secret-in-arguments)", READ_IT)
         yield from self._paths(place, ref)
         yield from self._contents(place, ref)
         for _, size in (*self.scratch, *self.volumes):
@@ -72,8 +74,8 @@ class Container:
 
     def _paths(self, place: Place, ref: Ref) -> Iterator[Breach]:
         for path in self.mounts:
-            if not PATH.fullmatch(path) or {".", ".."} & {*path.split("/")} or _inside(path, KEPT):
-                remedy = f"use an absolute path that is not in {', '.join(KEPT)}"
+            if not PATH.fullmatch(path) or {".", ".."} & {*path.split("/")} or _inside(path, KEPT) or path in WHOLE:
+                remedy = f"use an absolute path that is not in {', '.join(KEPT)}, and not the whole of {WHOLE[0]}"
                 yield Breach(place, f"'{ref}' can have nothing at {path!r}", remedy)
         for path, times in Counter(self.mounts).items():
             if times > 1:

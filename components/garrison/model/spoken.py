@@ -17,6 +17,12 @@ MAX_ALIASES = 250  # of one service; each has an address of its own on its loopb
 ADDRESS = re.compile(r"(?:^|//|[@=,;\s])([a-z][-a-z0-9]*(?:\.[-a-z0-9]+)*)(?=[:/,;\s]|$)")
 
 
+# Variables that name something of their own, and those that speak of an address all the same.
+WORD = re.compile(r"[-a-z0-9]+")
+ELSE = re.compile(r"(?i)(^|[_.-])(db|database|name|user|username|schema|topic|queue|exchange|vhost|bucket|realm)$")
+ADDRESSED = re.compile(r"(?i)host|server|addr|url|uri|endpoint")
+
+
 def laws(parts: Parts) -> Iterator[Breach]:
     """Every one that does not hold."""
     yield from _protocols(parts)
@@ -122,13 +128,18 @@ def _settings(parts: Parts) -> Iterator[Breach]:
     """An address is never a setting: it would stay when the call is gone."""
     names = _names(parts)
     for place, service in parts.placed:
-        said = [(f"{name}={value!r}", value) for name, value in service.container.env]
+        said = [(f"{name}={value!r}", value) for name, value in service.container.env if not _named_else(name, value)]
         said += [(repr(one), one) for one in (*service.container.command, *service.container.args)]
         for what, value in said:
             for host in ADDRESS.findall(value):
-                if named := _meant(names, service.ref, host, bare=value == host):
+                if named := _meant(names, service.ref, host):
                     remedy = f"say it with the call: calls({named.name!r}, ..., env=...), or connects(...)"
                     yield Breach(place, f"{what} of '{service.ref}' names '{named}'", remedy)
+
+
+def _named_else(variable: str, value: str) -> bool:
+    """Whether a word that is also a service's name stands for something else: `POSTGRES_DB=accounts`."""
+    return bool(WORD.fullmatch(value) and ELSE.search(variable)) and not ADDRESSED.search(variable)
 
 
 def _names(parts: Parts) -> Mapping[str, Ref]:
@@ -137,6 +148,7 @@ def _names(parts: Parts) -> Mapping[str, Ref]:
     return {f"{s.name}.{s.namespace}{end}": s.ref for s in parts.services for end in ends}
 
 
-def _meant(names: Mapping[str, Ref], home: Ref, host: str, *, bare: bool) -> Ref | None:
+def _meant(names: Mapping[str, Ref], home: Ref, host: str) -> Ref | None:
+    """Whom a host is, unless it is the service itself: what it is called, or calls itself, is no call."""
     found = names.get(host) or names.get(f"{host}.{home.namespace}")
-    return None if found is None or (bare and found == home) else found
+    return None if found == home else found

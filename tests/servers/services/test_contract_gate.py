@@ -23,7 +23,9 @@ import catalog.app
 import cover.app
 from claims.app import Desk
 from claims.app import application as claims_app
+from common.carts import Carts
 from common.client import Callee
+from harness import carts
 from orders.app import application as orders_app
 from orders.placing import Callees
 from payments.app import application
@@ -87,7 +89,8 @@ def service(name: str, bank: Bank) -> Iterator[FastAPI]:
         if name == "claims":
             yield claims_app(Desk(covers, money))
         else:
-            yield orders_app(Callees(Callee("catalog", start(catalog.app.describe())), covers, money))
+            goods = Callee("catalog", start(catalog.app.describe()))
+            yield orders_app(Callees(goods, covers, money, Carts(carts.NOBODY)))
 
 
 @pytest.mark.parametrize("name", ["catalog", "claims", "cover", "orders", "payments"])

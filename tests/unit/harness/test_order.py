@@ -23,15 +23,20 @@ def test_the_answer_and_the_calls_are_printed(
     def kubectl(cluster: str, verb: str, *arguments: str, stdin: str = "") -> str:
         if verb == "exec":
             assert (stdin, "a.user.token" in arguments) == ("a.user.token", False)
-            told["request"] = arguments[-2]
+            *_, path, _, told["request"], body, claims = arguments
+            assert claims == "user", "what the token says, as the pod's proxy would have it"
+            said = {"/cart": ("deploy/storefront", {"id": "hammer", "quantity": 2}), "/orders": ("deploy/orders", {})}
+            assert (arguments[3], json.loads(body)) == said[path]
             return json.dumps([status, "application/json", {"id": "1"}])
         if verb == "get":
             return json.dumps({"items": [pod("catalog-1", "app"), pod("garrison-probe", "probe")]})
         assert "garrison-probe" not in arguments, "it has no application"
         line = {"time": "1", "service": "catalog", "method": "GET", "path": "/items/hammer", "status": 200}
         caller = {"caller": "spiffe://estate.example/ns/shop/sa/orders"}
+        warned = {**line, **caller, "request_id": told["request"]}
+        del warned["path"]
         mine, others = {**line, **caller, "request_id": told["request"]}, {**line, **caller, "request_id": "other"}
-        return f"starting\n{json.dumps(mine)}\n{json.dumps(others)}\n"
+        return f"starting\n{json.dumps(mine)}\n{json.dumps(others)}\n{json.dumps(warned)}\n"
 
     told: dict[str, str] = {}
     monkeypatch.setenv("GARRISON_STATE", str(tmp_path))
@@ -41,6 +46,8 @@ def test_the_answer_and_the_calls_are_printed(
     monkeypatch.setattr(order, "_token", lambda _: "a.user.token")
     assert order.place("unit") == code
     out = capsys.readouterr().out
+    assert 'POST /cart {"id": "hammer", "quantity": 2}\n' in out
+    assert "POST /orders {}\n" in out
     assert f'\n{status} {{"id": "1"}}\n' in out
     assert out.count("  shop/orders -> shop/catalog  GET /items/hammer  200\n") == 1
 

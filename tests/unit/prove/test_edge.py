@@ -342,6 +342,9 @@ def test_a_limit_holds_at_what_it_says_and_tells_when_to_come_back() -> None:
     assert over(45, 30, retry_after="2") == ("refused", "limit"), "what was filled up meanwhile"
     assert over(60, replicas=2, retry_after="2") == ("refused", "limit")
     assert judge.over_limit(trial, Answer(200), 1, 1).verdict == "allowed"
+    assert judge.over_limit(trial, Answer(200, passed=34), 1, 1).verdict == "allowed", "more than it may let pass"
+    slow = judge.over_limit(trial, Answer(200, passed=31), 1, 60)
+    assert (slow.verdict, slow.throttled) == ("error", True), "of a machine that asks no faster nothing is known"
 
 
 def test_a_refusal_without_its_control_is_as_good_as_not_tried() -> None:

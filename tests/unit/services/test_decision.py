@@ -21,12 +21,14 @@ from claims.app import SHOW as SHOW_CLAIM
 from claims.app import Desk
 from claims.app import application as claims_app
 from common import context
+from common.carts import Carts
 from common.decision import Decisions, path_values, query_values
 from common.settings import SettingsError
 from garrison import claim, data
 from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive import tokens
+from harness import carts
 from orders.app import PLACE, SHOW
 from orders.app import application as orders_app
 from orders.placing import Callees
@@ -86,7 +88,9 @@ def shop() -> Iterator[Shop]:
     with ExitStack() as stack:
         apps = (catalog.app.build(), cover.app.build(), Till().app())
         goods, covers, money = (stack.enter_context(served(app)) for app in apps)
-        callees = Callees(callee("catalog", goods), callee("cover", covers), callee("payments", money))
+        callees = Callees(
+            callee("catalog", goods), callee("cover", covers), callee("payments", money), Carts(carts.NOBODY)
+        )
         desk = Desk(callee("cover", covers), callee("payments", money))
         orders = orders_app(callees, Decisions(of_orders, decided=(PLACE, SHOW)))
         claims = claims_app(desk, Decisions(of_claims, decided=(CLAIM, SHOW_CLAIM)))

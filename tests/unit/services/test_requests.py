@@ -15,8 +15,8 @@ from fastapi import APIRouter
 import catalog.app
 from common import app as common_app
 from common.context import accepted_request_id, identity
+from common.limits import MAX_BODY
 from common.log import JsonLines
-from common.requests import MAX_BODY
 from cover.app import describe as cover_app
 from unit.services.serving import served
 

@@ -19,12 +19,15 @@ from fastapi.responses import JSONResponse, Response
 import catalog.app
 import cover.app
 import orders.app
+from cart.resp import Unavailable
 from claims.app import Desk
 from claims.app import application as claims_app
+from common import context
 from common.app import create
+from common.carts import Carts, own
 from common.client import Callee
 from garrison.declare.program import load
-from harness import paths, storefront
+from harness import carts, paths, storefront
 from orders.app import application as orders_app
 from orders.placing import Callees
 from unit.services.serving import served
@@ -90,14 +93,20 @@ class Street:
     covers: httpx.Client
     money: httpx.Client
     till: Till
+    carts: carts.Memory
+    cart: str
     stack: ExitStack
 
     def start(self, app: FastAPI) -> httpx.Client:
         return self.stack.enter_context(served(app))
 
     def orders(self) -> httpx.Client:
-        callees = (callee("catalog", self.goods), callee("cover", self.covers), callee("payments", self.money))
-        return self.start(orders_app(Callees(*callees)))
+        catalog, cover, payments = (
+            callee("catalog", self.goods),
+            callee("cover", self.covers),
+            callee("payments", self.money),
+        )
+        return self.start(orders_app(Callees(catalog, cover, payments, Carts(self.cart))))
 
     def claims(self) -> tuple[httpx.Client, Desk]:
         desk = Desk(callee("cover", self.covers), callee("payments", self.money))
@@ -111,7 +120,8 @@ def street() -> Iterator[Street]:
         goods, covers, money = (
             stack.enter_context(served(app)) for app in (catalog.app.build(), cover.app.build(), till.app())
         )
-        yield Street(goods, covers, money, till, stack)
+        kept = carts.Memory()
+        yield Street(goods, covers, money, till, kept, stack.enter_context(carts.running(kept)), stack)
 
 
 @pytest.fixture(scope="module")
@@ -177,9 +187,13 @@ def test_a_users_token_goes_on_where_the_estate_declares_it_and_nowhere_else(
     monkeypatch.setattr(httpx, "HTTPTransport", lambda **_: httpx.MockTransport(answer))
     for name in ("catalog", "cover", "payments"):
         monkeypatch.setenv(f"{name.upper()}_URL", f"http://{name}")
+    monkeypatch.setenv("CART_ADDR", carts.NOBODY)
     with served(orders.app.build()) as client:
         Shop(client, client, Till()).order(headers={"authorization": token} if token else {})
     declared = [call for call in load(ESTATE).graph().calls if call.caller.name == "orders"]
+    (cart,) = [call for call in declared if call.callee.name == "cart"]  # of gRPC: test_cart has what goes there
+    assert cart.token == "none"
+    declared.remove(cart)
     assert seen == {call.callee.name: token or None if call.token == "forward" else None for call in declared}
 
 
@@ -219,7 +233,7 @@ def test_a_callee_that_is_not_there_is_named() -> None:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         nobody = Callee("catalog", f"http://127.0.0.1:{held.getsockname()[1]}")
-        with served(orders_app(Callees(nobody, nobody, nobody))) as client:
+        with served(orders_app(Callees(nobody, nobody, nobody, Carts(carts.NOBODY)))) as client:
             shop = Shop(client, client, Till())
             failed = shop.order("k")
     assert (failed.status_code, failed.headers["retry-after"]) == (503, "1")
@@ -242,6 +256,72 @@ def test_a_wrong_order_is_refused_before_money_moves(shop: Shop, changes: dict[s
     refused = shop.order(**changes)
     assert (refused.status_code, refused.json()["type"]) == (422, f"urn:garrison:problem:{kind}")
     assert shop.till.charges == {}
+
+
+WEN = {"x-verified-claims": verified({"iss": "us", "sub": "wen"})}
+
+
+@pytest.fixture
+def filled(street: Street) -> str:
+    """Wen's cart with three things in it; its name."""
+    street.carts.carts.clear()
+    token = context.asked.set(context.Asked(claims={"iss": "us", "sub": "wen"}))
+    name = own()
+    context.asked.reset(token)
+    street.carts.add(name, "nails", 2)
+    street.carts.add(name, "anvil", 1)
+    return name
+
+
+def test_an_order_without_items_takes_the_users_cart(shop: Shop, street: Street, filled: str) -> None:
+    order = shop.order(headers=WEN, items=None).json()
+    assert [(line["id"], line["quantity"]) for line in order["items"]] == [("anvil", 1), ("nails", 2)]
+    assert (order["total"]["amount"], street.carts.lines(filled)) == (21_614, [])
+
+
+def test_a_repeated_order_from_a_cart_is_one_charge_also_after_a_restart(
+    shop: Shop, street: Street, filled: str
+) -> None:
+    key = uuid4().hex
+    first = shop.order(key, headers=WEN, items=None).json()
+    street.carts.add(filled, "tongs", 1)
+    again = Shop(street.orders(), shop.claims, shop.till).order(key, headers=WEN, items=None)
+    assert again.json() == first
+    assert len(shop.till.charges) == 1
+    assert street.carts.lines(filled) == [("tongs", 1)], "what was added since is not bought"
+
+
+def test_an_order_that_failed_leaves_the_cart_and_buys_what_it_first_took(
+    shop: Shop, street: Street, filled: str
+) -> None:
+    key = uuid4().hex
+    shop.till.answer = lambda: JSONResponse({}, 503)
+    assert shop.order(key, headers=WEN, items=None).status_code == 503
+    assert street.carts.lines(filled) == [("anvil", 1), ("nails", 2)]
+    street.carts.add(filled, "tongs", 1)
+    shop.till.answer = None
+    assert shop.order(key, headers=WEN, items=None).json()["total"]["amount"] == 21_614
+    assert len(shop.till.charges) == 1
+    assert street.carts.lines(filled) == [("tongs", 1)]
+
+
+@pytest.mark.parametrize(("headers", "kind"), [(WEN, "empty-cart"), ({}, "no-user")])
+def test_there_has_to_be_a_cart(shop: Shop, street: Street, headers: dict[str, str], kind: str) -> None:
+    street.carts.carts.clear()
+    refused = shop.order(headers=headers, items=None)
+    assert (refused.status_code, refused.json()["type"]) == (422, f"urn:garrison:problem:{kind}")
+    assert shop.till.charges == {}
+
+
+def test_a_paid_order_is_one_whatever_becomes_of_the_cart(
+    shop: Shop, street: Street, filled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(cart: str, order: str) -> None:
+        raise Unavailable
+
+    monkeypatch.setattr(street.carts, "clear", away)
+    assert shop.order(headers=WEN, items=None).status_code == 201
+    assert street.carts.lines(filled) == [("anvil", 1), ("nails", 2)]
 
 
 def test_an_order_needs_a_key(shop: Shop) -> None:

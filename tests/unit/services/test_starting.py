@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 
+import grpc
 import httpx
 import pytest
 from hypothesis import given
@@ -18,9 +19,11 @@ from openapi_spec_validator import validate
 
 from common import openapi
 from common.model import MAX_AMOUNT, Money
+from common.rpc import NOT_SERVING
 from cover.model import LEAST_PREMIUM, premium
 from harness import paths
 
+REDIS = "redis://127.0.0.1:1"  # nobody is there
 ENV = {"PATH": os.environ["PATH"], "PYTHONPATH": str(paths.REPO / "services")}
 
 
@@ -37,6 +40,10 @@ def start(service: str, **env: str) -> subprocess.Popen[str]:
         ("claims", {"COVER_URL": "cover:80"}, "claims: COVER_URL='cover:80' is not an http address"),
         ("catalog", {"PORT": "http"}, "catalog: PORT='http' is not a port number"),
         ("payments", {}, "payments: PSP_API_KEY_FILE is not set"),
+        ("storefront", {"CART_ADDR": "cart"}, "storefront: CART_ADDR='cart' is not an address, such as 127.0.0.1:7070"),
+        ("cart", {}, "cart: REDIS_URL is not set"),
+        ("cart", {"REDIS_URL": REDIS, "CART_DAYS": "0"}, "cart: CART_DAYS='0' is not a number above zero"),
+        ("cart", {"REDIS_URL": REDIS, "PORT": "x"}, "cart: PORT='x' is not a port number"),
     ],
 )
 def test_a_bad_setting_is_one_line(service: str, env: dict[str, str], line: str) -> None:
@@ -65,6 +72,18 @@ def test_sigterm_ends_a_service_cleanly_and_its_output_is_json() -> None:
     assert "r-1" in {line.get("request_id") for line in lines}
     assert lines[-1]["message"].startswith("Finished server process")
     assert err == ""
+
+
+def test_a_service_of_grpc_answers_and_ends_cleanly_too() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    service = start("cart", PORT=address.rpartition(":")[2], REDIS_URL=REDIS)
+    with grpc.insecure_channel(address) as channel:
+        check: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/grpc.health.v1.Health/Check")
+        assert check(b"", timeout=20, wait_for_ready=True) == NOT_SERVING
+    service.send_signal(signal.SIGTERM)
+    assert (service.communicate(timeout=20), service.returncode) == (("", ""), 0)
 
 
 @pytest.mark.parametrize("service", openapi.SERVICES)

@@ -9,6 +9,8 @@ import httpx
 import pytest
 
 import storefront.app
+from common.carts import Carts
+from harness import carts
 from storefront.app import PAGES, POLICY
 from unit.services.serving import served
 from unit.services.test_shop import verified
@@ -16,7 +18,7 @@ from unit.services.test_shop import verified
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[httpx.Client]:
-    with served(storefront.app.build()) as client:
+    with carts.running(carts.Memory()) as address, served(storefront.app.application(Carts(address))) as client:
         yield client
 
 
@@ -74,3 +76,30 @@ def test_who_is_logged_in_is_what_the_token_says(shop: httpx.Client, claims: obj
 
 def test_without_a_token_nobody_is_logged_in(shop: httpx.Client) -> None:
     assert shop.get("/me").status_code == 401
+
+
+def test_a_cart_is_filled_over_time_and_the_users_own(shop: httpx.Client) -> None:
+    wen, eve = ({"x-verified-claims": verified({"iss": "us", "sub": user})} for user in ("wen", "eve"))
+    assert shop.post("/cart", json={"id": "nails", "quantity": 2}, headers=wen).status_code == 200
+    assert shop.post("/cart", json={"id": "nails", "quantity": 1}, headers=wen).json() == {
+        "items": [{"id": "nails", "quantity": 3}]
+    }
+    assert shop.get("/cart", headers=wen).json()["items"] == [{"id": "nails", "quantity": 3}]
+    assert shop.get("/cart", headers=eve).json() == {"items": []}
+    full = shop.post("/cart", json={"id": "nails", "quantity": 999}, headers=wen)
+    assert (full.status_code, full.json()["type"]) == (422, "urn:garrison:problem:not-added")
+
+
+@pytest.mark.parametrize("line", [{"id": "nails"}, {"id": "nails", "quantity": 0}, {"id": "a/b", "quantity": 1}])
+def test_what_is_no_line_is_refused(shop: httpx.Client, line: object) -> None:
+    assert shop.post("/cart", json=line).json()["type"] == "urn:garrison:problem:invalid-request"
+
+
+def test_without_a_token_there_is_no_cart(shop: httpx.Client) -> None:
+    assert shop.get("/cart").json()["type"] == "urn:garrison:problem:no-user"
+
+
+def test_a_cart_that_is_away_is_said() -> None:
+    with served(storefront.app.application(Carts(carts.NOBODY))) as client:
+        away = client.get("/cart", headers={"x-verified-claims": verified({"sub": "wen"})})
+    assert (away.status_code, away.json()["detail"]) == (503, "cart cannot be reached")

@@ -54,10 +54,16 @@ def _throttled(trial: Trial) -> Seen:
 
 
 def over_limit(trial: Trial, answer: Answer, replicas: int, seconds: float) -> Seen:
-    """The limit holds where as many passed as it says, in every replica, and then none."""
-    if not trial.rate or answer.status != 429:
+    """The limit holds where as many passed as it says, in every replica, and then none.
+
+    Whoever could not ask more often than it lets pass knows nothing of it.
+    """
+    if not trial.rate:
         return read(trial, answer)
     most = replicas * (trial.rate.requests + seconds * trial.rate.requests / trial.rate.seconds) + SLACK
+    if answer.status != THROTTLED:
+        slow = f"{answer.passed} requests in {seconds:.1f} s are no more than {trial.rate} lets pass"
+        return Seen("error", None, slow, throttled=True) if 0 < answer.passed <= most else read(trial, answer)
     if answer.passed > most:
         return Seen("allowed", None, f"{answer.passed} passed before the first 429, more than {most:.0f}")
     if not answer.header("retry-after"):

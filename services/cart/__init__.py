@@ -1,0 +1,1 @@
+"""The shop's cart: what a user means to buy, until an order takes it."""

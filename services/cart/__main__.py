@@ -1,0 +1,6 @@
+"""Starts the service: `python -m cart`."""
+
+from cart.app import build
+from common.rpc import main
+
+main("cart", build)
