@@ -18,8 +18,12 @@ from garrison.explain import diagram
 from garrison.explain.allowed import allowed
 from garrison.manifest import Manifest
 from garrison.prove.expect.expected import expected, sources
+from garrison.prove.kubectl import Kubectl
 from garrison.prove.look import pods, replicas
+from garrison.prove.look.finding import Finder
+from garrison.prove.look.session import Session
 from garrison.prove.model import Kind, Party
+from garrison.words import Ref
 from unit.estates import DIGEST, any_app, apps, empty_app
 
 IMAGE = "registry.example/job" + DIGEST
@@ -274,6 +278,23 @@ def test_a_clone_is_the_job_to_everybody_but_its_controller(name: str) -> None:
     assert pod["metadata"]["labels"][d.NAME] == name
     assert pod["spec"]["serviceAccountName"] == name
     assert "restartPolicy" not in pod["spec"]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("nightly", "cronjobs"), ("once", "jobs")])
+def test_a_run_finds_the_job_and_speaks_for_it(name: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = any_app().graph()
+    session = Session(Kubectl(), graph, "prober", lambda line: None)
+    made = found(graph, name)
+
+    def find(self: Finder, wanted: str, ref: Ref) -> Manifest:
+        assert (wanted, ref) == (kind, Ref("shop", name))
+        return made.get("CronJob") or made["Job"]
+
+    monkeypatch.setattr(Finder, "find", find)
+    (pod,) = session._speakers(Party("service", "shop", name), ())
+    assert pod["metadata"]["labels"][d.NAME] == name
+    assert session.pod_of(Party("service", "shop", name)) == Ref("shop", pod["metadata"]["name"])
+    assert pod["spec"]["containers"][0]["command"][-1] == "0", "it is nobody's callee, and listens where nobody asks"
 
 
 def test_the_picture_and_the_sentences_know_jobs() -> None:
