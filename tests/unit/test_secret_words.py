@@ -52,7 +52,7 @@ def test_a_secret_is_a_file_under_the_applications_own_name() -> None:
     assert found(app, web) == {"PSP_API_KEY_FILE": "/run/secrets/psp/api-key"}
     app, _, web = shop()
     web.reads("psp/api-key", env="API_KEY_FILE")
-    web.reads("mail/config", env={"CONFIG": "file:{file}"})
+    web.reads("mail/config", env={"CONFIG": "file:{path}"})
     assert found(app, web) == {
         "API_KEY_FILE": "/run/secrets/psp/api-key",
         "CONFIG": "file:/run/secrets/mail/config",
@@ -151,7 +151,7 @@ def test_a_lease_in_a_variable_is_refused_with_what_to_do() -> None:
 READS: dict[str, tuple[Any, str]] = {
     "no place": ({"API_KEY": "value"}, "does not say where the secret belongs"),
     "another place": ({"API_KEY": "{secret}"}, "does not say where the secret belongs"),
-    "both": ({"API_KEY": "{file}{value}"}, "does not say where the secret belongs"),
+    "both": ({"API_KEY": "{path}{value}"}, "does not say where the secret belongs"),
     "a template": ({"API_KEY": "{{ {value} }}"}, "does not say where the secret belongs"),
     "an attribute": ({"API_KEY": "{value.x}"}, "does not say where the secret belongs"),
     "a form": ({"API_KEY": "{value!r}"}, "does not say where the secret belongs"),

@@ -102,5 +102,5 @@ class Uses(Speaker):
         variable are refused: it would keep them after their end.
         """
         target = database.ref if isinstance(database, Database) else database
-        told, named = texts(env, "{file}"), texts(files, "")
+        told, named = texts(env, "{path}"), texts(files, "")
         self._pen.add(UseStatement(where(), self.ref, target, role, told, named))

@@ -30,4 +30,4 @@ class Reads(Speaker):
         `env={"API_KEY": "{value}"}` is for an application that can read no file: the variable has the secret itself,
         which whatever it starts inherits, and which stays as it was until the pod is made anew.
         """
-        self._pen.add(ReadStatement(where(), self.ref, path, texts(env, "{file}")))
+        self._pen.add(ReadStatement(where(), self.ref, path, texts(env, "{path}")))

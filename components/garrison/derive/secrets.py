@@ -198,13 +198,13 @@ def _template(contents: str, file: str) -> Json:
 def environment(graph: Graph, ref: Ref) -> dict[str, str]:
     """Where the application finds its files, and where its databases are; never a secret."""
     found = {
-        name: text.format(file=f"{d.SECRETS_DIR}/{read.file}")
+        name: text.format(path=f"{d.SECRETS_DIR}/{read.file}")
         for read in graph.reads_by.get(ref, ())
         for name, text in read.told
         if (name, text) not in read.valued
     }
     for use in graph.uses_by.get(ref, ()):
-        facts = _facts(use) | {"file": f"{d.SECRETS_DIR}/{use.file}"}
+        facts = _facts(use) | {"path": f"{d.SECRETS_DIR}/{use.file}"}
         found |= {name: text.format_map(facts) for name, text in use.told}
         found |= {name: f"{d.SECRETS_DIR}/{name}" for name, _ in use.files}
     return found

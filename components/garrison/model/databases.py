@@ -72,7 +72,7 @@ class Use:
     database: Ref
     role: DatabaseRole
     env: Pairs = ()
-    """The application's own variables: each a text with {file}, the place of the credentials as JSON, or a plain fact
+    """The application's own variables: each a text with {path}, the place of the credentials as JSON, or a plain fact
     of the database."""
     files: Pairs = ()
     """Variables that each name a file, and its text, with the credentials and the facts in it."""
@@ -85,11 +85,11 @@ class Use:
     @property
     def told(self) -> Pairs:
         """The variables; where nothing was said, one that names that file."""
-        return self.env if self.env or self.files else ((f"{variable(self.database.name)}_FILE", "{file}"),)
+        return self.env if self.env or self.files else ((f"{variable(self.database.name)}_FILE", "{path}"),)
 
     @property
     def has_json(self) -> bool:
-        return any("file" in fields(text) for _, text in self.told)
+        return any("path" in fields(text) for _, text in self.told)
 
     def breaches(self, place: Place) -> Iterator[Breach]:
         if self.role not in ROLES:
@@ -104,9 +104,9 @@ class Use:
                 what = f"{name}={text!r} would keep leased credentials that end within the hour"
                 remedy = f"let it name a file, which is kept fresh: files={{{name + '_FILE'!r}: {text!r}}}"
                 yield Breach(place, what, remedy)
-            elif not fields(text) or not fields(text) <= {"file", *FACTS}:
+            elif not fields(text) or not fields(text) <= {"path", *FACTS}:
                 what = f"{name}={text!r} does not say what of the database it is"
-                yield Breach(place, what, f"write one of {_braced('file', *FACTS)}, and no other brace")
+                yield Breach(place, what, f"write one of {_braced('path', *FACTS)}, and no other brace")
         for name, text in self.files:
             if not fields(text) & {*LEASED} or not fields(text) <= {*LEASED, *FACTS} or UNSTORED.search(text):
                 what = f"the file of {name} does not say where the credentials belong"

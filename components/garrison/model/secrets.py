@@ -25,7 +25,7 @@ class Read:
     service: Ref
     path: str
     env: Pairs = ()
-    """The application's own variables: each a text with {file}, the place of the file, or {value}, the secret."""
+    """The application's own variables: each a text with {path}, the place of the file, or {value}, the secret."""
 
     @property
     def file(self) -> str:
@@ -40,7 +40,7 @@ class Read:
     @property
     def told(self) -> Pairs:
         """The variables; where nothing was said, one that names the file."""
-        return self.env or ((f"{variable(self.path)}_FILE", "{file}"),)
+        return self.env or ((f"{variable(self.path)}_FILE", "{path}"),)
 
     @property
     def valued(self) -> Pairs:
@@ -56,8 +56,8 @@ class Read:
             yield Breach(place, what, "begin the path with a letter, or name the variable: env=")
         for name, text in self.env:
             yield from named_variable(place, name)
-            if fields(text) not in ({"file"}, {"value"}):
-                remedy = "write {file}, the place of the file, or {value}, the secret, and no other brace"
+            if fields(text) not in ({"path"}, {"value"}):
+                remedy = "write {path}, the place of the file, or {value}, the secret, and no other brace"
                 yield Breach(place, f"{name}={text!r} does not say where the secret belongs", remedy)
             elif UNQUOTED.search(text):
                 remedy = "leave out quotes and line ends, or let the application read the file"
