@@ -152,6 +152,8 @@ SECRET_MODE: Final = 0o440
 FILE_MODE: Final = 0o444  # of settings: whoever the image runs as reads them, and nobody writes
 POD_SECURITY: Final = "restricted"  # Pod Security Standards, the strictest level
 POD_SECURITY_VERSION: Final = "latest"
+JOB_SECONDS: Final = 600  # of one run of a job: what hangs must not keep its leases, or the next run away
+JOB_HISTORY: Final = (3, 3)  # finished runs of a schedule that are kept with their logs: good ones, failed ones
 REPLICAS: Final = 2  # one may be drained while the other serves
 APP_RESOURCES: Final = Resources(cpu="25m", memory="96Mi", cpu_limit="500m", memory_limit="192Mi")
 PROXY_RESOURCES: Final = Resources(cpu="15m", memory="64Mi", cpu_limit="500m", memory_limit="192Mi")

@@ -18,7 +18,7 @@ from garrison.deployment.vault import StoreConnection
 from garrison.derive.secrets import store_objects
 from garrison.derive.users import users_objects
 from garrison.manifest import Manifest, identity
-from unit.estates import shop_app
+from unit.estates import any_app, shop_app
 from unit.served import served_app
 
 STORE = StoreConnection(namespace="openbao", audience="openbao", address=None, ca_file=None)
@@ -85,6 +85,13 @@ def test_the_store_gets_what_is_derived() -> None:
     recorder = run(lambda: deploy(shop_app(), store=STORE))
     names = {args.name for args in recorder.seen}
     assert {wanted.path for wanted in store_objects(shop_app().graph())} <= names
+
+
+def test_a_job_comes_when_whoever_it_calls_is_there() -> None:
+    recorder = run(lambda: deploy(any_app(), cluster=Cluster(api_server=("172.18.0.2/32",)), store=STORE))
+    kinds = [args.typ.rpartition(":")[2] for args in recorder.seen]
+    first = min(kinds.index(kind) for kind in ("Job", "CronJob"))
+    assert max(place for place, kind in enumerate(kinds) if kind in ("Deployment", "StatefulSet")) < first
 
 
 def test_an_adjustment_is_seen_and_nothing_else() -> None:

@@ -82,7 +82,7 @@ def _default_addresses(its: Graph) -> set[tuple[str, str]]:
 
 def _from_the_store(given: set[tuple[str, str]], its: Graph) -> set[tuple[str, str]]:
     """Files of secrets under Garrison's own names, beside the application's."""
-    return {(read.service.name, read.variable) for read in its.reads} & given
+    return {(read.service.name, name) for read in its.reads if not read.env for name, _ in read.told} & given
 
 
 def _is_workload(its: Graph, item: Json) -> bool:

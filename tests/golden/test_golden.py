@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from garrison import App, Rate, Service, render
+from garrison import App, Namespace, Rate, Service, render
 from garrison.declare.permissions import MayStatement
 from garrison.explain import diagram, drawing
 from garrison.words import Ref
@@ -62,6 +62,21 @@ def test_the_edge() -> None:
     before = render(two_services().graph())
     changed = [item for item in render(app.graph()) if item not in before]
     compare("edge.yaml", yaml.safe_dump_all(changed, sort_keys=False, width=1000))
+
+
+def test_jobs() -> None:
+    """What a job with a schedule and one without add to the same estate."""
+    app = two_services()
+    shop = Namespace("shop", app)
+    nightly = shop.job(
+        "nightly", image="registry.example/nightly" + DIGEST, schedule="30 2 * * *", within="1h", retries=2
+    )
+    nightly.calls("catalog", "GET /items", env="CATALOG_ADDR")
+    once = shop.job("once", image="registry.example/once" + DIGEST, command=["/once"])
+    once.reads("shop/seed")
+    before = render(two_services().graph())
+    changed = [item for item in render(app.graph()) if item not in before]
+    compare("jobs.yaml", yaml.safe_dump_all(changed, sort_keys=False, width=1000))
 
 
 def test_graph() -> None:

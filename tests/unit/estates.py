@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from hypothesis import strategies as st
 
-from garrison import App, IntentError, Rate, Service, claim, data, query
+from garrison import App, IntentError, Job, Namespace, Rate, Service, claim, data, query
 from garrison.model.rates import Rate as Value
 
 DIGEST = "@sha256:" + "0" * 64
@@ -33,7 +33,7 @@ def shop_app() -> App:
     return app
 
 
-PERMISSIONS: tuple[Callable[[Service], None], ...] = (
+PERMISSIONS: tuple[Callable[[Service | Job], None], ...] = (
     lambda service: service.may("get list watch", "configmaps"),
     lambda service: service.may("get patch", "configmaps", "flags", "limits"),
     lambda service: service.may("get", "pods/log"),
@@ -95,7 +95,7 @@ def lawful(app: App) -> App:
 
 @st.composite
 def apps(draw: st.DrawFn) -> App:
-    """A random estate: up to 3 namespaces, 7 services, any set of calls, some databases, secrets and permissions."""
+    """A random estate: namespaces, services, jobs, any set of calls, some databases, secrets and permissions."""
     app = empty_app()
     namespaces = [app.namespace(f"n{i}") for i in range(draw(st.integers(1, 3)))]
     spoken = draw(st.lists(st.sampled_from(["http", "http", "grpc", "tcp", ""]), min_size=1, max_size=7))
@@ -117,13 +117,15 @@ def apps(draw: st.DrawFn) -> App:
             continue
         said = ["p.S/A", "p.S/B"] if protocol == "grpc" else ["GET /a", "POST /a", "GET /a/{id}"]
         caller.calls(callee, *draw(st.lists(st.sampled_from(said), min_size=1, unique=True)))
+    callees = [(b, protocol) for b, protocol in zip(services, spoken, strict=True) if protocol]
+    speakers: list[Service | Job] = [*services, *_jobs(draw, namespaces, callees)]
     served = [service for service, protocol in zip(services, spoken, strict=True) if protocol == "http"]
     for i in range(draw(st.integers(0, 2))):
         database = draw(st.sampled_from(namespaces)).postgres(f"d{i}")
-        for user in draw(st.lists(st.sampled_from(services), unique=True)):
+        for user in draw(st.lists(st.sampled_from(speakers), unique=True)):
             user.uses(database, role=draw(st.sampled_from(["reader", "writer"])))
-    for service in draw(st.lists(st.sampled_from(services), max_size=3)):
-        draw(st.sampled_from(PERMISSIONS))(service)
+    for speaker in draw(st.lists(st.sampled_from(speakers), max_size=3)):
+        draw(st.sampled_from(PERMISSIONS))(speaker)
     if draw(st.booleans()) and served:
         _opened(draw, app, served)
     return app
@@ -141,7 +143,7 @@ RATES: tuple[tuple[Value, ...], ...] = (
 
 
 def any_app() -> App:
-    """One of each noun: gRPC, TCP, a further port, a worker, and everything that a container is given."""
+    """One of each noun: gRPC, TCP, a further port, a worker, jobs, and everything that a container is given."""
     app = empty_app()
     shop = app.namespace("shop")
     cart = shop.service(
@@ -175,7 +177,43 @@ def any_app() -> App:
     load.calls(front, "GET /", "GET /static/{rest...}", timeout=60)
     load.calls(metrics, "GET /metrics")
     load.connects(admin)
+    nightly = shop.job(
+        "nightly",
+        image="registry.example/nightly" + DIGEST,
+        schedule="30 2 * * mon-fri",
+        within="1h",
+        retries=2,
+        env={"LEVEL": "info"},
+        files={"/etc/nightly/menu.json": "{}"},
+        scratch=["/tmp"],
+    )
+    nightly.calls(front, "GET /")
+    dsn = "postgresql://{username}:{password}@{host}:{port}/{database}?sslmode={sslmode}&sslrootcert={sslrootcert}"
+    nightly.uses(shop.postgres("ledger"), role="reader", env={"PGHOST": "{host}"}, files={"DATABASE_URL_FILE": dsn})
+    nightly.may("get", "configmaps")
+    once = shop.job("once", image="registry.example/once" + DIGEST, command=["/once"])
+    once.connects(redis, env="REDIS_ADDR")
+    once.reads("shop/seed")
+    once.reads("shop/api-key", env={"API_KEY": "{value}", "API_HEADER": "Bearer {value}"})
+    load.reads("shop/api-key", env="API_KEY_FILE")
     return app
+
+
+def _jobs(draw: st.DrawFn, namespaces: list[Namespace], callees: list[tuple[Service, str]]) -> list[Job]:
+    """None, one, or two: one that runs once, and one with a schedule."""
+    jobs = [
+        draw(st.sampled_from(namespaces)).job(f"j{i}", image="registry.example/j" + DIGEST, schedule=schedule)
+        for i, schedule in enumerate(draw(st.sampled_from([(), (None,), (None, "0 3 * * *")])))
+    ]
+    for job in jobs:
+        for callee, protocol in draw(st.lists(st.sampled_from(callees), unique=True)) if callees else ():
+            if protocol == "tcp":
+                job.connects(callee)
+            else:
+                job.calls(callee, "p.S/A" if protocol == "grpc" else "GET /a/{id}")
+        if draw(st.booleans()):
+            job.reads(draw(st.sampled_from(["a", "b/c"])))
+    return jobs
 
 
 def _opened(draw: st.DrawFn, app: App, services: list[Service]) -> None:

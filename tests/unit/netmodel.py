@@ -27,9 +27,9 @@ def pods(manifests: list[dict[str, Any]]) -> dict[tuple[str, str], Pod]:
     """The pods of every workload, by namespace and workload name."""
     found = {}
     for item in manifests:
-        if item["kind"] in ("Deployment", "StatefulSet"):
+        if item["kind"] in ("Deployment", "StatefulSet", "Job", "CronJob"):
             meta = item["metadata"]
-            labels = item["spec"]["template"]["metadata"]["labels"]
+            labels = item["spec"].get("jobTemplate", item)["spec"]["template"]["metadata"]["labels"]
             where = {"kubernetes.io/metadata.name": meta["namespace"]}
             found[meta["namespace"], meta["name"]] = Pod(meta["namespace"], labels, where)
     return found

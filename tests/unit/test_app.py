@@ -140,7 +140,7 @@ SAID_WRONG: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "nothing like it": (
         lambda shop: shop.service("x", image="x" + DIGEST, port=1).uses("y", rights="all"),
-        "uses(...) takes no 'rights'; it takes database, role",
+        "uses(...) takes no 'rights'; it takes database, role, env, files",
     ),
     "App": (
         lambda _: App("estate", images={}),  # type: ignore[call-arg]

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from garrison import App, Graph, Service, derive, render
+from garrison import App, Graph, Namespace, Service, derive, render
 from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive import LAYERS, mesh
 from garrison.derive.secrets import store_objects
 from garrison.manifest import Manifest, compact, identity
 from garrison.words import Ref
-from unit.estates import apps, shop_app
+from unit.estates import IMAGES, apps, shop_app
 
 
 def find(graph: Graph, kind: str, name: str) -> dict[str, Any]:
@@ -28,7 +28,13 @@ def find(graph: Graph, kind: str, name: str) -> dict[str, Any]:
 
 
 def pod_specs(graph: Graph) -> list[dict[str, Any]]:
-    return [m["spec"]["template"]["spec"] for m in render(graph) if m["kind"] in ("Deployment", "StatefulSet")]
+    kinds = ("Deployment", "StatefulSet", "Job", "CronJob")
+    return [template(m)["spec"] for m in render(graph) if m["kind"] in kinds]
+
+
+def template(workload: Manifest) -> dict[str, Any]:
+    found: dict[str, Any] = workload["spec"].get("jobTemplate", workload)["spec"]["template"]
+    return found
 
 
 @given(apps())
@@ -64,7 +70,7 @@ def test_no_token_reaches_a_pod_but_those_for_the_store_and_for_declared_permiss
     kinds = [m["kind"] for m in render(graph)]
     assert not {"ClusterRole", "ClusterRoleBinding", "Secret"} & set(kinds)
     assert kinds.count("Role") == kinds.count("RoleBinding") == len({p.service for p in graph.permissions})
-    for service in graph.services:
+    for service in graph.workloads:
         text = compact(find_pod(graph, service.ref))
         needs = service.ref in graph.uses_by or service.ref in graph.reads_by
         may = any(p.service == service.ref for p in graph.permissions)
@@ -75,9 +81,10 @@ def test_no_token_reaches_a_pod_but_those_for_the_store_and_for_declared_permiss
 
 def find_pod(graph: Graph, ref: Ref) -> dict[str, Any]:
     return next(
-        m["spec"]["template"]
+        template(m)
         for m in render(graph)
-        if m["kind"] == "Deployment" and Ref(m["metadata"]["namespace"], m["metadata"]["name"]) == ref
+        if m["kind"] in ("Deployment", "Job", "CronJob")
+        and Ref(m["metadata"]["namespace"], m["metadata"]["name"]) == ref
     )
 
 
@@ -187,6 +194,7 @@ def test_the_composition_cannot_lose_a_layer_unseen() -> None:
     app = shop_app()
     orders = Service(Ref("shop", "orders"), app)
     orders.serves("GET /orders", at=app.host("www.estate.example", login=app.users()), public="a test")
+    Namespace("shop", app).job("nightly", image=IMAGES["prober"])
     graph, cluster = app.graph(), Cluster()
     names = [module.name for module in pkgutil.iter_modules(derive.__path__)]
     modules = [importlib.import_module(f"garrison.derive.{name}") for name in names]

@@ -275,7 +275,7 @@ def test_everything_wrong_with_a_permission_is_said_at_once() -> None:
 @given(apps())
 def test_no_config_map_that_garrison_writes_may_be_changed(app: App) -> None:
     graph = app.graph()
-    services, databases = [s.ref for s in graph.services], [b.ref for b in graph.databases]
+    services, databases = [s.ref for s in graph.workloads], [b.ref for b in graph.databases]
     for item in render(graph):
         meta = item["metadata"]
         if item["kind"] == "ConfigMap" and meta["namespace"] in graph.namespaces:  # no service is in the edge's

@@ -9,17 +9,18 @@ from garrison.declare.databases import Database, Databases
 from garrison.declare.declaration import Declaration, freeze
 from garrison.declare.hosts import Host, Hosts
 from garrison.declare.issuers import Issuer, Issuers
+from garrison.declare.jobs import Job, Jobs
 from garrison.declare.namespaces import NamespaceStatement
 from garrison.declare.services import Service, Services
 from garrison.declare.statements import Pen, verb, where
 from garrison.model.graph import Graph
 from garrison.words import Ref
 
-__all__ = ["App", "Database", "Host", "Issuer", "Namespace", "Service"]
+__all__ = ["App", "Database", "Host", "Issuer", "Job", "Namespace", "Service"]
 
 
 @dataclass(frozen=True)
-class Namespace(Services, Databases):
+class Namespace(Services, Jobs, Databases):
     """A namespace of the App, closed by default in both directions."""
 
     name: str
@@ -29,7 +30,7 @@ class Namespace(Services, Databases):
         return Ref(self.name, name), self._app
 
 
-class App(Issuers, Hosts, Services, Databases):
+class App(Issuers, Hosts, Services, Jobs, Databases):
     """One declared call graph. `images` are the platform's own containers by role: `envoy`, `openbao`, `postgres`.
 
     What is declared at the App itself lives in the namespace that has its name, for an App of one namespace.

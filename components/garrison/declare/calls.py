@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from garrison.declare.statements import Speaker, Statement, verb, where
+from garrison.declare.variables import Env, texts
 from garrison.model.calls import Call, Operation, Token
 from garrison.words import Ref
-
-Env = str | Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -79,13 +77,6 @@ class Calls(Speaker):
     def _say(self, callee: Any, operations: tuple[str, ...], *, env: Any, **said: Any) -> None:
         port = callee.name if isinstance(callee, Port) else ""
         target = callee.ref if isinstance(callee, Speaker | Port) else callee
-        self._pen.add(CallStatement(where(), self.ref, target, operations, port=port, env=_texts(env), **said))
-
-
-def _texts(env: Any) -> Any:
-    """Each variable with its text; what is neither a text nor a mapping is left for who checks types."""
-    if env is None:
-        return ()
-    if isinstance(env, str):
-        return ((env, "{host}:{port}"),)
-    return tuple(env.items()) if isinstance(env, Mapping) else env
+        self._pen.add(
+            CallStatement(where(), self.ref, target, operations, port=port, env=texts(env, "{host}:{port}"), **said)
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from garrison import defaults
 from garrison.declare.namespaces import Home
 from garrison.declare.statements import Speaker, Statement, verb, where
+from garrison.declare.variables import Env, texts
 from garrison.model import databases as model
 from garrison.model.databases import DatabaseRole, Use
 from garrison.words import Ref
@@ -33,9 +35,11 @@ class UseStatement(Statement):
     service: Ref
     database: Ref | str
     role: DatabaseRole
+    env: tuple[tuple[str, str], ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
 
     def value(self) -> Use:
-        return Use(self.service, Ref.near(self.database, self.service), self.role)
+        return Use(self.service, Ref.near(self.database, self.service), self.role, self.env, self.files)
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,22 @@ def _steps(folder: Any) -> Any:
 
 class Uses(Speaker):
     @verb
-    def uses(self, database: Database | str, *, role: DatabaseRole) -> None:
-        """Give this service leased credentials of `role` (`"reader"` or `"writer"`) at a database."""
+    def uses(
+        self,
+        database: Database | str,
+        *,
+        role: DatabaseRole,
+        env: Env | None = None,
+        files: Mapping[str, str] | None = None,
+    ) -> None:
+        """Give this service leased credentials of `role` (`"reader"` or `"writer"`) at a database.
+
+        They are a JSON file, which `LEDGER_FILE` names and which changes when the lease does; `env="DB_FILE"` is
+        another name for that variable. `files={"DSN_FILE": "postgresql://{username}:{password}@{host}:{port}/{database}"}`
+        are files in the application's own form, each named by its variable. `env={"PGHOST": "{host}"}` says what is
+        the same for every lease: `{host}`, `{port}`, `{database}`, `{sslmode}`, `{sslrootcert}`. Credentials in a
+        variable are refused: it would keep them after their end.
+        """
         target = database.ref if isinstance(database, Database) else database
-        self._pen.add(UseStatement(where(), self.ref, target, role))
+        told, named = texts(env, "{path}"), texts(files, "")
+        self._pen.add(UseStatement(where(), self.ref, target, role, told, named))

@@ -20,11 +20,11 @@ from garrison.derive.adjustment import Adjust, adjust_all
 from garrison.derive.secrets import StoreObject, store_objects
 from garrison.derive.users import users_objects
 from garrison.errors import IntentError, Problem
-from garrison.manifest import Manifest
+from garrison.manifest import Manifest, identity
 from garrison.model.graph import Graph
 
-WORKLOADS = ("Deployment", "DaemonSet", "Job")
-DATABASES = ("StatefulSet",)
+WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
+JOBS = ("Job", "CronJob")
 ENTRANCES = ("Service",)
 UNAWAITED = "pulumi.com/skipAwait"
 
@@ -48,14 +48,19 @@ class Estate(pulumi.ComponentResource):
     ) -> None:
         super().__init__("garrison:index:Estate", graph.name, None, opts)
         self._namespaces: dict[str, pulumi.Resource] = {}
-        guards = self._emit((m for m in manifests if m["kind"] not in WORKLOADS + DATABASES + ENTRANCES), after=[])
+        later = WORKLOADS + JOBS + ENTRANCES
+        guards = self._emit((m for m in manifests if m["kind"] not in later), after=[])
         # A Service is ready when pods stand behind it. Nothing that makes pods may wait for one, and none may be waited
         # for: Pulumi does as many things at once as it was told to, and as many Services would keep it from the pods.
         self._emit((_unawaited(m) for m in manifests if m["kind"] in ENTRANCES), after=guards)
-        databases = self._emit((m for m in manifests if m["kind"] in DATABASES), after=guards)
+        served = {(database.ref.namespace, database.ref.name) for database in graph.databases}
+        made = [m for m in manifests if m["kind"] in WORKLOADS]
+        databases = self._emit((m for m in made if identity(m)[2:] in served), after=guards)
         stored = self._store(_secrets(graph), login.cookie_paths(graph, login.STORE), store, [*guards, *databases])
         stored += self._store(users_objects(graph, cluster), login.cookie_paths(graph, d.USERS), users, guards)
-        self._emit((m for m in manifests if m["kind"] in WORKLOADS), after=[*guards, *stored])
+        workloads = self._emit((m for m in made if identity(m)[2:] not in served), after=[*guards, *stored])
+        # a Job begins when it is made, so whoever it calls is ready by then; nothing waits for a Job
+        self._emit((m for m in manifests if m["kind"] in JOBS), after=[*guards, *databases, *stored, *workloads])
         truth = {"graph": json.loads(graph.to_json()), "cluster": json.loads(cluster.to_json())}
         self.register_outputs({**truth, "adjusted": list(adjusted)})
 
@@ -65,7 +70,9 @@ class Estate(pulumi.ComponentResource):
     def _object(self, item: Manifest, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
         namespace = item["metadata"].get("namespace", "")
         home = [self._namespaces[namespace]] if namespace in self._namespaces else []
-        opts = pulumi.ResourceOptions(parent=self, depends_on=[*home, *after])
+        # what a Job runs cannot be changed: another one takes its name when it and its pods are gone
+        once = True if item["kind"] == "Job" else None
+        opts = pulumi.ResourceOptions(parent=self, depends_on=[*home, *after], delete_before_replace=once)
         resource = kubernetes_object(item, opts)
         if item["kind"] == "Namespace":
             self._namespaces[item["metadata"]["name"]] = resource

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from garrison.cluster import Cluster
-from garrison.derive import database, edge, identity, mesh, namespace, network, rbac, secrets, workload
+from garrison.derive import database, edge, identity, jobs, mesh, namespace, network, rbac, secrets, workload
 from garrison.derive.bounds import bounded
 from garrison.derive.rolling import rolled
 from garrison.manifest import Manifest
@@ -28,6 +28,7 @@ LAYERS: tuple[Layer, ...] = (
     on_any(secrets.manifests),
     database.manifests,
     workload.manifests,
+    jobs.manifests,
     edge.manifests,
 )
 

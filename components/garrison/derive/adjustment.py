@@ -30,6 +30,7 @@ ALLOWED: tuple[Place, ...] = (
     ("spec", "volumeClaimTemplates", "*", "spec", "storageClassName"),
 )
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
+RUNS: Place = ("spec", "jobTemplate")  # below it a CronJob is the Job that it makes
 NOTES: tuple[Place, ...] = (
     ("metadata", "labels"),
     ("metadata", "annotations"),
@@ -86,6 +87,8 @@ def _changes(old: Any, new: Any, place: Place) -> Iterator[Place]:
 
 
 def _allowed(kind: str, place: Place, old: Manifest, new: Manifest) -> bool:
+    if kind == "CronJob" and place[: len(RUNS)] == RUNS:
+        return _allowed("Job", place[len(RUNS) :], _at(old, RUNS), _at(new, RUNS))
     if any(place[: len(notes)] == notes for notes in NOTES):
         return _is_note(kind, place, old, new)
     return kind in WORKLOADS and any(_below(place, allowed) for allowed in ALLOWED)

@@ -19,7 +19,7 @@ API = "cert-manager.io/v1"
 
 
 def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
-    for service in graph.services:
+    for service in graph.workloads:
         names = {"uris": [graph.spiffe_id(service.ref)]}
         usages = ["digital signature", "client auth", "server auth"]
         yield certificate(graph, cluster.issuer, service.ref, names, usages, secret_name(service.ref))

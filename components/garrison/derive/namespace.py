@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,20 +13,18 @@ from garrison.words import Ref
 
 
 def manifests(graph: Graph) -> Iterator[Manifest]:
-    databases: dict[str, int] = {}
-    for database in graph.databases:
-        databases[database.ref.namespace] = databases.get(database.ref.namespace, 0) + 1
+    others = Counter(ref.namespace for ref in (*graph.job_by_ref, *(database.ref for database in graph.databases)))
     for namespace in graph.namespaces:
         yield {
             "apiVersion": "v1",
             "kind": "Namespace",
             "metadata": {"name": namespace, "labels": labels(namespace, graph.name) | d.namespace_labels()},
         }
-        yield _quota(graph, namespace, databases.get(namespace, 0))
+        yield _quota(graph, namespace, others[namespace])
 
 
-def _quota(graph: Graph, namespace: str, databases: int) -> Manifest:
+def _quota(graph: Graph, namespace: str, others: int) -> Manifest:
     """Bounds the number of pods, nothing else of what they take; no Service may open a way in from outside."""
-    pods = d.QUOTA_HEADROOM * (sum(s.replicas for s in graph.services_in(namespace)) + databases + 1)
+    pods = d.QUOTA_HEADROOM * (sum(s.replicas for s in graph.services_in(namespace)) + others + 1)
     hard: dict[str, Any] = {"pods": str(pods), "services.nodeports": "0", "services.loadbalancers": "0"}
     return manifest("v1", "ResourceQuota", Ref(namespace, "quota"), {"spec": {"hard": hard}}, app=graph.name)

@@ -25,7 +25,7 @@ BOTH = ("Ingress", "Egress")
 def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     for namespace in graph.namespaces:
         yield policy(graph, Ref(namespace, DEFAULT_DENY), {"podSelector": {}})
-    for service in graph.services:
+    for service in graph.workloads:
         yield _service(graph, service, cluster)
     for database in graph.databases:
         yield _database(graph, database)

@@ -21,7 +21,7 @@ VOLUME = "kubernetes-api"
 
 
 def manifests(graph: Graph) -> Iterator[Manifest]:
-    for service in graph.services:
+    for service in graph.workloads:
         yield _account(graph, service.ref)
     for database in graph.databases:
         yield _account(graph, database.ref)

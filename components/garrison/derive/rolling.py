@@ -8,7 +8,7 @@ from garrison.defaults import CONFIG_HASH, RELOADED
 from garrison.manifest import Manifest, digest
 
 Place = tuple[str, str]  # namespace, name
-WORKLOADS = ("Deployment", "StatefulSet")
+WORKLOADS = ("Deployment", "StatefulSet", "Job", "CronJob")
 
 
 def rolled(manifests: Sequence[Manifest]) -> list[Manifest]:
@@ -16,19 +16,24 @@ def rolled(manifests: Sequence[Manifest]) -> list[Manifest]:
     again.
     """
     maps = {_place(item): item["data"] for item in manifests if item["kind"] == "ConfigMap" and not _reloaded(item)}
-    return [_stamped(item, maps) if item["kind"] in WORKLOADS else item for item in manifests]
+    return [
+        item | {"spec": _stamped(item, item["spec"], maps)} if item["kind"] in WORKLOADS else item for item in manifests
+    ]
 
 
-def _stamped(item: Manifest, maps: Mapping[Place, Mapping[str, str]]) -> Manifest:
-    template = item["spec"]["template"]
-    metadata = template["metadata"] | {"annotations": {CONFIG_HASH: digest(list(_texts(item, maps)))}}
-    return item | {"spec": item["spec"] | {"template": template | {"metadata": metadata}}}
+def _stamped(item: Manifest, spec: Manifest, maps: Mapping[Place, Mapping[str, str]]) -> Manifest:
+    if (runs := spec.get("jobTemplate")) is not None:
+        return spec | {"jobTemplate": runs | {"spec": _stamped(item, runs["spec"], maps)}}
+    template = spec["template"]
+    texts = [*_texts(item["metadata"]["namespace"], template["spec"]["volumes"], maps)]
+    metadata = template["metadata"] | {"annotations": {CONFIG_HASH: digest(texts)}}
+    return spec | {"template": template | {"metadata": metadata}}
 
 
-def _texts(item: Manifest, maps: Mapping[Place, Mapping[str, str]]) -> Iterator[str]:
-    for volume in item["spec"]["template"]["spec"]["volumes"]:
+def _texts(namespace: str, volumes: Sequence[Manifest], maps: Mapping[Place, Mapping[str, str]]) -> Iterator[str]:
+    for volume in volumes:
         name = volume.get("configMap", {}).get("name", "")
-        yield from maps.get((item["metadata"]["namespace"], name), {}).values()
+        yield from maps.get((namespace, name), {}).values()
 
 
 def _reloaded(item: Manifest) -> bool:

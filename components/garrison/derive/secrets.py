@@ -31,7 +31,7 @@ class StoreObject:
 
 
 def manifests(graph: Graph) -> Iterator[Manifest]:
-    for service in graph.services:
+    for service in graph.workloads:
         if config := agent_config(graph, service.ref):
             ref = Ref(service.namespace, agent_config_name(service.ref))
             yield manifest("v1", "ConfigMap", ref, {"data": config}, app=graph.name)
@@ -48,7 +48,7 @@ def store_objects(graph: Graph) -> Iterator[StoreObject]:
     """Database connections and roles, then one policy and one role per service that needs the store."""
     for database in graph.databases:
         yield from _database_objects(graph, database)
-    for service in graph.services:
+    for service in graph.workloads:
         if needs_store(graph, service.ref):
             name = store_name(service.ref)
             yield StoreObject(f"sys/policies/acl/{name}", {"policy": policy(graph, service.ref)})
@@ -126,8 +126,6 @@ def agent_config(graph: Graph, ref: Ref) -> dict[str, str]:
     """The agent's configuration file, empty where the service needs nothing of the store."""
     if not needs_store(graph, ref):
         return {}
-    templates = [_static(read.path) for read in graph.reads_by.get(ref, ())]
-    templates += [_leased(use) for use in graph.uses_by.get(ref, ())]
     method = {
         "type": "kubernetes",
         "mount_path": "auth/kubernetes",
@@ -140,28 +138,52 @@ def agent_config(graph: Graph, ref: Ref) -> dict[str, str]:
         },
         "auto_auth": {"method": [method]},
         "template_config": {"exit_on_retry_failure": False, "static_secret_render_interval": "1m"},
-        "template": templates,
+        "template": _templates(graph, ref),
     }
     return {"agent.json": compact(config)}
 
 
-def _static(path: str) -> Json:
-    contents = f'{{{{ with secret "secret/data/{exact_path(path)}" }}}}{{{{ .Data.data.value }}}}{{{{ end }}}}'
-    return _template(contents, path)
+def _templates(graph: Graph, ref: Ref) -> list[Json]:
+    """Everything that is written, in one order."""
+    static = [one for read in graph.reads_by.get(ref, ()) for one in _static(read)]
+    return static + [one for use in graph.uses_by.get(ref, ()) for one in _leased(use)]
 
 
-def _leased(use: Use) -> Json:
+def _static(read: Read) -> Iterator[Json]:
+    """The secret as a file, and where variables have it a file of these, each in the quotes that the kubelet wants.
+
+    A secret with such a quote of its own does not fit there, which only whoever writes it can know (docs/verbs.md).
+    """
+    secret = f'{{{{ with secret "secret/data/{exact_path(read.path)}" }}}}', "{{ end }}"
+    value = "{{ .Data.data.value }}"
+    if len(read.valued) < len(read.told):
+        yield _template(value.join(secret), read.file)
+    if read.valued:
+        lines = "".join(f"{name}='{text.format(value=value)}'\n" for name, text in read.valued)
+        yield _template(lines.join(secret), read.lines)
+
+
+def _leased(use: Use) -> Iterator[Json]:
+    """The credentials as JSON, and in the application's own form, all of one lease."""
+    creds = f'{{{{ with secret "database/creds/{exact_path(lease_role(use))}" }}}}', "{{ end }}"
+    user = '"username":{{ .Data.username | toJSON }},"password":{{ .Data.password | toJSON }}'
+    if use.has_json:
+        yield _template(f"{compact(_facts(use))[:-1]},{user}}}".join(creds), use.file)
+    own = {"username": "{{ .Data.username }}", "password": "{{ .Data.password }}"}
+    for name, text in use.files:
+        yield _template(text.format_map(_facts(use) | own).join(creds), name)
+
+
+def _facts(use: Use) -> Json:
+    """What is the same for every lease."""
     ref = use.database
-    known = {
+    return {
         "host": f"{ref.name}.{ref.namespace}.svc",
         "port": d.DATABASE_PORT,
         "database": ref.name,
         "sslmode": "verify-full",
         "sslrootcert": f"{d.TRUST_DIR}/{d.TRUST_FILE}",
     }
-    user = '"username":{{ .Data.username | toJSON }},"password":{{ .Data.password | toJSON }}'
-    creds = f'{{{{ with secret "database/creds/{exact_path(lease_role(use))}" }}}}'
-    return _template(f"{creds}{compact(known)[:-1]},{user}}}{{{{ end }}}}", use.file)
 
 
 def _template(contents: str, file: str) -> Json:
@@ -174,9 +196,33 @@ def _template(contents: str, file: str) -> Json:
 
 
 def environment(graph: Graph, ref: Ref) -> dict[str, str]:
-    """Where the application finds its files; paths only, never values."""
-    needed: list[Read | Use] = [*graph.reads_by.get(ref, ()), *graph.uses_by.get(ref, ())]
-    return {item.variable: f"{d.SECRETS_DIR}/{item.file}" for item in needed}
+    """Where the application finds its files, and where its databases are; never a secret."""
+    found = {
+        name: text.format(path=f"{d.SECRETS_DIR}/{read.file}")
+        for read in graph.reads_by.get(ref, ())
+        for name, text in read.told
+        if (name, text) not in read.valued
+    }
+    for use in graph.uses_by.get(ref, ()):
+        facts = _facts(use) | {"path": f"{d.SECRETS_DIR}/{use.file}"}
+        found |= {name: text.format_map(facts) for name, text in use.told}
+        found |= {name: f"{d.SECRETS_DIR}/{name}" for name, _ in use.files}
+    return found
+
+
+def valued(graph: Graph, ref: Ref) -> list[Json]:
+    """Variables that have a secret: the kubelet reads them from the agent's memory when the container starts.
+
+    https://kubernetes.io/docs/tasks/inject-data-application/define-environment-variable-via-file/ (KEP-3721).
+    """
+    return [
+        {
+            "name": name,
+            "valueFrom": {"fileKeyRef": {"volumeName": "secrets", "path": read.lines, "key": name, "optional": False}},
+        }
+        for read in graph.reads_by.get(ref, ())
+        for name, _ in read.valued
+    ]
 
 
 def pod_labels(graph: Graph, ref: Ref) -> dict[str, str]:
@@ -212,7 +258,8 @@ def _rendered(graph: Graph, ref: Ref) -> list[str]:
     The image has no shell: `bao write -output-policy` reads its `@file` arguments, and prints a policy instead of
     asking anyone for anything.
     """
-    files = [f"v{index}=@{path}" for index, path in enumerate(environment(graph, ref).values())]
+    paths = [template["destination"] for template in _templates(graph, ref)]
+    files = [f"v{index}=@{path}" for index, path in enumerate(paths)]
     return ["/usr/bin/bao", "write", "-output-policy", "sys/tools/hash", *files]
 
 

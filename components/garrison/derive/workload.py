@@ -1,4 +1,4 @@
-"""Workload layer: the hardened Deployment of each service and its disruption budget.
+"""Workload layer: the hardened Deployment of each service and its disruption budget; the pod of a job is the same.
 
 The application sees loopback, its declared callees in its own words or as `<CALLEE>_URL`, its settings, its secrets as
 files, and nothing else.
@@ -26,10 +26,11 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     for service in graph.services:
         spec = {"spec": budget(service.ref)}
         yield manifest("policy/v1", "PodDisruptionBudget", service.ref, spec, app=graph.name)
+    for one in graph.workloads:
+        if one.container.files:
+            files = Ref(one.namespace, files_config(one.ref))
+            yield manifest("v1", "ConfigMap", files, {"data": _file_texts(one)}, app=graph.name)
     for service in graph.services:
-        if service.container.files:
-            files = Ref(service.namespace, files_config(service.ref))
-            yield manifest("v1", "ConfigMap", files, {"data": _file_texts(service)}, app=graph.name)
         kind = "StatefulSet" if service.container.volumes else "Deployment"
         yield manifest("apps/v1", kind, service.ref, {"spec": _workload(graph, cluster, service)}, app=graph.name)
 
@@ -42,10 +43,14 @@ def budget(ref: Ref) -> Json:
 
 
 def _workload(graph: Graph, cluster: Cluster, service: Service) -> Json:
-    pod_labels = labels(service.name, graph.name) | secrets.pod_labels(graph, service.ref)
-    spec = _pod(graph, cluster, service)
+    found = pod_labels(graph, service)
+    probes = {**_probes(service), "lifecycle": {"preStop": {"sleep": {"seconds": d.DRAIN_SECONDS}}}}
+    told = {"HOST": "0.0.0.0" if service.bind == "all" else "127.0.0.1"}
+    if service.port:
+        told["PORT"] = str(service.port)
+    spec = pod_spec(graph, cluster, service, probes, told, topologySpreadConstraints=[spread(service.ref)])
     if not service.container.volumes:
-        return deployment(service.ref, service.replicas, pod_labels, spec)
+        return deployment(service.ref, service.replicas, found, spec)
     claims = [
         claim(f"volume-{index}", size, cluster.storage_class)
         for index, (_, size) in enumerate(service.container.volumes)
@@ -56,7 +61,7 @@ def _workload(graph: Graph, cluster: Cluster, service: Service) -> Json:
         "serviceName": service.name,
         "selector": selector(service.name),
         "volumeClaimTemplates": claims,
-        "template": {"metadata": {"labels": dict(pod_labels)}, "spec": spec},
+        "template": {"metadata": {"labels": found}, "spec": spec},
     }
 
 
@@ -71,14 +76,21 @@ def deployment(ref: Ref, replicas: int, pod_labels: Mapping[str, str], spec: Jso
     }
 
 
-def _pod(graph: Graph, cluster: Cluster, service: Service) -> Json:
+def pod_labels(graph: Graph, one: Service) -> dict[str, str]:
+    return labels(one.name, graph.name) | secrets.pod_labels(graph, one.ref)
+
+
+def pod_spec(
+    graph: Graph, cluster: Cluster, service: Service, probes: Json | None = None, told: Json | None = None, **more: Any
+) -> Json:
+    """The pod of a service or job; `probes` are fields of the application's container, `told` its first variables."""
     return pod(
         service.name,
         **_low_ports(graph, service),
         **_aliases(graph, service),
-        topologySpreadConstraints=[spread(service.ref)],
+        **more,
         initContainers=[sidecar(graph), *secrets.sidecar(graph, service.ref)],
-        containers=[_app(graph, cluster, service)],
+        containers=[_app(graph, cluster, service, probes or {}, told or {})],
         volumes=[
             *_proxy_volumes(service),
             *secrets.volumes(graph, service.ref),
@@ -165,26 +177,30 @@ def spread(ref: Ref) -> Json:
     }
 
 
-def _app(graph: Graph, cluster: Cluster, service: Service) -> Json:
+def _app(graph: Graph, cluster: Cluster, service: Service, probes: Json, told: Json) -> Json:
     given = service.container
     commanded = {name: list(said) for name, said in (("command", given.command), ("args", given.args)) if said}
-    ready = mesh.READY if service.health else mesh.PROXY_ALONE
-    alive = mesh.ALIVE if service.liveness else mesh.PROXY_ALONE
     return container(
         APP,
         service.image,
         resources=service.resources,
         security=_security(graph, service),
         **commanded,
-        env=_environment(graph, cluster, service),
-        startupProbe=healthy(
-            ready if service.health else alive, periodSeconds=1, failureThreshold=service.startup_seconds
-        ),
-        readinessProbe=healthy(ready, periodSeconds=5),
-        livenessProbe=healthy(alive, periodSeconds=15, failureThreshold=4),
-        lifecycle={"preStop": {"sleep": {"seconds": d.DRAIN_SECONDS}}},
+        env=_environment(graph, cluster, service, told),
+        **probes,
         volumeMounts=[*_app_mounts(graph, service.ref), *_own_mounts(service)],
     )
+
+
+def _probes(service: Service) -> Json:
+    ready = mesh.READY if service.health else mesh.PROXY_ALONE
+    alive = mesh.ALIVE if service.liveness else mesh.PROXY_ALONE
+    first = ready if service.health else alive
+    return {
+        "startupProbe": healthy(first, periodSeconds=1, failureThreshold=service.startup_seconds),
+        "readinessProbe": healthy(ready, periodSeconds=5),
+        "livenessProbe": healthy(alive, periodSeconds=15, failureThreshold=4),
+    }
 
 
 def healthy(path: str, **when: int) -> Json:
@@ -202,11 +218,8 @@ def _app_mounts(graph: Graph, ref: Ref) -> list[Json]:
     return [*files, *token]
 
 
-def _environment(graph: Graph, cluster: Cluster, service: Service) -> list[Json]:
-    values = {"HOST": "0.0.0.0" if service.bind == "all" else "127.0.0.1"}
-    if service.port:
-        values["PORT"] = str(service.port)
-    values |= dict(service.container.env)
+def _environment(graph: Graph, cluster: Cluster, service: Service, told: Json) -> list[Json]:
+    values = {**told, **dict(service.container.env)}
     ports = mesh.outbound_ports(graph, service.ref)
     for call in graph.calls_from.get(service.ref, ()):
         # where there is an alias, the address is the alias: half of it may be compiled into the image
@@ -216,7 +229,8 @@ def _environment(graph: Graph, cluster: Cluster, service: Service) -> list[Json]
     values |= secrets.environment(graph, service.ref)
     if rules := tokens.rules(graph, cluster, service.ref):
         values[d.ACCESS_RULES] = compact(rules)
-    return [{"name": name, "value": value} for name, value in values.items()]
+    said = [{"name": name, "value": value} for name, value in values.items()]
+    return said + secrets.valued(graph, service.ref)
 
 
 def sidecar(graph: Graph) -> Json:

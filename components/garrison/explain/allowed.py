@@ -45,7 +45,8 @@ def allowed(graph: Parts) -> Iterator[Allowed]:
     for use in graph.uses:
         yield Allowed(str(use.service), f"lease credentials as {use.role}", "at", str(use.database))
     for read in graph.reads:
-        yield Allowed(str(read.service), "read", "the", f"secret {read.path}")
+        held = tuple(f"in the variable {name}" for name, _ in read.valued)
+        yield Allowed(str(read.service), "read", "the", f"secret {read.path}", terms=held)
     for permission in graph.permissions:
         for verb in permission.verbs:
             yield Allowed(str(permission.service), f"{verb} {permission}", "through the", API)

@@ -60,9 +60,9 @@ def changes(old: Graph, new: Graph, *, before: Cluster, after: Cluster) -> Chang
 
 
 def _things(old: Graph, new: Graph) -> Iterator[str]:
-    """Namespaces, services, databases, hosts and issuers that come, go, or are said differently."""
+    """Namespaces, services, jobs, databases, hosts and issuers that come, go, or are said differently."""
     yield from _named("namespace", dict.fromkeys(old.namespaces), dict.fromkeys(new.namespaces))
-    for word in ("services", "databases"):
+    for word in ("services", "jobs", "databases"):
         one, other = ({str(item.ref): item for item in getattr(graph, word)} for graph in (old, new))
         yield from _named(word.removesuffix("s"), one, other)
     for word in ("hosts", "issuers"):

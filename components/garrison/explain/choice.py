@@ -23,6 +23,7 @@ WAYS: Final[Mapping[str, Callable[[Any], Pair]]] = {
 THINGS: Final[Mapping[str, Callable[[Any], str]]] = {
     "hosts": lambda host: host_key(host.name),
     "services": lambda service: str(service.ref),
+    "jobs": lambda job: str(job.ref),
     "databases": lambda database: str(database.ref),
 }
 EDGE: Final = "edge"  # every host, by one name
@@ -95,7 +96,7 @@ def _only(parts: Parts, kept: set[Pair], seen: set[str]) -> Parts:
         said[row] = tuple(item for item in said[row] if way(item) in kept)
     for row, key in THINGS.items():
         said[row] = tuple(item for item in said[row] if key(item) in seen)
-    spaces = {item.ref.namespace for row in ("services", "databases") for item in said[row]}
+    spaces = {item.ref.namespace for row in ("services", "jobs", "databases") for item in said[row]}
     said["ports"] = tuple(port for port in said["ports"] if str(port.service) in seen)
     said["namespaces"] = tuple(name for name in parts.namespaces if name in spaces)
     issuers = {route.issuer for route in said["routes"]} | {host.login for host in said["hosts"]}

@@ -121,6 +121,11 @@ def _services(parts: Parts) -> Iterator[Node]:
         yield Node(str(service.ref), shape, service.name, under, service.namespace, weak)
 
 
+def _jobs(parts: Parts) -> Iterator[Node]:
+    for job in parts.jobs:
+        yield Node(str(job.ref), Shape.JOB, job.name, job.schedule or "once", job.namespace)
+
+
 def _outside(parts: Parts) -> Iterator[Node]:
     """Callees without a namespace are hosts outside."""
     for ref in dict.fromkeys(call.callee for call in parts.calls if not call.callee.namespace):
@@ -200,7 +205,8 @@ def _uses(parts: Parts) -> Iterator[Link]:
 
 def _reads(parts: Parts) -> Iterator[Link]:
     for read in parts.reads:
-        yield Link(str(read.service), secret_key(read.path), Kind.READ, read.service.name)
+        held = tuple(f"in the variable {name}" for name, _ in read.valued)  # seen by more than one in a file
+        yield Link(str(read.service), secret_key(read.path), Kind.READ, read.service.name, held)
 
 
 def _rights(parts: Parts) -> Iterator[Link]:
@@ -209,7 +215,7 @@ def _rights(parts: Parts) -> Iterator[Link]:
         yield Link(str(ref), str(CONTROL_PLANE), Kind.RIGHT, ref.name, said)
 
 
-NODES: tuple[Callable[[Parts], Iterable[Node]], ...] = (_doors, _services, _databases, _secrets, _outside, _api)
+NODES: tuple[Callable[[Parts], Iterable[Node]], ...] = (_doors, _services, _jobs, _databases, _secrets, _outside, _api)
 LINKS: tuple[Callable[[Parts], Iterable[Link]], ...] = (_entries, _served, _calls, _uses, _reads, _rights)
 
 

@@ -9,7 +9,10 @@ from typing import Any
 
 from garrison.errors import IntentError, Problem, did_you_mean
 from garrison.model.calls import Call
+from garrison.model.databases import Use
+from garrison.model.jobs import Job
 from garrison.model.parts import Parts
+from garrison.model.secrets import Read
 from garrison.model.services import Service
 from garrison.model.shape import hints, row_of
 
@@ -20,8 +23,10 @@ LATER: Mapping[str, Any] = {
     "hosts": [],
     "routes": [],
     "ports": [],
+    "jobs": [],
 }  # fields that a graph may leave out, as those did that came before them
-LATER_IN_ROWS: Mapping[str, Any] = {"services": Service, "calls": Call}  # of these, every field that has a default
+# Of these, every field that has a default.
+LATER_IN_ROWS: Mapping[str, Any] = {"services": Service, "calls": Call, "jobs": Job, "reads": Read, "uses": Use}
 AGAIN = "write it with `garrison graph --format json` of this version"
 
 
@@ -37,7 +42,7 @@ def write(parts: Parts, only: str = "") -> str:
             del data[name]
     for name, kind in LATER_IN_ROWS.items():
         empty = {field.name: _plain(field.default) for field in fields(kind) if field.default is not MISSING}
-        for row in data[name]:
+        for row in data.get(name, ()):
             for field in [field for field, default in empty.items() if row[field] == default]:
                 del row[field]
     return json.dumps(data, indent=2, sort_keys=True) + "\n"

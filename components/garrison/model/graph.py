@@ -7,16 +7,17 @@ secret values and of Pulumi outputs. Every layer of protection is a pure functio
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Any, Self
 
 from garrison.errors import IntentError
-from garrison.model import calls, codec, permissions
+from garrison.model import calls, codec, databases, permissions, secrets
 from garrison.model.breach import Place
 from garrison.model.calls import Call, Operation, Target
 from garrison.model.codec import SCHEMA
 from garrison.model.databases import Database, DatabaseRole, Use
 from garrison.model.hosts import Host
 from garrison.model.issuers import Issuer
+from garrison.model.jobs import Job
 from garrison.model.laws import breaches
 from garrison.model.parts import Parts
 from garrison.model.permissions import Permission
@@ -35,6 +36,7 @@ __all__ = [
     "Graph",
     "Host",
     "Issuer",
+    "Job",
     "Operation",
     "Permission",
     "Port",
@@ -46,7 +48,7 @@ __all__ = [
     "Use",
 ]
 NOUNS = ("namespaces", "services", "calls", "databases", "uses", "reads", "permissions")
-ROWS = (*NOUNS, "issuers", "hosts", "routes", "ports", "images")
+ROWS = (*NOUNS, "issuers", "hosts", "routes", "ports", "jobs", "images")
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,12 @@ class Graph(Parts):
         said = Parts(**{field.name: getattr(self, field.name) for field in fields(Parts)})
         if broken := sorted(set(breaches(said))):
             raise IntentError([breach.problem(_path) for breach in broken])
-        merged = {"calls": calls.merged(self.calls), "permissions": permissions.merged(self.permissions)}
+        merged: dict[str, Any] = {
+            "calls": calls.merged(self.calls),
+            "permissions": permissions.merged(self.permissions),
+            "reads": secrets.merged(self.reads),
+            "uses": databases.merged(self.uses),
+        }
         for name in ROWS:
             rows = merged.get(name) or set(getattr(self, name))
             object.__setattr__(self, name, tuple(sorted(rows)))

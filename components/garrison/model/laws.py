@@ -66,9 +66,9 @@ def _once(field: str, keys: Any, told: Callable[[Any], str], remedy: str) -> Ite
 
 
 def _workloads(parts: Parts) -> Iterator[Breach]:
-    """Services and databases have objects of the same kinds, so they share one space of names."""
+    """Services, jobs and databases have objects of the same kinds, so they share one space of names."""
     first: dict[Ref, Place] = {}
-    for field in ("services", "databases"):
+    for field in ("services", "jobs", "databases"):
         for index, item in enumerate(getattr(parts, field)):
             place = field, index
             yield from item.breaches(place)
@@ -76,34 +76,39 @@ def _workloads(parts: Parts) -> Iterator[Breach]:
                 remedy = did_you_mean(item.ref.namespace, parts.namespaces, "declare it")
                 yield Breach(place, f"'{item.ref}' is in a namespace that nobody declared", remedy)
             if first.setdefault(item.ref, place) != place:
-                remedy = "give each service and database a name of its own"
+                remedy = "give each service, job and database a name of its own"
                 yield Breach(place, f"'{item.ref}' was declared before", remedy, also=first[item.ref])
 
 
 def _edges(parts: Parts) -> Iterator[Breach]:
     """Each edge's own laws, and that both of its ends were declared."""
     services = {service.ref: None for service in parts.services}
+    speakers = services | dict.fromkeys(parts.job_by_ref)
     databases = {database.ref: None for database in parts.databases}
     for index, call in enumerate(parts.calls):
         place = "calls", index
         yield from call.breaches(place)
-        yield from _known(place, "service", call.caller, call.caller, services)
-        yield from _known(place, "service", call.callee, call.caller, services)
+        yield from _known(place, "service", call.caller, call.caller, speakers)
+        if call.callee in parts.job_by_ref:
+            remedy = "let the job call, or make it a service with a port"
+            yield Breach(place, f"'{call.caller}' calls job '{call.callee}', and nobody can call a job", remedy)
+        else:
+            yield from _known(place, "service", call.callee, call.caller, services)
     for index, port in enumerate(parts.ports):
         yield from port.breaches(("ports", index))
         yield from _known(("ports", index), "service", port.service, port.service, services)
     for index, use in enumerate(parts.uses):
         yield from use.breaches(("uses", index))
-        yield from _known(("uses", index), "service", use.service, use.service, services)
+        yield from _known(("uses", index), "service", use.service, use.service, speakers)
         yield from _known(("uses", index), "database", use.database, use.service, databases)
     for index, read in enumerate(parts.reads):
         yield from read.breaches(("reads", index))
-        yield from _known(("reads", index), "service", read.service, read.service, services)
+        yield from _known(("reads", index), "service", read.service, read.service, speakers)
     for index, permission in enumerate(parts.permissions):
         place = "permissions", index
-        derived = derived_config_maps(permission.service.namespace, services, databases)
+        derived = derived_config_maps(permission.service.namespace, speakers, databases)
         yield from permission.breaches(place, derived)
-        yield from _known(place, "service", permission.service, permission.service, services)
+        yield from _known(place, "service", permission.service, permission.service, speakers)
 
 
 def _known(place: Place, what: str, ref: Ref, near: Ref, known: Mapping[Ref, None]) -> Iterator[Breach]:
@@ -120,17 +125,25 @@ def _variables(parts: Parts) -> Iterator[Breach]:
     found: dict[tuple[Ref, str], tuple[object, Place]] = {}
     rows = chain(
         (
-            ((service.ref, variable), "a setting", ("services", index))
-            for index, service in enumerate(parts.services)
-            for variable, _ in service.container.env
+            ((workload.ref, variable), "a setting", place)
+            for place, workload in parts.placed
+            for variable, _ in workload.container.env
         ),
         (
             ((call.caller, variable), (call.target, text), ("calls", index))
             for index, call in enumerate(parts.calls)
             for variable, text in parts.told(call)
         ),
-        (((r.service, r.variable), r.path, ("reads", index)) for index, r in enumerate(parts.reads)),
-        (((u.service, u.variable), (u.database, u.role), ("uses", index)) for index, u in enumerate(parts.uses)),
+        (
+            ((read.service, variable), (read.path, text), ("reads", index))
+            for index, read in enumerate(parts.reads)
+            for variable, text in read.told
+        ),
+        (
+            ((use.service, variable), (use.database, use.role, text), ("uses", index))
+            for index, use in enumerate(parts.uses)
+            for variable, text in (*use.told, *use.files)
+        ),
     )
     for (service, variable), meant, place in rows:
         before, where = found.setdefault((service, variable), (meant, place))
@@ -140,7 +153,15 @@ def _variables(parts: Parts) -> Iterator[Breach]:
 
 
 def _files(parts: Parts) -> Iterator[Breach]:
-    """No secret of a service is a file where another needs a folder."""
+    """No secret of a service is a file where another needs a folder, or another's credentials are."""
+    held: dict[tuple[Ref, str], tuple[object, Place]] = {}
+    for index, use in enumerate(parts.uses):
+        if use.has_json:
+            meant, place = (use.database, use.role), ("uses", index)
+            before, where = held.setdefault((use.service, use.file), (meant, place))
+            if before != meant:
+                what = f"'{use.service}' would need {use.file!r} for two credentials"
+                yield Breach(place, what, "give one of them files of its own: files=", also=where)
     paths = {(read.service, read.file): ("reads", index) for index, read in enumerate(parts.reads)}
     for (service, path), place in paths.items():
         folders = path.split("/")[:-1]

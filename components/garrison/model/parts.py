@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
 from garrison import defaults as d
 from garrison.manifest import variable
+from garrison.model.breach import Place
 from garrison.model.calls import Call, Target
 from garrison.model.databases import Database, Use
 from garrison.model.hosts import Host
 from garrison.model.issuers import Issuer
+from garrison.model.jobs import Job
 from garrison.model.permissions import Permission
 from garrison.model.ports import Port
 from garrison.model.routes import Route
@@ -41,6 +43,7 @@ class Parts:
     hosts: tuple[Host, ...] = ()
     routes: tuple[Route, ...] = ()
     ports: tuple[Port, ...] = ()
+    jobs: tuple[Job, ...] = ()
     images: tuple[tuple[str, str], ...] = ()
     """Images of the platform's own containers (`envoy`, `openbao`) by role."""
 
@@ -123,6 +126,23 @@ class Parts:
     def embedded_issuer(self) -> Issuer | None:
         """The issuer that is deployed with the estate, if it was declared."""
         return next((issuer for issuer in self.issuers if issuer.embedded), None)
+
+    @cached_property
+    def workloads(self) -> tuple[Service, ...]:
+        """Whatever has an identity and speaks to others: the services, and the jobs, which nobody calls."""
+        return (*self.services, *(job.worker for job in self.jobs))
+
+    @property
+    def placed(self) -> Iterator[tuple[Place, Service]]:
+        """The same, each with the row that it was said in."""
+        for index, service in enumerate(self.services):
+            yield ("services", index), service
+        for index, job in enumerate(self.jobs):
+            yield ("jobs", index), job.worker
+
+    @cached_property
+    def job_by_ref(self) -> Mapping[Ref, Job]:
+        return {job.ref: job for job in self.jobs}
 
     @cached_property
     def by_ref(self) -> Mapping[Ref, Service]:

@@ -73,7 +73,7 @@ class Service:
         if self.container.volumes and self.replicas != 1:
             what = f"'{self.ref}' has a volume and {self.replicas} replicas"
             yield Breach(place, what, "a volume is one pod's: say replicas=1, or keep the data in a database")
-        yield from _bounds(place, self.resources)
+        yield from bounds(place, self.resources)
         if self.openapi and self.contract.problem:
             what = f"the OpenAPI document of '{self.ref}' cannot be used: {self.contract.problem}"
             yield Breach(place, what, "give a file with an OpenAPI 3 document in JSON")
@@ -118,7 +118,8 @@ def spoken(place: Place, protocol: str) -> Iterator[Breach]:
         yield Breach(place, f"{protocol!r} is no protocol of a port", remedy)
 
 
-def _bounds(place: Place, r: Resources) -> Iterator[Breach]:
+def bounds(place: Place, r: Resources) -> Iterator[Breach]:
+    """What a container may ask for."""
     yield from _bound(place, CPU, "of CPU, such as '100m'", r.cpu, r.cpu_limit)
     yield from _bound(place, BYTES, "of bytes, such as '128Mi'", r.memory, r.memory_limit)
 

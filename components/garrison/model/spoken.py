@@ -114,10 +114,10 @@ def _aliases(parts: Parts) -> Iterator[Breach]:
     many: dict[Ref, set[str]] = {}
     for caller_ref, alias in first:
         many.setdefault(caller_ref, set()).add(alias.rpartition(":")[0])
-    for index, service in enumerate(parts.services):
+    for place, service in parts.placed:
         if len(many.get(service.ref, ())) > MAX_ALIASES:
             what = f"'{service.ref}' has more than {MAX_ALIASES} aliases"
-            yield Breach(("services", index), what, "give addresses by env=")
+            yield Breach(place, what, "give addresses by env=")
 
 
 def _numbers(parts: Parts, service: Service) -> set[int]:
@@ -127,14 +127,14 @@ def _numbers(parts: Parts, service: Service) -> set[int]:
 def _settings(parts: Parts) -> Iterator[Breach]:
     """An address is never a setting: it would stay when the call is gone."""
     names = _names(parts)
-    for index, service in enumerate(parts.services):
+    for place, service in parts.placed:
         said = [(f"{name}={value!r}", value) for name, value in service.container.env if not _named_else(name, value)]
         said += [(repr(one), one) for one in (*service.container.command, *service.container.args)]
         for what, value in said:
             for host in ADDRESS.findall(value):
                 if named := _meant(names, service.ref, host):
                     remedy = f"say it with the call: calls({named.name!r}, ..., env=...), or connects(...)"
-                    yield Breach(("services", index), f"{what} of '{service.ref}' names '{named}'", remedy)
+                    yield Breach(place, f"{what} of '{service.ref}' names '{named}'", remedy)
 
 
 def _named_else(variable: str, value: str) -> bool:

@@ -8,15 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from decimal import Decimal
+from string import Formatter
 
 from garrison.model.breach import Breach, Place
 from garrison.words import Ref
 
+Pairs = tuple[tuple[str, str], ...]
 LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")  # RFC 1035 label: what a Service name has to be
 TRUST_DOMAIN = re.compile(r"[a-z0-9]([-._a-z0-9]*[a-z0-9])?")  # SPIFFE-ID section 2.1
 _PART = r"[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?"
 DIGEST = re.compile(rf"{_PART}(:[0-9]{{1,5}})?(/{_PART})*(:[A-Za-z0-9_][-._A-Za-z0-9]{{0,127}})?@sha256:[0-9a-f]{{64}}")
 BYTES = re.compile(r"[0-9]{1,15}(\.[0-9]{1,3})?(k|M|G|T|[KMGT]i)?")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")  # of a container: what every shell can read
 MAX_LABEL = 63
 MAX_NAME = 52  # of a service or database, so that every derived name still fits a label of 63
 # What every namespace has of its own: the account of pods that name none, and the deny that everything else lifts.
@@ -57,3 +60,19 @@ def amount(quantity: str) -> Decimal:
     """The number that a quantity stands for; both forms above have one."""
     number = quantity.rstrip("".join(_UNITS))
     return Decimal(number) * _UNITS[quantity[len(number) :]]
+
+
+def named_variable(place: Place, name: str) -> Iterator[Breach]:
+    if not VARIABLE.fullmatch(name):
+        yield Breach(place, f"{name!r} is no variable", "use letters, digits and _, no digit first")
+
+
+def fields(text: str) -> set[str]:
+    """What a text has in braces; `?` where it has other braces than around plain names."""
+    try:
+        parts = [*Formatter().parse(text)]
+    except ValueError:
+        return {"?"}
+    if "{{" in text or "}}" in text:
+        return {"?"}
+    return {"?" if spec or conversion else str(name) for _, name, spec, conversion in parts if name is not None}

@@ -47,6 +47,12 @@ DEFAULTS: Final[Mapping[str, tuple[Any, ...]]] = {
     "storageClassName": (ANY,),  # the cluster's, where the program names none
     "status": ({"phase": "Pending"},),  # of a claim template
     "creationTimestamp": (ANY,),
+    # jobs
+    "completionMode": ("NonIndexed",),
+    "completions": (1,),
+    "manualSelector": (False,),
+    "parallelism": (1,),
+    "suspend": (False,),
     # services
     "clusterIP": (ANY,),
     "clusterIPs": (ANY,),

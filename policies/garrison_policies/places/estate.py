@@ -41,6 +41,7 @@ WATCHED = (
 )
 # Made in every namespace by Kubernetes itself, and by trust-manager in those that trust the estate's CA.
 MADE = {("ConfigMap", "kube-root-ca.crt"), ("ConfigMap", TRUST_BUNDLE), ("ServiceAccount", "default")}
+OF_ITS_JOB = ("batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "controller-uid", "job-name")
 NOT_COMPARED = ("apiVersion", "kind", "metadata", "status")
 Identity = tuple[str, str, str, str]
 
@@ -81,6 +82,7 @@ def identity(item: Object) -> Identity:
 
 def _changes(derived: Mapping[str, Any], live: Mapping[str, Any]) -> Iterator[Difference]:
     """Tools keep notes in labels and annotations, so those may be added; but a namespace's labels select it."""
+    live = _without_own_labels(live) if derived["kind"] == "Job" else live
     ours, theirs = derived["metadata"], live.get("metadata", {})
     for key in ("labels", "annotations"):
         wanted, there = ours.get(key, {}), theirs.get(key) or {}
@@ -91,6 +93,15 @@ def _changes(derived: Mapping[str, Any], live: Mapping[str, Any]) -> Iterator[Di
         {key: value for key, value in derived.items() if key not in NOT_COMPARED},
         {key: value for key, value in live.items() if key not in NOT_COMPARED},
     )
+
+
+def _without_own_labels(job: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A Job without what the API server writes into it, and lets nobody change: by what it knows its own pods."""
+    spec = {key: value for key, value in job.get("spec", {}).items() if key != "selector"}
+    template = spec.get("template", {})
+    metadata = template.get("metadata", {})
+    labels = {key: value for key, value in metadata.get("labels", {}).items() if key not in OF_ITS_JOB}
+    return {**job, "spec": {**spec, "template": {**template, "metadata": {**metadata, "labels": labels}}}}
 
 
 def _beside(derived: Mapping[Identity, Object], inventory: Inventory, namespaces: frozenset[str]) -> Iterator[Finding]:

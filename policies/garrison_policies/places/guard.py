@@ -58,7 +58,7 @@ def estate(graph: Graph, deployers: Sequence[str] = d.DEPLOYERS, mode: Mode = "d
     kept = {
         name
         for space in graph.namespaces
-        for name in derived_config_maps(space, [service.ref for service in graph.services], databases)
+        for name in derived_config_maps(space, [one.ref for one in graph.workloads], databases)
     }
     edge = [d.EDGE.namespace, *([d.USERS.namespace] if graph.embedded_issuer else [])] if graph.hosts else []
     kept |= {*EDGE_CONFIG_MAPS} if edge else set()

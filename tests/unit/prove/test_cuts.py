@@ -116,6 +116,23 @@ def test_every_service_is_drilled_and_who_has_no_call_has_a_policy_that_can_only
     assert {f"proxy configurations without {cut}" for cut in KINDS if cut != "users' tokens"} <= named
 
 
+def test_a_jobs_policy_is_drilled_from_the_jobs_side() -> None:
+    """Nothing is tried at a job, so what its policy keeps in is what has to notice."""
+    app = shop_app()
+    job = app.namespace("night").job("nightly", image="registry.example/n" + DIGEST, schedule="0 3 * * *")
+    job.calls("shop/catalog", "GET /items")
+    graph = app.graph()
+    named = {cut.what: cut for cut in listed(graph)}
+    for how in ("opened", "deleted"):
+        cut = named[f"NetworkPolicy {job.ref} {how}"]
+        mine = [probe for probe in expected(graph) if cut.affected(probe)]
+        assert mine and {probe.source.ref for probe in mine} == {job.ref}
+        assert {probe.expected for probe in mine} == {"allowed", "refused"}
+    impostor = named["proxy configurations without callee's name"]
+    assert job.ref in {party.ref for party in impostor.copies}, "its copy is made anew"
+    assert all(job.ref not in cut.restart for cut in named.values()), "and the job itself never"
+
+
 def test_a_callee_without_users_tokens_is_noticed_by_who_brings_none() -> None:
     graph = everything()
     assert noticing(graph, "proxy configurations without users' tokens") == {Kind.WITHOUT_TOKEN}

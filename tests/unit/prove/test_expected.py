@@ -159,7 +159,7 @@ def test_an_identity_of_nobody_is_shown_to_every_callee_by_whoever_has_none(app:
 def test_every_name_that_opens_something_is_asked_for_beside_the_own_one(app: App) -> None:
     graph = app.graph()
     asked = {p.attempt.name: p for p in expected(graph) if isinstance(p.attempt, Certify)}
-    names = {graph.spiffe_id(service.ref) for service in graph.services}
+    names = {graph.spiffe_id(one.ref) for one in graph.workloads}
     names |= {f"{database.ref.name}.{database.ref.namespace}.svc" for database in graph.databases}
     if graph.uses or graph.reads:
         names |= {"openbao", "openbao.openbao.svc"}

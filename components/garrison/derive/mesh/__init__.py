@@ -39,7 +39,7 @@ Json = dict[str, Any]
 
 
 def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
-    for service in graph.services:
+    for service in graph.workloads:
         yield manifest(
             "v1", "ConfigMap", config_ref(service.ref), {"data": config(graph, cluster, service)}, app=graph.name
         )

@@ -121,7 +121,7 @@ class Change:
     def administrator(self) -> Party | None:
         """A service whose probe pod reaches the secret store, as its administrator must."""
         graph = self.session.graph
-        return next((Party("service", s.namespace, s.name) for s in graph.services if needs_store(graph, s.ref)), None)
+        return next((Party("service", s.namespace, s.name) for s in graph.workloads if needs_store(graph, s.ref)), None)
 
     def write(self, item: StoreObject, *, delete: bool = False) -> None:
         """At the secret store, as its administrator."""

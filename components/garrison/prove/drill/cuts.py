@@ -130,7 +130,7 @@ def _reviewed(account: Ref) -> Affected:
 
 def _proxies(graph: Graph, kubectl: Kubectl, probes: Collection[Probe]) -> Iterator[Cut]:
     """All services at once, and each must be noticed: the probes of one do not depend on another's proxy."""
-    refs = [service.ref for service in graph.services]
+    refs = [one.ref for one in graph.workloads]
     configs = {ref: kubectl.get("configmap", config_ref(ref).name, ref.namespace) for ref in refs}
     for cut, kind in KINDS.items():
         layer: Layer = "authorization" if kind in AFTER_THE_HANDSHAKE else "identity"

@@ -71,7 +71,7 @@ def foreign_paths(graph: Graph, ref: Ref) -> tuple[str, ...]:
 
 
 def _foreign_logins(graph: Graph, source: Party, phase: Phase) -> Iterator[Probe]:
-    for service in graph.services:
+    for service in graph.workloads:
         if service.ref != source.ref and needs_store(graph, service.ref):
             role = store_name(service.ref)
             path = next(iter(own_paths(graph, service.ref)), OWN_TOKEN)

@@ -47,6 +47,11 @@ def services(graph: Graph) -> list[Party]:
     return [Party("service", s.namespace, s.name) for s in graph.services]
 
 
+def workloads(graph: Graph) -> list[Party]:
+    """Whatever has an identity of its own: services, and jobs, which start probes and are the target of none."""
+    return [Party("service", one.namespace, one.name) for one in graph.workloads]
+
+
 def namespaces(graph: Graph) -> list[str]:
     """Those of the graph, and the secret store's where it is needed: all of them are closed by default."""
     return [*graph.namespaces, *([d.STORE_NAMESPACE] if graph.uses or graph.reads else [])]
@@ -59,7 +64,7 @@ def databases(graph: Graph) -> list[Party]:
 def sources(graph: Graph) -> list[Party]:
     """Every place inside the cluster that probes start from."""
     strays = [Party("stray", namespace) for namespace in namespaces(graph)]
-    return [*services(graph), *databases(graph), *strays, FREE]
+    return [*workloads(graph), *databases(graph), *strays, FREE]
 
 
 def _closed(graph: Graph) -> Iterator[Probe]:
@@ -103,7 +108,7 @@ def _outside(graph: Graph) -> Iterator[Probe]:
 
 def _api_server(graph: Graph) -> Iterator[Probe]:
     """A workload has the declared rights and no other; no namespace takes what Pod Security or its quota forbids."""
-    for account in (*services(graph), *databases(graph)):
+    for account in (*workloads(graph), *databases(graph)):
         for review, permitted in rights.reviews(graph, account.ref).items():
             layers = NOT_REFUSED if permitted else RBAC
             kind = Kind.PERMISSION if permitted else Kind.SERVICE_ACCOUNT
@@ -119,7 +124,7 @@ def _identities(graph: Graph) -> Iterator[Probe]:
     """Whoever may ask for certificates somewhere gets the names of that namespace, and nobody's of the estate."""
     own, by_hand = Certify(Kind.OWN_IDENTITY), Certify(Kind.REQUEST_BY_HAND)
     yield Probe(EDITOR, API, API_PORT, own.what, own, operation="ask for its own identity")
-    found: list[tuple[Name, str]] = [("uris", graph.spiffe_id(service.ref)) for service in graph.services]
+    found: list[tuple[Name, str]] = [("uris", graph.spiffe_id(one.ref)) for one in graph.workloads]
     hosts = [database.ref for database in graph.databases]
     if graph.uses or graph.reads:
         hosts.append(data.STORE.ref)

@@ -1,6 +1,6 @@
 """The pods that probes run in.
 
-The pod of a service is its own live pod template with another application in it: same labels, service account,
+The pod of a service or job is its own live pod template with another application in it: same labels, service account,
 certificate, proxy and proxy configuration, so to the network, its callees and the secret store it *is* the service.
 A readiness gate that nobody ever opens keeps it out of every Service.
 """
@@ -60,12 +60,12 @@ def where(party: Party, run: str, variant: Variant = "", replica: int = 0) -> Re
 
 
 def clone(deployment: Manifest, *, name: str, run: str, image: str, port: int, config: str = "") -> Manifest:
-    """A pod with the identity of a live Deployment; with `config`, its proxy takes that ConfigMap instead."""
+    """A pod with the identity of a live workload; with `config`, its proxy takes that ConfigMap instead."""
     template = deepcopy(deployment["spec"]["template"])
     spec, namespace = template["spec"], deployment["metadata"]["namespace"]
     proxy = next((c for c in spec.get("initContainers", ()) if c["name"] == PROXY), None)
     if proxy is None:
-        raise ProveError(f"Deployment {namespace}/{deployment['metadata']['name']} has no proxy: run `pulumi up` again")
+        raise ProveError(f"{namespace}/{deployment['metadata']['name']} has no proxy: run `pulumi up` again")
     proxy.pop("lifecycle", None)
     proxy["args"] = [*proxy.get("args", ()), *LOG_AT_ONCE]
     app = next(c for c in spec["containers"] if c["name"] == APP)

@@ -12,6 +12,7 @@ CONTROLLERS = (  # labels by which a controller knows its own pods: with one of 
     "controller-revision-hash",
     "statefulset.kubernetes.io/pod-name",
     "apps.kubernetes.io/pod-index",
+    *("batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "controller-uid", "job-name"),
 )
 SEEN = (
     "initContainers",
@@ -24,6 +25,16 @@ SEEN = (
     "imagePullSecrets",
     "priorityClassName",
 )
+
+
+def made_by(owner: Manifest) -> Manifest:
+    """The owner with the template of its pods where a Deployment has it, and without the labels of its own pods.
+
+    A CronJob makes Jobs that make the pods; the API server writes a Job's own labels into its template.
+    """
+    spec = owner["spec"].get("jobTemplate", owner)["spec"]
+    template = spec["template"]
+    return {**owner, "spec": {"template": {**template, "metadata": {"labels": _anybodys(template["metadata"])}}}}
 
 
 def distinct(owner: Manifest, live: Sequence[Manifest]) -> list[Manifest]:
@@ -39,11 +50,14 @@ def distinct(owner: Manifest, live: Sequence[Manifest]) -> list[Manifest]:
 
 
 def _template(pod: Manifest) -> Manifest:
-    labels = {key: value for key, value in pod["metadata"]["labels"].items() if key not in CONTROLLERS}
     spec = {key: pod["spec"][key] for key in SEEN if key in pod["spec"]}
     if node := pod["spec"].get("nodeName"):
         spec["affinity"] = _on(node)
-    return {"metadata": {"labels": labels}, "spec": spec}
+    return {"metadata": {"labels": _anybodys(pod["metadata"])}, "spec": spec}
+
+
+def _anybodys(metadata: Manifest) -> dict[str, str]:
+    return {key: value for key, value in metadata.get("labels", {}).items() if key not in CONTROLLERS}
 
 
 def _on(node: str) -> Manifest:

@@ -160,16 +160,18 @@ class Session:
     def _clones(
         self, party: Party, live: Sequence[Manifest], variant: Variant = "", config: str = ""
     ) -> Iterator[Manifest]:
-        port = self.graph.by_ref[party.ref].port
+        port = 0 if party.ref in self.graph.job_by_ref else self.graph.by_ref[party.ref].port
         for replica, like in enumerate(self._alike(self._kind_of(party), party, live, variant)):
             name = self.pod_of(party, variant, replica).name
             yield pods.clone(like, name=name, run=self.run, image=self.image, port=port, config=config)
 
     def _kind_of(self, party: Party) -> str:
+        if job := self.graph.job_by_ref.get(party.ref):
+            return "cronjobs" if job.schedule else "jobs"
         return "statefulsets" if self.graph.by_ref[party.ref].container.volumes else "deployments"
 
     def _alike(self, kind: str, party: Party, live: Sequence[Manifest], variant: Variant) -> list[Manifest]:
-        found = replicas.distinct(self.finder.find(kind, party.ref), live)
+        found = replicas.distinct(replicas.made_by(self.finder.find(kind, party.ref)), live)
         self.replicas[party, variant] = len(found)
         return found
 
