@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from garrison import render
 from harness.plugin.testing.apiserver import ControlPlane
 from harness.plugin.testing.stack import Declared, Failed, Stack
+from unit.estates import DIGEST, empty_app
 
 pytest_plugins = ["harness.plugin.testing.fixtures"]
 Obj = dict[str, Any]
@@ -95,6 +97,30 @@ def test_an_immutable_field_replaces_and_the_old_object_goes_first(
     after = plane.api.get(binding("two").manifest)
     assert after["roleRef"]["name"] == "two"
     assert after["metadata"]["uid"] != before["metadata"]["uid"]
+
+
+def test_a_changed_job_of_an_estate_takes_the_place_of_the_one_before(
+    stack: Stack, plane: ControlPlane, namespace: str
+) -> None:
+    """Derived, and changed as a program changes it: another command is another run under the same name."""
+
+    def derived(command: str) -> Obj:
+        app = empty_app()
+        app.namespace("shop").job("once", image="registry.example/once" + DIGEST, command=[command])
+        made: Obj = next(item for item in render(app.graph()) if item["kind"] == "Job")
+        made["metadata"] |= {"namespace": namespace, "annotations": {"pulumi.com/skipAwait": "true"}}
+        return made
+
+    def said(command: str) -> Declared:
+        return Declared("job", derived(command))
+
+    stack.up(said("/one"))
+    before = plane.api.get(derived("/one"))
+    assert stack.up(said("/one")).operations == {"job": "same"}, "nothing of what the server adds is a change"
+    assert stack.up(said("/two")).operations == {"job": "replace"}
+    after = plane.api.get(derived("/two"))
+    assert after["metadata"]["uid"] != before["metadata"]["uid"]
+    assert after["spec"]["template"]["spec"]["containers"][0]["command"] == ["/two"]
 
 
 def test_a_field_that_only_the_server_knows_to_be_immutable_replaces_too(stack: Stack, plane: ControlPlane) -> None:
