@@ -41,6 +41,30 @@ cart.connects(redis, env={"REDIS_URL": "redis://{host}:{port}"})
 storefront.calls(cart, "shop.Cart/Add", "shop.Cart/Get", env="CART_ADDR")
 orders.calls(cart, "shop.Cart/Get", "shop.Cart/Clear", env="CART_ADDR")
 
+# What became of an order is told over NATS; who is told has no port, so nobody calls it.
+nats = shop.service(
+    "nats",
+    image=lock["nats"],
+    port=4222,
+    protocol="tcp",
+    args=["-c", "/etc/nats/nats.conf"],
+    files={"/etc/nats/nats.conf": HERE / "nats.conf"},
+    env={"GOMEMLIMIT": "40MiB"},
+    replicas=1,  # two would be a cluster
+    resources=Resources(cpu="10m", memory="24Mi", cpu_limit="250m", memory_limit="64Mi"),
+)
+mailer = shop.service(
+    "mailer",
+    image=lock["mailer"],
+    files={"/etc/mailer/placed.txt": HERE / "letters" / "placed.txt"},
+    env={"LETTER_FILE": "/etc/mailer/placed.txt", "OUTBOX": "/var/spool/mailer"},
+    scratch={"/var/spool/mailer": "16Mi"},
+    replicas=1,  # what it wrote, it knows from its own folder
+    resources=Resources(cpu="10m", memory="24Mi", cpu_limit="250m", memory_limit="64Mi"),
+)
+orders.connects(nats)
+mailer.connects(nats)
+
 orders.calls(catalog, "GET /items/{id}")
 orders.calls(cover, "POST /quotes")
 orders.calls(payments, "POST /charges", token="forward")

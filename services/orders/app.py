@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from fastapi import APIRouter, FastAPI
 
@@ -11,6 +11,8 @@ from common.app import create
 from common.carts import Carts
 from common.client import Callee
 from common.decision import Decisions
+from common.events import Events, Lost
+from common.log import logger
 from common.model import IdempotencyKey, Identifier
 from common.once import Once
 from common.problem import Problem
@@ -18,9 +20,17 @@ from orders.model import Order, OrderRequest
 from orders.placing import Callees, place
 
 PLACE, SHOW = "POST /orders", "GET /orders/{id}"
+PLACED = "orders.placed"
 
 
-def routes(callees: Callees, decisions: Decisions) -> APIRouter:
+class Publisher(Protocol):
+    """To whom it is told that something happened."""
+
+    def publish(self, subject: str, event: dict[str, Any]) -> None: ...
+    def close(self) -> None: ...
+
+
+def routes(callees: Callees, decisions: Decisions, events: Publisher | None) -> APIRouter:
     """The operations, on a store of their own. An order is whose token it was placed with."""
     router = APIRouter(tags=["orders"])
     placed: Once[Order] = Once()
@@ -37,6 +47,8 @@ def routes(callees: Callees, decisions: Decisions) -> APIRouter:
         order = placed.run(key, request, lambda: place(request, customer, key, callees))
         owners[order.id] = context.owner()
         orders[order.id] = order
+        if events is not None:
+            _tell(events, order)
         return order
 
     @router.get("/orders/{id}", operation_id="getOrder", summary="One order")
@@ -49,18 +61,34 @@ def routes(callees: Callees, decisions: Decisions) -> APIRouter:
     return router
 
 
+def _tell(events: Publisher, order: Order) -> None:
+    """Only now, that the order is kept. It is one whether or not somebody hears of it; a repetition tells it again."""
+    total = order.total
+    said = {"order": order.id, "customer": order.customer, "amount": total.amount, "currency": total.currency}
+    try:
+        events.publish(PLACED, {**said, "correlation_id": context.correlation_id.get()})
+    except Lost as lost:
+        logger.warning("nobody is told of order %s: %s", order.id, lost)
+
+
 def _known(order: Order) -> dict[str, Any]:
     """What a rule may ask of an order, beside whose it is."""
     return {"id": order.id, "customer": order.customer, "total": order.total.amount, "currency": order.total.currency}
 
 
-def application(callees: Callees, decisions: Decisions | None = None) -> FastAPI:
-    """The service on given callees."""
+def application(callees: Callees, decisions: Decisions | None = None, events: Publisher | None = None) -> FastAPI:
+    """The service on given callees; without a publisher nobody is told of orders."""
+
+    def close() -> None:
+        callees.close()
+        if events is not None:
+            events.close()
+
     return create(
         "orders",
         "Orders of the shop: from a cart or a list, priced at catalog, insured by cover, charged at payments.",
-        routes(callees, decisions or Decisions()),
-        close=callees.close,
+        routes(callees, decisions or Decisions(), events),
+        close=close,
     )
 
 
@@ -73,7 +101,8 @@ def build() -> FastAPI:
         Callee("payments", payments, forward_token=True),  # money moves for a user: who keeps it looks, too
         Carts(settings.address("CART_ADDR")),
     )
-    return application(callees, Decisions.from_environment(PLACE, SHOW))
+    events = Events.from_environment("NATS_ADDR", "orders")
+    return application(callees, Decisions.from_environment(PLACE, SHOW), events)
 
 
 def describe() -> FastAPI:

@@ -90,7 +90,7 @@ def test_secrets_and_leases() -> None:
     assert {p["layer"] for p in probes(kind="expired lease")} == {"database"}
     assert {p["layer"] for p in probes(kind="wrong audience")} == {"store"}
     stolen = probes(kind="identity alone: another's secret")
-    shop, insurance = ("cart", "orders", "catalog", "redis", "storefront"), ("cover", "claims")
+    shop, insurance = ("cart", "catalog", "mailer", "nats", "orders", "redis", "storefront"), ("cover", "claims")
     assert {p["source"] for p in stolen} == {*(f"shop/{n}" for n in shop), *(f"insurance/{n}" for n in insurance)}
     assert {p["layer"] for p in stolen} == {"store"}
 

@@ -53,6 +53,8 @@ def place(cluster: str) -> int:
     for line in sorted(_logged(cluster, request), key=lambda line: str(line["time"])):
         if (caller := line.get("caller")) and "path" in line:
             print(f"  {shown(caller)} -> {line['service']}  {line['method']} {line['path']}  {line['status']}")
+        elif "event" in line:
+            print(f"  {line['service']} heard of it over NATS: {line['event']}, a {line['message']}")
     return 0 if status == 201 else 1
 
 

@@ -106,6 +106,7 @@ _SDK = "github.com/pulumi/pulumi/sdk/v3"
 _CERT_MANAGER = "github.com/cert-manager/cert-manager"
 _TRUST_MANAGER = "github.com/cert-manager/trust-manager"
 _POD_SECURITY = "k8s.io/pod-security-admission"
+_NATS = "github.com/nats-io/nats-server/v2"
 _RATELIMIT = "github.com/envoyproxy/ratelimit"
 _TRIVY_CHECKS = "github.com/aquasecurity/trivy-checks"
 
@@ -302,6 +303,11 @@ PARTS: tuple[Part, ...] = (
         "h2spec", "v2.2.1+incompatible", "asks the edge what RFC 9113 asks",
         Go("github.com/summerwind/h2spec", {"h2spec": "github.com/summerwind/h2spec/cmd/h2spec"}),
         seconds=65, at_first_use=True,
+    ),
+    Part(
+        "nats", "v2.15.3", "brings the example shop's events to who waits for them",
+        Go(_NATS, {"nats-server": _NATS}),
+        seconds=45,
     ),
     Part(
         # The one module path of upstream; it tags no releases any more.

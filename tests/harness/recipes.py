@@ -161,6 +161,12 @@ BASES = (
         parts=_map(ratelimit="bin/ratelimit"),
     ),
     Base(
+        name="nats",
+        debs=("base-files",),  # the binary is static
+        wheels="",
+        parts=_map(**{"nats-server": "usr/local/bin/nats-server"}),
+    ),
+    Base(
         name="redis",
         debs=_words(  # redis-tools has the server, too: one program with several names
             "base-files libatomic1 libc6 libcap2 libgcc-s1 libgcrypt20 libgpg-error0 libjemalloc2 liblz4-1 liblzf1 "
@@ -185,7 +191,10 @@ def _service(name: str) -> Recipe:
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
-        **{name: _service(name) for name in ("cart", "catalog", "claims", "cover", "orders", "payments", "storefront")},
+        **{
+            name: _service(name)
+            for name in ("cart", "catalog", "claims", "cover", "mailer", "orders", "payments", "storefront")
+        },
         "prober": Recipe(
             reference="garrison.example/prober:0.1.0",
             base="python",
@@ -226,6 +235,11 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             base="ratelimit",
             entrypoint=("/bin/ratelimit",),
             at_first_use=True,
+        ),
+        "nats": Recipe(
+            reference="docker.io/library/nats:2.15.3",
+            base="nats",
+            entrypoint=("/usr/local/bin/nats-server",),
         ),
         "redis": Recipe(
             reference="docker.io/library/redis:7.0-bookworm",

@@ -35,8 +35,10 @@ def test_the_answer_and_the_calls_are_printed(
         caller = {"caller": "spiffe://estate.example/ns/shop/sa/orders"}
         warned = {**line, **caller, "request_id": told["request"]}
         del warned["path"]
+        heard = {"time": "2", "service": "mailer", "event": "orders.placed", "message": "letter"}
+        heard["correlation_id"] = told["request"]
         mine, others = {**line, **caller, "request_id": told["request"]}, {**line, **caller, "request_id": "other"}
-        return f"starting\n{json.dumps(mine)}\n{json.dumps(others)}\n{json.dumps(warned)}\n"
+        return "\n".join(["starting", *(json.dumps(said) for said in (mine, others, warned, heard))])
 
     told: dict[str, str] = {}
     monkeypatch.setenv("GARRISON_STATE", str(tmp_path))
@@ -50,6 +52,7 @@ def test_the_answer_and_the_calls_are_printed(
     assert "POST /orders {}\n" in out
     assert f'\n{status} {{"id": "1"}}\n' in out
     assert out.count("  shop/orders -> shop/catalog  GET /items/hammer  200\n") == 1
+    assert out.endswith("  shop/mailer heard of it over NATS: orders.placed, a letter\n")
 
 
 def test_without_a_cluster_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@ that is written down."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ from google.protobuf.message import Message
 from cart.resp import Redis, Unavailable
 from cart.store import Lines, Store
 from common import cart_pb2 as cart_messages
-from common import context, log
+from common import context
 from common.cart_pb2 import AddRequest, ClearRequest, ClearResponse, GetRequest, Line
 from common.cart_pb2 import Lines as LinesAnswer
 from common.limits import MAX_QUANTITY
@@ -26,6 +25,7 @@ from common.rpc import NOT_SERVING, SERVING, Remote
 from common.settings import SettingsError
 from harness import paths
 from harness.carts import Memory, running
+from unit.services.conftest import Logged
 from unit.services.keeping import Laws, cart
 
 __all__ = ["cart"]
@@ -97,28 +97,27 @@ def test_what_is_wrong_is_refused(remote: Remote, store: Memory, method: str, re
     assert store.carts.keys() == {"full"}
 
 
-def test_a_store_that_is_away_is_said_and_seen(capsys: pytest.CaptureFixture[str]) -> None:
-    log.set_up("cart")
+def test_a_store_that_is_away_is_said_and_seen(logged: Logged) -> None:
     store = Store(Redis("127.0.0.1", 1), days=1)
     with running(store) as address:
         assert health(address) == NOT_SERVING
         with pytest.raises(grpc.RpcError) as refused:
             Remote(address).call("/shop.Cart/Get", GetRequest(cart="c"), LinesAnswer)
+    store.close()
     assert (refused.value.code().name, refused.value.details()) == ("UNAVAILABLE", "the carts cannot be reached")
-    assert "redis: ConnectionRefusedError" in capsys.readouterr().out
+    assert logged()[0]["message"] == "redis: ConnectionRefusedError"
 
 
 def test_it_is_ready_when_its_store_is(address: str) -> None:
     assert health(address) == SERVING
 
 
-def test_a_request_is_logged_with_its_ids_and_its_caller(address: str, capsys: pytest.CaptureFixture[str]) -> None:
-    log.set_up("cart")
+def test_a_request_is_logged_with_its_ids_and_its_caller(address: str, logged: Logged) -> None:
     with grpc.insecure_channel(address) as channel:
         ask: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/shop.Cart/Get")
         metadata = (("x-request-id", "r-7"), ("x-correlation-id", "c-7"), ("x-forwarded-client-cert", CALLER))
         ask(GetRequest(cart="c").SerializeToString(), timeout=5, metadata=metadata)
-    (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (line,) = logged()
     assert (line["method"], line["path"], line["status"]) == ("POST", "/shop.Cart/Get", "OK")
     assert (line["request_id"], line["correlation_id"]) == ("r-7", "c-7")
     assert line["caller"] == "spiffe://estate.example/ns/shop/sa/orders"

@@ -26,8 +26,10 @@ from common import context
 from common.app import create
 from common.carts import Carts, own
 from common.client import Callee
+from common.events import Lost
 from garrison.declare.program import load
 from harness import carts, paths, storefront
+from orders.app import Publisher
 from orders.app import application as orders_app
 from orders.placing import Callees
 from unit.services.serving import served
@@ -100,13 +102,13 @@ class Street:
     def start(self, app: FastAPI) -> httpx.Client:
         return self.stack.enter_context(served(app))
 
-    def orders(self) -> httpx.Client:
+    def orders(self, events: Publisher | None = None) -> httpx.Client:
         catalog, cover, payments = (
             callee("catalog", self.goods),
             callee("cover", self.covers),
             callee("payments", self.money),
         )
-        return self.start(orders_app(Callees(catalog, cover, payments, Carts(self.cart))))
+        return self.start(orders_app(Callees(catalog, cover, payments, Carts(self.cart)), events=events))
 
     def claims(self) -> tuple[httpx.Client, Desk]:
         desk = Desk(callee("cover", self.covers), callee("payments", self.money))
@@ -187,13 +189,14 @@ def test_a_users_token_goes_on_where_the_estate_declares_it_and_nowhere_else(
     monkeypatch.setattr(httpx, "HTTPTransport", lambda **_: httpx.MockTransport(answer))
     for name in ("catalog", "cover", "payments"):
         monkeypatch.setenv(f"{name.upper()}_URL", f"http://{name}")
-    monkeypatch.setenv("CART_ADDR", carts.NOBODY)
+    for name in ("CART_ADDR", "NATS_ADDR"):
+        monkeypatch.setenv(name, carts.NOBODY)
     with served(orders.app.build()) as client:
         Shop(client, client, Till()).order(headers={"authorization": token} if token else {})
     declared = [call for call in load(ESTATE).graph().calls if call.caller.name == "orders"]
-    (cart,) = [call for call in declared if call.callee.name == "cart"]  # of gRPC: test_cart has what goes there
-    assert cart.token == "none"
-    declared.remove(cart)
+    others = [call for call in declared if call.callee.name in ("cart", "nats")]  # test_cart has what goes there
+    assert {call.token for call in others} == {"none"}
+    declared = [call for call in declared if call not in others]
     assert seen == {call.callee.name: token or None if call.token == "forward" else None for call in declared}
 
 
@@ -256,6 +259,38 @@ def test_a_wrong_order_is_refused_before_money_moves(shop: Shop, changes: dict[s
     refused = shop.order(**changes)
     assert (refused.status_code, refused.json()["type"]) == (422, f"urn:garrison:problem:{kind}")
     assert shop.till.charges == {}
+
+
+@dataclass
+class Told:
+    """Who is told of orders, or cannot be."""
+
+    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    lost: bool = False
+
+    def publish(self, subject: str, event: dict[str, Any]) -> None:
+        if self.lost:
+            raise Lost("ConnectionRefusedError")
+        self.events.append((subject, event))
+
+    def close(self) -> None:
+        pass
+
+
+def test_an_order_is_told_once_it_is_kept_and_again_when_it_is_repeated(shop: Shop, street: Street) -> None:
+    told, key = Told(), uuid4().hex
+    orders = Shop(street.orders(told), shop.claims, shop.till)
+    shop.till.answer = lambda: JSONResponse({}, 503)
+    assert (orders.order(key).status_code, told.events) == (503, [])
+    shop.till.answer, told.lost = None, True
+    order = orders.order(key)
+    assert order.status_code == 201, "it is an order, whether or not somebody hears of it"
+    assert orders.orders.get(f"/orders/{order.json()['id']}").status_code == 200
+    told.lost = False
+    assert orders.order(key).json() == order.json()
+    said = {"order": order.json()["id"], "customer": "ann", "amount": 21_614, "currency": "EUR"}
+    assert told.events == [("orders.placed", {**said, "correlation_id": "r-7"})]
+    assert len(shop.till.charges) == 1
 
 
 WEN = {"x-verified-claims": verified({"iss": "us", "sub": "wen"})}

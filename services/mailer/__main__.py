@@ -1,0 +1,5 @@
+"""Starts the worker: `python -m mailer`."""
+
+from mailer.app import main
+
+main()
