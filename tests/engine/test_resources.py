@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -41,7 +42,7 @@ class Recorder(Mocks):
 def run(program: Callable[[], object], recorder: Recorder | None = None) -> Recorder:
     recorder = recorder or Recorder()
     pulumi.runtime.set_mocks(recorder, preview=False)
-
+    asyncio.set_event_loop(asyncio.new_event_loop())  # Pulumi asks for the thread's, which `asyncio.run` takes away
     pulumi.runtime.test(program)()  # type: ignore[no-untyped-call]
     return recorder
 
