@@ -14,9 +14,10 @@ from garrison.cluster import Cluster
 from garrison.derive import mesh, rbac, secrets, tokens
 from garrison.derive.names import APP, PROXY, secret_name
 from garrison.manifest import Manifest, claim, compact, container, labels, manifest, pod, selector
-from garrison.model.graph import Graph, Service
+from garrison.model.externals import is_outside
+from garrison.model.graph import Call, Graph, Service
 from garrison.model.names import files_config
-from garrison.words import Ref
+from garrison.words import Ref, Resources
 
 Json = dict[str, Any]
 FIRST_FREE_PORT = 1024  # below, only root may listen unless the pod says otherwise
@@ -92,7 +93,7 @@ def pod_spec(
         initContainers=[sidecar(graph), *secrets.sidecar(graph, service.ref)],
         containers=[_app(graph, cluster, service, probes or {}, told or {})],
         volumes=[
-            *_proxy_volumes(service),
+            *proxy_volumes(service.ref),
             *secrets.volumes(graph, service.ref),
             *rbac.volumes(graph, service.ref),
             *_own_volumes(service),
@@ -112,7 +113,8 @@ def _has_low_port(graph: Graph, service: Service) -> bool:
 
 def _low_ports(graph: Graph, service: Service) -> Json:
     """A port below 1024 is then anybody's of the pod: the one safe sysctl for it (Pod Security Standards)."""
-    if not _has_low_port(graph, service):
+    aliases = (int(call.alias.rpartition(":")[2]) for call in graph.calls_from.get(service.ref, ()) if call.alias)
+    if not _has_low_port(graph, service) and not any(port < FIRST_FREE_PORT for port in aliases):
         return {}
     start = {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}
     return {"securityContext": d.pod_security_context() | {"sysctls": [start]}}
@@ -222,10 +224,7 @@ def _environment(graph: Graph, cluster: Cluster, service: Service, told: Json) -
     values = {**told, **dict(service.container.env)}
     ports = mesh.outbound_ports(graph, service.ref)
     for call in graph.calls_from.get(service.ref, ()):
-        # where there is an alias, the address is the alias: half of it may be compiled into the image
-        host, _, port = call.alias.rpartition(":") if call.alias else ("127.0.0.1", "", str(ports[call.target]))
-        there = {"host": host, "port": port, "url": f"http://{host}:{port}"}
-        values |= {name: text.format_map(there) for name, text in graph.told(call)}
+        values |= {name: text.format_map(_address(call, ports[call.target])) for name, text in graph.told(call)}
     values |= secrets.environment(graph, service.ref)
     if rules := tokens.rules(graph, cluster, service.ref):
         values[d.ACCESS_RULES] = compact(rules)
@@ -233,14 +232,28 @@ def _environment(graph: Graph, cluster: Cluster, service: Service, told: Json) -
     return said + secrets.valued(graph, service.ref)
 
 
+def _address(call: Call, port: int) -> dict[str, str]:
+    """Where the application finds a callee: its own proxy, by the alias where there is one, of which half may be
+    compiled into the image. With a host outside it may speak TLS of its own.
+    """
+    host, _, number = call.alias.rpartition(":") if call.alias else ("127.0.0.1", "", str(port))
+    scheme = "https" if call.connects and is_outside(call.callee) else "http"
+    return {"host": host, "port": number, "url": f"{scheme}://{host}:{number}"}
+
+
 def sidecar(graph: Graph) -> Json:
-    """The proxy beside an application: its configuration, identity and trust are volumes of these names."""
+    """The proxy beside an application."""
+    return proxy(graph, d.PROXY_RESOURCES, restartPolicy="Always")
+
+
+def proxy(graph: Graph, resources: Resources, **more: Any) -> Json:
+    """A proxy whose configuration, identity and trust are volumes of these names."""
     return container(
         PROXY,
         graph.image("envoy"),
-        resources=d.PROXY_RESOURCES,
+        resources=resources,
         security=d.container_security_context(d.PROXY_UID),
-        restartPolicy="Always",
+        **more,
         command=["/usr/local/bin/envoy"],
         args=["-c", "/etc/envoy/envoy.json", "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"],
         ports=[{"name": "mtls", "containerPort": d.MTLS_PORT}, {"name": "health", "containerPort": d.HEALTH_PORT}],
@@ -253,9 +266,9 @@ def sidecar(graph: Graph) -> Json:
     )
 
 
-def _proxy_volumes(service: Service) -> list[Json]:
+def proxy_volumes(ref: Ref) -> list[Json]:
     return [
-        {"name": "proxy", "configMap": {"name": mesh.config_ref(service.ref).name, "defaultMode": d.SECRET_MODE}},
-        {"name": "identity", "secret": {"secretName": secret_name(service.ref), "defaultMode": d.SECRET_MODE}},
+        {"name": "proxy", "configMap": {"name": mesh.config_ref(ref).name, "defaultMode": d.SECRET_MODE}},
+        {"name": "identity", "secret": {"secretName": secret_name(ref), "defaultMode": d.SECRET_MODE}},
         {"name": "trust", "configMap": {"name": d.TRUST_BUNDLE, "defaultMode": d.SECRET_MODE}},
     ]

@@ -143,9 +143,10 @@ def _named_else(variable: str, value: str) -> bool:
 
 
 def _names(parts: Parts) -> Mapping[str, Ref]:
-    """Every way to write a service with its namespace."""
+    """Every way to write a service with its namespace, and the hosts outside."""
     ends = ("", ".svc", ".svc.cluster.local")
-    return {f"{s.name}.{s.namespace}{end}": s.ref for s in parts.services for end in ends}
+    within = {f"{s.name}.{s.namespace}{end}": s.ref for s in parts.services for end in ends}
+    return within | {external.host: external.ref for external in parts.externals}
 
 
 def _meant(names: Mapping[str, Ref], home: Ref, host: str) -> Ref | None:

@@ -48,7 +48,7 @@ class Change:
             self.safe.put_back(left, None)
         graph = self.session.graph
         if any(item.body["kind"] == "ConfigMap" for item in left.objects):
-            self._restart([*graph.by_ref, d.EDGE, *(database.ref for database in graph.databases)])
+            self._restart([*graph.by_ref, d.EDGE, d.EGRESS, *(database.ref for database in graph.databases)])
         return Kept((), left.store) if left.store else None
 
     def finish(self, left: Kept | None) -> None:
@@ -105,7 +105,7 @@ class Change:
         """Pods read their configuration when they start. What is not deployed has none to read."""
         kubectl = self.session.kubectl
         kinds = {
-            "deployment": {*self.session.graph.by_ref, d.EDGE},
+            "deployment": {*self.session.graph.by_ref, d.EDGE, d.EGRESS},
             "statefulset": {x.ref for x in self.session.graph.databases},
         }
         chosen = [(kind, ref) for kind, known in kinds.items() for ref in refs if ref in known]
