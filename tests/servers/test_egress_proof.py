@@ -44,6 +44,7 @@ def beside() -> Iterator[int]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server.server_address[1]
     server.shutdown()
+    server.server_close()
 
 
 def weakened(config: Mapping[str, str], cut: str) -> dict[str, str]:
