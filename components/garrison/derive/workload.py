@@ -32,7 +32,7 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
             files = Ref(one.namespace, files_config(one.ref))
             yield manifest("v1", "ConfigMap", files, {"data": _file_texts(one)}, app=graph.name)
     for service in graph.services:
-        kind = "StatefulSet" if service.container.volumes else "Deployment"
+        kind = "StatefulSet" if service.stateful else "Deployment"
         yield manifest("apps/v1", kind, service.ref, {"spec": _workload(graph, cluster, service)}, app=graph.name)
 
 
@@ -50,7 +50,7 @@ def _workload(graph: Graph, cluster: Cluster, service: Service) -> Json:
     if service.port:
         told["PORT"] = str(service.port)
     spec = pod_spec(graph, cluster, service, probes, told, topologySpreadConstraints=[spread(service.ref)])
-    if not service.container.volumes:
+    if not service.stateful:
         return deployment(service.ref, service.replicas, found, spec)
     claims = [
         claim(f"volume-{index}", size, cluster.storage_class)

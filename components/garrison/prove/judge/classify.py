@@ -13,6 +13,14 @@ from garrison.prove.model import Attempt, Connect, Hold, Layer, Lease, LogIn, Ow
 
 RBAC_BODY = "RBAC: access denied"  # the body of Envoy's RBAC filter, which no application sends
 PROXY_BODIES = ("upstream connect error", "no healthy upstream", "upstream request timeout")
+# What ends a connection that somebody had taken: another protocol than was spoken, or a server that hangs up.
+PAST_HANDSHAKE = (
+    "connection_termination",
+    "protocol_error",
+    "remote_reset",
+    "connection termination",
+    "protocol error",
+)
 TLS_WANTED = "HTTP request to an HTTPS server"  # Go's answer to plaintext at a TLS port
 DENIED, UNAVAILABLE = "7", "14"  # grpc-status
 WHOLE = "whole handshake"
@@ -130,6 +138,8 @@ def _failed_hop(attempt: Request, body: str) -> Layer:
     """A proxy could not go on: the source's own towards the callee, or the callee's towards the application."""
     if not attempt.through_proxy:
         return "workload"
+    if attempt.misled and any(sign in body for sign in PAST_HANDSHAKE):
+        return "authorization"  # whoever was there had shown who it is, and that was taken
     return "identity" if "TLS_error" in body else "network"
 
 

@@ -185,7 +185,7 @@ class Session:
     def _kind_of(self, party: Party) -> str:
         if job := self.graph.job_by_ref.get(party.ref):
             return "cronjobs" if job.schedule else "jobs"
-        return "statefulsets" if self.graph.by_ref[party.ref].container.volumes else "deployments"
+        return "statefulsets" if self.graph.by_ref[party.ref].stateful else "deployments"
 
     def _alike(self, kind: str, party: Party, live: Sequence[Manifest], variant: Variant) -> list[Manifest]:
         found = replicas.distinct(replicas.made_by(self.finder.find(kind, party.ref)), live)
