@@ -10,7 +10,6 @@ import http.server
 import json
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -26,7 +25,7 @@ from garrison.derive.names import Way, way_out
 from garrison.model.graph import Graph
 from garrison.words import Ref
 from harness.build import binary
-from servers.proxies import answer_of, free_port, wait_for
+from servers.proxies import answer_of, free_port, listening
 from unit.authority import Authority
 from unit.estates import DIGEST, IMAGES
 
@@ -248,7 +247,7 @@ def _resolver(folder: Path) -> Iterator[int]:
     answer = 'answer "{{ .Name }} 1 IN AAAA ::ffff:127.0.0.1"'
     mapped = f"template IN AAAA {MAPPED} {{\n {answer}\n }}"
     (folder / "Corefile").write_text(f".:{port} {{\n bind 127.0.0.1\n {mapped}\n {hosts}\n }}\n")
-    with _running([binary("coredns"), "-conf", folder / "Corefile"], log, port):
+    with listening([binary("coredns"), "-conf", folder / "Corefile"], log, port):
         yield port
 
 
@@ -291,17 +290,5 @@ def _envoy(folder: Path, config: Mapping[str, str], places: Mapping[str, str], p
             text = text.replace(old, new)
         (folder / file).write_text(text)
     command: list[str | Path] = [binary("envoy"), "-c", folder / "envoy.json", "--disable-hot-restart"]
-    with _running([*command, "--concurrency", "1", "--file-flush-interval-msec", "50"], folder / "log", port):
+    with listening([*command, "--concurrency", "1", "--file-flush-interval-msec", "50"], folder / "log", port):
         yield
-
-
-@contextmanager
-def _running(command: list[str | Path], log: Path, port: int) -> Iterator[None]:
-    with log.open("wb") as out:
-        process = subprocess.Popen([str(part) for part in command], stdout=out, stderr=subprocess.STDOUT)
-    try:
-        wait_for(port, process, log)
-        yield
-    finally:
-        process.terminate()
-        process.wait(10)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from garrison.model.graph import Graph, Target
 from garrison.prove.look import opening
 from garrison.words import Ref
 from harness.build import binary
-from servers.proxies import free_port, wait_for
+from servers.proxies import free_port, listening
 from unit.authority import Authority
 
 Address = tuple[str, int]
@@ -90,14 +89,8 @@ def _sidecar(estate: Estate, ref: Ref, applications: Mapping[tuple[Ref, int], in
             moved = moved.replace(place, real)
         (folder / name).write_text(moved)
     command = [binary("envoy"), "-c", folder / "envoy.json", "--disable-hot-restart", "--concurrency", "1"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([str(part) for part in command], stdout=log, stderr=subprocess.STDOUT)
-    try:
-        wait_for(estate.health[ref], process, folder / "log")
+    with listening(command, folder / "log", estate.health[ref]):
         yield
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def _moved(node: Any, places: Mapping[Address, Address], aliases: dict[Address, int]) -> Any:
