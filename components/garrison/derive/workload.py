@@ -6,7 +6,7 @@ files, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from garrison import defaults as d
@@ -20,6 +20,7 @@ from garrison.model.names import files_config
 from garrison.words import Ref, Resources
 
 Json = dict[str, Any]
+PROXY_SECONDS = 60  # in which a proxy has started
 FIRST_FREE_PORT = 1024  # below, only root may listen unless the pod says otherwise
 
 
@@ -45,11 +46,11 @@ def budget(ref: Ref) -> Json:
 
 def _workload(graph: Graph, cluster: Cluster, service: Service) -> Json:
     found = pod_labels(graph, service)
-    probes = {**_probes(service), "lifecycle": {"preStop": {"sleep": {"seconds": d.DRAIN_SECONDS}}}}
+    asked = {**_probes(service), "lifecycle": {"preStop": {"sleep": {"seconds": d.DRAIN_SECONDS}}}}
     told = {"HOST": "0.0.0.0" if service.bind == "all" else "127.0.0.1"}
     if service.port:
         told["PORT"] = str(service.port)
-    spec = pod_spec(graph, cluster, service, probes, told, topologySpreadConstraints=[spread(service.ref)])
+    spec = pod_spec(graph, cluster, service, asked, told, topologySpreadConstraints=[spread(service.ref)])
     if not service.stateful:
         return deployment(service.ref, service.replicas, found, spec)
     claims = [
@@ -82,16 +83,16 @@ def pod_labels(graph: Graph, one: Service) -> dict[str, str]:
 
 
 def pod_spec(
-    graph: Graph, cluster: Cluster, service: Service, probes: Json | None = None, told: Json | None = None, **more: Any
+    graph: Graph, cluster: Cluster, service: Service, asked: Json | None = None, told: Json | None = None, **more: Any
 ) -> Json:
-    """The pod of a service or job; `probes` are fields of the application's container, `told` its first variables."""
+    """The pod of a service or job; `asked` are fields of the application's container, `told` its first variables."""
     return pod(
         service.name,
         **_low_ports(graph, service),
         **_aliases(graph, service),
         **more,
         initContainers=[sidecar(graph), *secrets.sidecar(graph, service.ref)],
-        containers=[_app(graph, cluster, service, probes or {}, told or {})],
+        containers=[_app(graph, cluster, service, asked or {}, told or {})],
         volumes=[
             *proxy_volumes(service.ref),
             *secrets.volumes(graph, service.ref),
@@ -101,20 +102,16 @@ def pod_spec(
     )
 
 
-def _ports(graph: Graph, service: Service) -> list[int]:
-    return [service.port, *(port.number for port in graph.ports_of.get(service.ref, ()))]
-
-
-def _has_low_port(graph: Graph, service: Service) -> bool:
-    """Of the application, or of its proxy where an image looks for a callee there."""
-    aliases = [int(c.alias.rpartition(":")[2]) for c in graph.calls_from.get(service.ref, ()) if c.alias]
-    return any(0 < port < FIRST_FREE_PORT for port in (*_ports(graph, service), *aliases))
+def _is_low(ports: Iterable[int]) -> bool:
+    return any(0 < port < FIRST_FREE_PORT for port in ports)
 
 
 def _low_ports(graph: Graph, service: Service) -> Json:
-    """A port below 1024 is then anybody's of the pod: the one safe sysctl for it (Pod Security Standards)."""
-    aliases = (int(call.alias.rpartition(":")[2]) for call in graph.calls_from.get(service.ref, ()) if call.alias)
-    if not _has_low_port(graph, service) and not any(port < FIRST_FREE_PORT for port in aliases):
+    """A port below 1024 is then anybody's of the pod: the one safe sysctl for it (Pod Security Standards). It is the
+    application's, or its proxy's where the image looks for a callee there.
+    """
+    aliases = (call.alias_port for call in graph.calls_from.get(service.ref, ()))
+    if not _is_low((*graph.numbers_of(service.ref).values(), *aliases)):
         return {}
     start = {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}
     return {"securityContext": d.pod_security_context() | {"sysctls": [start]}}
@@ -132,7 +129,7 @@ def _aliases(graph: Graph, service: Service) -> Json:
 def _security(graph: Graph, service: Service) -> Json:
     """Binaries that were given the right to low ports do not start without it; it is the one that `restricted` lets."""
     context = d.container_security_context(service.container.uid)
-    if not any(0 < port < FIRST_FREE_PORT for port in _ports(graph, service)):
+    if not _is_low(graph.numbers_of(service.ref).values()):
         return context
     return context | {"capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}}
 
@@ -179,7 +176,7 @@ def spread(ref: Ref) -> Json:
     }
 
 
-def _app(graph: Graph, cluster: Cluster, service: Service, probes: Json, told: Json) -> Json:
+def _app(graph: Graph, cluster: Cluster, service: Service, asked: Json, told: Json) -> Json:
     given = service.container
     commanded = {name: list(said) for name, said in (("command", given.command), ("args", given.args)) if said}
     return container(
@@ -189,7 +186,7 @@ def _app(graph: Graph, cluster: Cluster, service: Service, probes: Json, told: J
         security=_security(graph, service),
         **commanded,
         env=_environment(graph, cluster, service, told),
-        **probes,
+        **asked,
         volumeMounts=[*_app_mounts(graph, service.ref), *_own_mounts(service)],
     )
 
@@ -197,12 +194,22 @@ def _app(graph: Graph, cluster: Cluster, service: Service, probes: Json, told: J
 def _probes(service: Service) -> Json:
     ready = mesh.READY if service.health else mesh.PROXY_ALONE
     alive = mesh.ALIVE if service.liveness else mesh.PROXY_ALONE
-    first = ready if service.health else alive
+    return probes(ready, alive, ready if service.health else alive, service.startup_seconds)
+
+
+def probes(ready: str, alive: str, first: str, seconds: int) -> Json:
+    """All three of a container, each by what is asked of its proxy; `first` for so many seconds."""
     return {
-        "startupProbe": healthy(first, periodSeconds=1, failureThreshold=service.startup_seconds),
+        "startupProbe": healthy(first, periodSeconds=1, failureThreshold=seconds),
         "readinessProbe": healthy(ready, periodSeconds=5),
         "livenessProbe": healthy(alive, periodSeconds=15, failureThreshold=4),
     }
+
+
+def proxy_probes() -> Json:
+    """Those of a proxy with no application beside it."""
+    alone = mesh.PROXY_ALONE
+    return probes(alone, alone, alone, PROXY_SECONDS)
 
 
 def healthy(path: str, **when: int) -> Json:
@@ -236,9 +243,9 @@ def _address(call: Call, port: int) -> dict[str, str]:
     """Where the application finds a callee: its own proxy, by the alias where there is one, of which half may be
     compiled into the image. With a host outside it may speak TLS of its own.
     """
-    host, _, number = call.alias.rpartition(":") if call.alias else ("127.0.0.1", "", str(port))
+    host, number = (call.alias_host, call.alias_port) if call.alias else ("127.0.0.1", port)
     scheme = "https" if call.connects and is_outside(call.callee) else "http"
-    return {"host": host, "port": number, "url": f"{scheme}://{host}:{number}"}
+    return {"host": host, "port": str(number), "url": f"{scheme}://{host}:{number}"}
 
 
 def sidecar(graph: Graph) -> Json:

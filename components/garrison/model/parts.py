@@ -165,6 +165,12 @@ class Parts:
         """Whether anybody uses a host outside, so that there is an egress gateway."""
         return any(is_outside(call.callee) for call in self.calls)
 
+    def numbers_of(self, ref: Ref) -> dict[str, int]:
+        """Where the application listens: each port's name, empty for the main one, and its number."""
+        service = self.by_ref.get(ref)
+        main = {"": service.port} if service and service.port else {}
+        return main | {port.name: port.number for port in self.ports_of.get(ref, ())}
+
     def told(self, call: Call) -> tuple[tuple[str, str], ...]:
         """The variables in which the caller's application finds the callee, as texts with places for the address.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from garrison import defaults as d
 from garrison.errors import GarrisonError
@@ -38,6 +38,7 @@ Role = Literal[
     "gateway",
 ]
 
+NETWORK: Final[frozenset[Layer]] = frozenset({"network"})
 FREE_PORT = 8080  # where the probe's own listeners wait
 
 

@@ -17,8 +17,7 @@ Json = dict[str, Any]
 
 def config(graph: Graph, cluster: Cluster) -> dict[str, str]:
     """The files of the gateway: its bootstrap, and the two secrets it watches."""
-    secrets = {"identity": envoy.tls_certificate(), "trust": envoy.trust_bundle()}
-    return {"envoy.json": compact(_bootstrap(graph, cluster)), **envoy.secret_files(secrets)}
+    return {"envoy.json": compact(_bootstrap(graph, cluster)), **envoy.secret_files()}
 
 
 def _bootstrap(graph: Graph, cluster: Cluster) -> Json:

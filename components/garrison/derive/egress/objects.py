@@ -7,13 +7,14 @@ from typing import Any
 
 from garrison import defaults as d
 from garrison.cluster import Cluster
+from garrison.derive import mesh, namespace
 from garrison.derive import network as rules
 from garrison.derive.egress import bootstrap
 from garrison.derive.egress.names import CONFIG, callers, used
 from garrison.derive.egress.ranges import blocks
 from garrison.derive.identity import certificate
 from garrison.derive.names import DEFAULT_DENY, secret_name
-from garrison.derive.workload import budget, deployment, healthy, proxy, proxy_volumes, spread
+from garrison.derive.workload import budget, deployment, proxy, proxy_probes, proxy_volumes, spread
 from garrison.manifest import Manifest, labels, manifest, pod, selector
 from garrison.model.graph import Graph
 from garrison.words import Ref
@@ -23,11 +24,8 @@ SPACE = d.EGRESS.namespace
 
 
 def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
-    metadata = {"name": SPACE, "labels": labels(SPACE, graph.name) | d.namespace_labels()}
-    yield {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
-    pods = d.QUOTA_HEADROOM * (cluster.egress.replicas + 1)
-    hard = {"pods": str(pods), "services.nodeports": "0", "services.loadbalancers": "0"}
-    yield manifest("v1", "ResourceQuota", Ref(SPACE, "quota"), {"spec": {"hard": hard}}, app=graph.name)
+    yield namespace.space(graph, SPACE)
+    yield namespace.quota(graph, SPACE, cluster.egress.replicas)
     yield manifest("v1", "ServiceAccount", d.EGRESS, {"automountServiceAccountToken": False}, app=graph.name)
     yield rules.policy(graph, Ref(SPACE, DEFAULT_DENY), {"podSelector": {}})
     yield _network(graph, cluster)
@@ -35,9 +33,7 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     usages = ["digital signature", "client auth", "server auth"]
     yield certificate(graph, cluster.issuer, d.EGRESS, uris, usages, secret_name(d.EGRESS))
     yield manifest("v1", "ConfigMap", CONFIG, {"data": bootstrap.config(graph, cluster)}, app=graph.name)
-    port = {"name": "mtls", "port": d.MTLS_PORT, "targetPort": d.MTLS_PORT, "protocol": "TCP"}
-    service = {"selector": {d.NAME: d.EGRESS.name}, "ports": [port]}
-    yield manifest("v1", "Service", d.EGRESS, {"spec": service}, app=graph.name)
+    yield mesh.entrance(graph, d.EGRESS)
     yield manifest("policy/v1", "PodDisruptionBudget", d.EGRESS, {"spec": budget(d.EGRESS)}, app=graph.name)
     spec = deployment(d.EGRESS, cluster.egress.replicas, labels(d.EGRESS.name, graph.name), _pod(graph))
     yield manifest("apps/v1", "Deployment", d.EGRESS, {"spec": spec}, app=graph.name)
@@ -56,15 +52,10 @@ def _network(graph: Graph, cluster: Cluster) -> Manifest:
 
 def _pod(graph: Graph) -> Json:
     container = proxy(graph, d.EGRESS_PROXY_RESOURCES)
-    probes = {
-        "startupProbe": healthy("/proxy", periodSeconds=1, failureThreshold=60),
-        "readinessProbe": healthy("/proxy", periodSeconds=5),
-        "livenessProbe": healthy("/proxy", periodSeconds=15, failureThreshold=4),
-        "lifecycle": {"preStop": {"sleep": {"seconds": d.DRAIN_SECONDS}}},  # endpoints are withdrawn meanwhile
-    }
+    withdrawn = {"preStop": {"sleep": {"seconds": d.DRAIN_SECONDS}}}  # endpoints are, meanwhile
     return pod(
         d.EGRESS.name,
         topologySpreadConstraints=[spread(d.EGRESS)],
-        containers=[container | probes],
+        containers=[container | proxy_probes() | {"lifecycle": withdrawn}],
         volumes=proxy_volumes(d.EGRESS),
     )

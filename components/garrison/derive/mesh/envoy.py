@@ -43,8 +43,9 @@ def trust_bundle() -> Json:
     }
 
 
-def secret_files(secrets: Mapping[str, Json]) -> dict[str, str]:
-    """The files that Envoy watches for these secrets, by their names (SDS)."""
+def secret_files(more: Mapping[str, Json] | None = None) -> dict[str, str]:
+    """The files that Envoy watches for its secrets, by their names (SDS): its identity, whom it trusts, and more."""
+    secrets = {"identity": tls_certificate(), "trust": trust_bundle(), **(more or {})}
     kind = "extensions.transport_sockets.tls.v3.Secret"
     return {f"{name}.json": compact({"resources": [typed(kind, **body)]}) for name, body in secrets.items()}
 

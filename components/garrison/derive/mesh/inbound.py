@@ -27,6 +27,12 @@ OF_CALLERS: Json = {  # of a manager behind that: connections that end with thei
     "forward_client_cert_details": "SANITIZE_SET",
     "set_current_client_cert_details": {"uri": True},
 }
+BOUNDS: Final = {  # of the application
+    "priority": "DEFAULT",
+    "max_connections": d.APP_CONNECTIONS,
+    "max_pending_requests": d.APP_CONNECTIONS,
+    "max_requests": 2 * d.APP_CONNECTIONS,
+}
 READY, ALIVE, PROXY_ALONE = "/healthz", "/livez", "/proxy"  # what the kubelet asks for, and of whom
 READINESS, LIVENESS = "readiness", "liveness"
 BODY = "x-body"  # set where a request has a body of unknown length
@@ -274,16 +280,11 @@ def applications(graph: Graph, service: Service) -> Iterator[Json]:
         cluster = app_cluster(name)
         made = envoy.cluster(cluster, "127.0.0.1", number, dns=False, durations={"idle_timeout": d.APP_IDLE_TIMEOUT})
         spoken = {"grpc": envoy.http2, "tcp": envoy.plain}.get(protocol, lambda same: same)(made)
-        yield spoken | {"circuit_breakers": {"thresholds": [_bound("DEFAULT", d.APP_CONNECTIONS)]}}
+        yield spoken | {"circuit_breakers": {"thresholds": [BOUNDS]}}
     for name, _, how in _questions(service):
         made = envoy.cluster(name, "127.0.0.1", service.port, dns=False, durations={})
         spoken = envoy.http2(made) if how == "grpc" else made
         yield spoken | {"health_checks": [_check(service.ref, how)]}
-
-
-def _bound(priority: str, connections: int) -> Json:
-    bounds = {"max_connections": connections, "max_pending_requests": connections, "max_requests": 2 * connections}
-    return {"priority": priority, **bounds}
 
 
 def _check(ref: Ref, how: str) -> Json:

@@ -22,7 +22,7 @@ def outbound_ports(graph: Graph, ref: Ref) -> dict[Target, int]:
 
 def alias_addresses(graph: Graph, ref: Ref) -> dict[str, str]:
     """An address on loopback for each name that is compiled into the caller's image; not the application's own."""
-    names = sorted({call.alias.rpartition(":")[0] for call in graph.calls_from.get(ref, ()) if call.alias})
+    names = sorted({call.alias_host for call in graph.calls_from.get(ref, ()) if call.alias})
     return {name: f"127.0.1.{index}" for index, name in enumerate(names, 1)}
 
 
@@ -31,8 +31,7 @@ def listener(graph: Graph, call: Call, port: int) -> Json:
     name, where = str(call.target), envoy.address("127.0.0.1", port)
     made = envoy.listening(name, where, [envoy.chain(_handed_on(graph, call))])
     if call.alias:
-        host, _, number = call.alias.rpartition(":")
-        there = envoy.address(alias_addresses(graph, call.caller)[host], int(number))
+        there = envoy.address(alias_addresses(graph, call.caller)[call.alias_host], call.alias_port)
         made["additional_addresses"] = [{"address": there}]
     return made
 

@@ -14,6 +14,7 @@ from garrison.prove.model import (
     FREE,
     FREE_PORT,
     GATEWAY,
+    NETWORK,
     Admit,
     Certify,
     Connect,
@@ -24,7 +25,6 @@ from garrison.prove.model import (
     Probe,
 )
 
-NETWORK: frozenset[Layer] = frozenset({"network"})
 API_PORT = 443
 RBAC: frozenset[Layer] = frozenset({"rbac"})
 REFUSED: frozenset[Layer] = frozenset({"admission"})
@@ -100,8 +100,7 @@ def _surroundings(graph: Graph, source: Party) -> Iterator[Probe]:
 
 def _outside(graph: Graph) -> Iterator[Probe]:
     for service in graph.services:
-        own = (service.port, *(port.number for port in graph.ports_of.get(service.ref, ())))
-        ports = (d.MTLS_PORT, *filter(None, own), d.HEALTH_PORT)
+        ports = (d.MTLS_PORT, *graph.numbers_of(service.ref).values(), d.HEALTH_PORT)
         yield from calls.from_outside(Party("service", service.namespace, service.name), ports)
     for database in databases(graph):
         yield from calls.from_outside(database, (d.DATABASE_PORT,))

@@ -11,11 +11,12 @@ from garrison.derive.egress.names import called, connected, used
 from garrison.derive.names import Way, way_out
 from garrison.model.externals import External
 from garrison.model.graph import Graph, Target
-from garrison.prove.expect.calls import NETWORK, impostor
+from garrison.prove.expect.calls import impostor
 from garrison.prove.expect.samples import declared, sample, served, undeclared
 from garrison.prove.model import (
     FREE,
     GATEWAY,
+    NETWORK,
     Connect,
     Hold,
     Kind,
