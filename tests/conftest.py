@@ -7,7 +7,7 @@ rest, file by file. In one process (pytest called by hand) the order is the same
 from __future__ import annotations
 
 import signal
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -61,10 +61,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def slowest(timed: Iterable[tuple[str, float]], most: int = 15) -> str:
     """The files that took longest, with what their fixtures took."""
-    spent = Counter[str]()
+    spent = defaultdict[str, float](float)
     for test, seconds in timed:
         spent[test.partition("::")[0].removeprefix("tests/")] += seconds
-    return ", ".join(f"{file} {seconds:.0f}" for file, seconds in spent.most_common(most))
+    return ", ".join(f"{file} {spent[file]:.0f}" for file in sorted(spent, key=spent.__getitem__, reverse=True)[:most])
 
 
 def shared_line(ran: int, *, here: bool) -> str:
