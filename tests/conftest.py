@@ -7,6 +7,8 @@ rest, file by file. In one process (pytest called by hand) the order is the same
 from __future__ import annotations
 
 import signal
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     stats = (report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ()))
     ran = sum(report.nodeid.startswith(SHARED) for report in stats)
     terminalreporter.write_line(shared_line(ran, here=CORPORA.is_dir()))
+    every = [report for reports in terminalreporter.stats.values() for report in reports]
+    timed = [(report.nodeid, report.duration) for report in every if isinstance(report, pytest.TestReport)]
+    terminalreporter.write_line(f"seconds by file: {slowest(timed)}")
+
+
+def slowest(timed: Iterable[tuple[str, float]], most: int = 15) -> str:
+    """The files that took longest, with what their fixtures took."""
+    spent = defaultdict[str, float](float)
+    for test, seconds in timed:
+        spent[test.partition("::")[0].removeprefix("tests/")] += seconds
+    return ", ".join(f"{file} {spent[file]:.0f}" for file in sorted(spent, key=spent.__getitem__, reverse=True)[:most])
 
 
 def shared_line(ran: int, *, here: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from garrison.declare.app import App, Database, Host, Issuer, Job, Namespace, Service
+from garrison.declare.app import App, Database, External, Host, Issuer, Job, Namespace, Service
 from garrison.declare.conditions import claim, data, path, query
 from garrison.declare.program import images
 from garrison.declare.rates import Rate
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "App",
     "Database",
+    "External",
     "Graph",
     "Host",
     "IntentError",

@@ -52,6 +52,20 @@ class Entrance:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Egress:
+    """How hosts outside are reached from this cluster, where the graph has any."""
+
+    allowed: tuple[str, ...] = ()
+    """Ranges that are not of the internet and may be reached nevertheless: a provider in a private network."""
+    closed: tuple[str, ...] = ()
+    """Ranges of the internet that are this cluster's own, such as public addresses of its nodes; beside `api_server`"""
+    authorities: tuple[tuple[str, str], ...] = ()
+    """Who vouches for a host, as host and PEM text; without, the authorities that the image's system trusts."""
+    replicas: int = 2
+    """Of the gateway."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cluster:
     """Facts of one cluster; each has the default of a cluster whose platform Garrison installs.
 
@@ -66,6 +80,7 @@ class Cluster:
     """For the volumes of databases and of the secret store; None is the cluster's own default."""
     dns: Dns = Dns()
     entrance: Entrance = Entrance()
+    egress: Egress = Egress()
     system_namespaces: tuple[str, ...] = ()
     """What the cluster itself runs, beside Kubernetes' own: left alone by admission and by `check --live`."""
     admission: Literal["deny", "warn"] = "deny"
@@ -108,7 +123,7 @@ class Cluster:
         return cls(**{name: _value(name, value) for name, value in data.items()})
 
 
-_PARTS: Final[dict[str, type[Entrance | Dns]]] = {"entrance": Entrance, "dns": Dns}
+_PARTS: Final[dict[str, type[Entrance | Egress | Dns]]] = {"entrance": Entrance, "egress": Egress, "dns": Dns}
 
 
 def _value(name: str, value: Any) -> Any:
@@ -117,12 +132,17 @@ def _value(name: str, value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _part(name: str, value: dict[str, Any]) -> Entrance | Dns:
+def _part(name: str, value: dict[str, Any]) -> Entrance | Egress | Dns:
     if unknown := sorted(set(value) - {field.name for field in fields(_PARTS[name])}):
         raise IntentError([Problem(name, f"no such field: {', '.join(unknown)}", "remove it")])
     if name == "entrance":
         ranges = value.get("issuer_ranges", ())
         return Entrance(**value | {"issuer_ranges": tuple(ranges) if isinstance(ranges, list) else ranges})
+    if name == "egress":
+        lists = {key: tuple(said) for key, said in value.items() if isinstance(said, list) and key != "authorities"}
+        pairs = value.get("authorities", ())
+        whole = isinstance(pairs, list) and all(isinstance(pair, list) for pair in pairs)
+        return Egress(**value | lists | {"authorities": tuple(tuple(pair) for pair in pairs) if whole else pairs})
     labels = value.get("labels", [list(pair) for pair in Dns().labels])
     pairs = tuple(tuple(pair) for pair in labels if isinstance(pair, list)) if isinstance(labels, list) else labels
     return Dns(**value | {"labels": pairs})
@@ -147,6 +167,7 @@ def _problems(cluster: Cluster) -> Iterator[Problem]:
         yield Problem("api_server", "is not a list of address ranges", "use one such as 10.0.0.0/24")
     yield from _dns(cluster.dns)
     yield from _entrance(cluster.entrance)
+    yield from _egress(cluster.egress)
 
 
 def _each(cluster: Cluster, name: str, fits: Any, what: str) -> Iterator[Problem]:
@@ -185,6 +206,27 @@ def _entrance(entrance: Any) -> Iterator[Problem]:
         yield Problem("entrance.limits", f"{entrance.limits!r} is no place to count", "use local or global")
 
 
+def _egress(egress: Any) -> Iterator[Problem]:
+    if not isinstance(egress, Egress):
+        yield Problem("egress", f"{egress!r} is not an Egress", "give allowed, closed, authorities, replicas")
+        return
+    for name, problems in (("allowed", allowed_range_problems), ("closed", closed_range_problems)):
+        where, ranges = f"egress.{name}", getattr(egress, name)
+        if isinstance(ranges, tuple):
+            for cidr in ranges:
+                yield from problems(where, cidr)
+        else:
+            yield Problem(where, "is not a list of address ranges", "use one such as 10.1.2.3/32")
+    pairs = egress.authorities if isinstance(egress.authorities, tuple) else (egress.authorities,)
+    for pair in pairs:
+        if not (isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(text, str) for text in pair)):
+            yield Problem("egress.authorities", "does not pair hosts with authorities", "give a host and PEM text each")
+        elif not _is_name(pair[0]) or "-----BEGIN CERTIFICATE-----" not in pair[1]:
+            yield Problem("egress.authorities", f"{pair[0]!r} has no authority", "give a certificate as PEM text")
+    if not _whole(egress.replicas) or not 1 <= egress.replicas <= 100:
+        yield Problem("egress.replicas", f"{egress.replicas!r} replicas of the gateway", "use 1 to 100")
+
+
 def _whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -199,6 +241,37 @@ def _dns(dns: Any) -> Iterator[Problem]:
         yield Problem("dns", f"{dns.namespace!r} is not a namespace", "name the one in which the resolver runs")
     elif type(dns.port) is not int or not 1 <= dns.port <= 65535:
         yield Problem("dns", f"{dns.port!r} is not a port", "use 1 to 65535")
+
+
+def allowed_range_problems(where: str, cidr: Any) -> Iterator[Problem]:
+    """What is wrong with a range that is let out beside the internet: it is a provider, so a few addresses (/24, IPv6:
+    /64), and never this machine, its link (where clouds keep credentials) or nobody.
+    """
+    network = _network(cidr)
+    if network is None:
+        yield Problem(where, f"{cidr!r} is not an address range", "use one such as 10.1.2.3/32")
+    elif network.prefixlen < (least := d.EGRESS_WIDEST[network.version]):
+        yield Problem(where, f"{cidr} is far more than a provider has", f"use ranges of /{least} at most")
+    elif any(
+        network.overlaps(one) for one in map(ipaddress.ip_network, d.NEVER_OUTSIDE) if one.version == network.version
+    ):
+        yield Problem(where, f"{cidr} is of this machine or its link, where clouds keep credentials", "leave it out")
+
+
+def closed_range_problems(where: str, cidr: Any) -> Iterator[Problem]:
+    """What is wrong with a range that is closed: anything may be, but for everything."""
+    network = _network(cidr)
+    if network is None:
+        yield Problem(where, f"{cidr!r} is not an address range", "use one such as 203.0.113.0/24")
+    elif not network.prefixlen:
+        yield Problem(where, f"{cidr} is everything", "declare no external instead")
+
+
+def _network(cidr: Any) -> Any:
+    try:
+        return ipaddress.ip_network(cidr) if isinstance(cidr, str) else None
+    except ValueError:
+        return None
 
 
 def issuer_range_problems(where: str, cidr: Any) -> Iterator[Problem]:

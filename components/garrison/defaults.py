@@ -22,6 +22,7 @@ SYSTEM_NAMESPACES: Final = ("kube-system", "kube-public", "kube-node-lease")
 EDGE: Final = Ref("edge", "edge")  # the edge by namespace and name, as every service has one
 USERS: Final = Ref("users", "users")  # the embedded issuer
 LIMITS: Final = Ref("edge", "limits")  # who counts for all pods of the edge, where a cluster says so
+EGRESS: Final = Ref("egress", "gateway")  # the one way out, to hosts outside that were declared
 EDGE_SERVICE: Final = "public"  # of the edge's namespace: the one Service that opens a way in from outside
 EDGE_NAMESPACES: Final = (EDGE.namespace, USERS.namespace)
 RESERVED_NAMESPACES: Final = ("default", *SYSTEM_NAMESPACES, *PLATFORM_NAMESPACES)
@@ -52,6 +53,9 @@ IDENTITY_DIR: Final = "/run/identity"
 TRUST_DIR: Final = "/run/trust"
 TRUST_BUNDLE: Final = "trust-bundle"
 TRUST_FILE: Final = "ca.pem"
+SYSTEM_TRUST: Final = (
+    "/etc/ssl/certs/ca-certificates.crt"  # of the proxy's image: who vouches for hosts of the internet
+)
 SECRETS_DIR: Final = "/run/secrets"
 TOKEN_DIR: Final = "/run/token"  # noqa: S105 a folder
 ISSUER: Final = "garrison"
@@ -99,6 +103,34 @@ REDIS_RESOURCES: Final = Resources(cpu="25m", memory="64Mi", cpu_limit="1", memo
 # Of counts, 300 bytes for a user: 330,000 users, 116 MB resident (measured). Full, the longest unseen begins anew.
 REDIS_MEMORY: Final = "96mb"
 SESSION: Final = "3600s"  # of a browser, where the issuer does not say: then it is sent there again
+
+# --- the egress gateway ---------------------------------------------------------------------------------------------
+EGRESS_TLS_MINIMUM: Final = "TLSv1_2"  # the other end is not ours (NIST SP 800-52r2 section 3.1)
+EGRESS_REQUESTS: Final = 512  # to one host at once; a host that has become slow must not hold all of the gateway
+EGRESS_PROXY_RESOURCES: Final = Resources(cpu="50m", memory="96Mi", cpu_limit="1", memory_limit="384Mi")
+EGRESS_HEAP: Final = 201_326_592  # 192 MiB, half of the memory limit, as for sidecars
+EGRESS_CONNECTIONS: Final = 1_600  # of callers, two sidecars' worth; 77 KiB for one with a long head: 120 MiB
+EGRESS_MAX_CONNECTIONS: Final = 1_700  # with the kubelet's
+# No address of these is a host of the internet (IANA's special-purpose registries for IPv4 and IPv6, and what carries
+# an IPv4 address inside: mapped, translated, 6to4, Teredo). Cloud metadata is at 169.254.169.254 and fd00:ec2::254.
+NOT_PUBLIC: Final = (
+    *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"),
+    *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"),
+    *("224.0.0.0/4", "240.0.0.0/4", "168.63.129.16/32"),  # the last is Azure's: of each virtual machine's own host
+    *("::/96", "::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23"),
+    *("2001:db8::/32", "2002::/16", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"),
+)
+
+MAPPED: Final = (
+    "::ffff:0:0/96"  # IPv4 in an IPv6 socket: on the wire it is IPv4, so no network policy has a word for it
+)
+# Of those, what no setting opens: this machine, its link, where clouds keep credentials, nobody and everybody.
+NEVER_OUTSIDE: Final = (
+    *("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "100.100.100.200/32", "168.63.129.16/32"),
+    *("224.0.0.0/4", "240.0.0.0/4", "::/96", MAPPED, "64:ff9b::/96", "fe80::/10"),
+    *("fd00:ec2::/32", "fd20:ce::/32", "ff00::/8"),
+)
+EGRESS_WIDEST: Final = {4: 24, 6: 64}  # the shortest prefix of a private range that a stack may open
 
 # --- the secret store -----------------------------------------------------------------------------------------------
 STORE_NAMESPACE: Final = "openbao"

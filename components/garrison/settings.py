@@ -9,14 +9,23 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from garrison import defaults as d
 from garrison import verified
-from garrison.cluster import EVERYBODY, Cluster, Entrance, issuer_range_problems, range_problems
+from garrison.cluster import (
+    EVERYBODY,
+    Cluster,
+    Egress,
+    Entrance,
+    allowed_range_problems,
+    closed_range_problems,
+    issuer_range_problems,
+    range_problems,
+)
 from garrison.errors import GarrisonError, Problem, did_you_mean
 
 T = TypeVar("T")
@@ -75,6 +84,14 @@ class Settings:
     """Address ranges of issuers in private networks, to which the edge is let out."""
     edge_limits: Literal["local", "global"] = "local"
     """Where requests are counted: "local" in each pod alone, "global" once for all of them, too."""
+    egress_allowed: tuple[str, ...] = ()
+    """Private address ranges that the egress gateway may reach: a provider in a network that is not the internet."""
+    egress_closed: tuple[str, ...] = ()
+    """Public address ranges that are the cluster's own, to which the egress gateway is not let out."""
+    egress_authorities: tuple[tuple[str, Path], ...] = ()
+    """Who vouches for a host outside, a PEM file by the host's name; without it, what the image's system trusts."""
+    egress_replicas: int = 2
+    """How many pods the egress gateway has."""
     system_namespaces: tuple[str, ...] = ()
     """Namespaces the admission policies leave alone, beside Kubernetes' own kube-*: what the cluster itself runs."""
 
@@ -93,6 +110,12 @@ class Settings:
                 replicas=self.edge_replicas,
                 issuer_ranges=self.edge_issuer_ranges,
                 limits=self.edge_limits,
+            ),
+            egress=Egress(
+                allowed=self.egress_allowed,
+                closed=self.egress_closed,
+                authorities=tuple((host, file.read_text()) for host, file in self.egress_authorities),
+                replicas=self.egress_replicas,
             ),
             system_namespaces=self.system_namespaces,
             admission=self.admission,
@@ -281,6 +304,28 @@ def _issuer_range(text: str) -> str:
     return text
 
 
+def _judged(problems: Callable[[str, str], Iterator[Problem]]) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        for problem in problems("", text):
+            raise ValueError(f"{problem.what}; {problem.remedy}")
+        return str(ipaddress.ip_network(text))
+
+    return read
+
+
+def _authorities(text: str) -> tuple[tuple[str, Path], ...]:
+    try:
+        said = json.loads(text)
+    except ValueError:
+        said = None
+    if not isinstance(said, dict) or not all(isinstance(file, str) for file in said.values()):
+        raise ValueError('write hosts and files such as {"api.psp.example": "psp.pem"}')
+    for file in said.values():
+        if "-----BEGIN CERTIFICATE-----" not in _file(file).read_text(errors="replace"):
+            raise ValueError(f"{file} has no certificate in PEM")
+    return tuple(sorted((_name(host), Path(file)) for host, file in said.items()))
+
+
 def _range(text: str) -> str:
     for problem in range_problems("apiServer", text):
         raise ValueError(f"{problem.what}; {problem.remedy}")
@@ -320,5 +365,9 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "edge_replicas": _whole(1, 100),
     "edge_issuer_ranges": _each(_issuer_range, '["10.1.2.0/24"]'),
     "edge_limits": _limits,
+    "egress_allowed": _each(_judged(allowed_range_problems), '["10.1.2.3/32"]'),
+    "egress_closed": _each(_judged(closed_range_problems), '["203.0.113.0/24"]'),
+    "egress_authorities": _authorities,
+    "egress_replicas": _whole(1, 100),
     "system_namespaces": _each(_name, '["local-path-storage"]'),
 }

@@ -17,7 +17,7 @@ class Ref:
     name: str
 
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from prober import hold, postgres, store, web
-from prober.net import AttemptError, connect
+from prober import hold, inner, postgres, store, web
+from prober.net import AttemptError, address, connect
 
 Attempt = Mapping[str, Any]
 Observation = dict[str, Any]
@@ -15,7 +15,7 @@ PARALLEL = 24
 
 
 def _connect(attempt: Attempt, timeout: float) -> Observation:
-    connect(attempt["host"], attempt["port"], timeout).close()
+    connect(address(attempt["host"]), attempt["port"], timeout).close()
     return {"stage": "tcp"}
 
 
@@ -24,6 +24,7 @@ ACTIONS: Mapping[str, Callable[[Attempt, float], Observation]] = {
     "http": web.attempt,
     "resume": web.resume,
     "hold": hold.attempt,
+    "inner": inner.attempt,
     "store": store.attempt,
     "lease": store.lease,
     "postgres": postgres.attempt,

@@ -24,6 +24,14 @@ class AttemptError(Exception):
         self.stage, self.error, self.status = stage, error, status
 
 
+def address(host: str) -> str:
+    """Where a name leads, as this pod's resolver says, or AttemptError `unresolved`; an address is itself."""
+    try:
+        return str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0])
+    except OSError as error:
+        raise AttemptError("none", "unresolved") from error
+
+
 def connect(host: str, port: int, timeout: float) -> socket.socket:
     """An open connection, or a AttemptError with `timeout`, `icmp`, `refused` (a TCP reset) or `unreachable`."""
     six = ipaddress.ip_address(host).version == 6

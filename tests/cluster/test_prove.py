@@ -55,6 +55,11 @@ def test_every_declared_call_passed() -> None:
         ("shop/orders", "bank/payments", "POST /charges"),
         ("insurance/claims", "insurance/cover", "GET /covers/{id}"),
         ("insurance/claims", "bank/payments", "POST /refunds"),
+        ("shop/storefront", "shop/cart", "POST /shop.Cart/Add"),
+        ("shop/storefront", "shop/cart", "POST /shop.Cart/Get"),
+        ("shop/orders", "shop/cart", "POST /shop.Cart/Get"),
+        ("shop/orders", "shop/cart", "POST /shop.Cart/Clear"),
+        ("shop/cart", "shop/redis", "connect"),
     }
 
 
@@ -100,7 +105,6 @@ def test_secrets_and_leases() -> None:
     [
         ("another's identity", "admission"),
         ("signing request by hand", "admission"),
-        ("identity alone: undeclared identity", "authorization"),
         ("resumed session", "identity"),
         ("claims beside the request", "authorization"),
         ("open session of an ended lease", "database"),
@@ -109,6 +113,12 @@ def test_secrets_and_leases() -> None:
 def test_the_side_doors_are_shut(kind: str, layer: str) -> None:
     assert {p["layer"] for p in probes(kind=kind)} == {layer}
     assert {p["observed"] for p in probes(kind="own identity")} == {"allowed"}, "the editor may ask"
+
+
+def test_an_identity_of_nobody_ends_at_the_rule_and_over_tcp_in_the_handshake() -> None:
+    shown = probes(kind="identity alone: undeclared identity")
+    assert {p["layer"] for p in shown if p["target"] != "shop/redis"} == {"authorization"}
+    assert {p["layer"] for p in shown if p["target"] == "shop/redis"} == {"identity"}
 
 
 def test_a_run_leaves_nothing() -> None:

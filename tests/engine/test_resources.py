@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -41,9 +42,16 @@ class Recorder(Mocks):
 def run(program: Callable[[], object], recorder: Recorder | None = None) -> Recorder:
     recorder = recorder or Recorder()
     pulumi.runtime.set_mocks(recorder, preview=False)
-
     pulumi.runtime.test(program)()  # type: ignore[no-untyped-call]
     return recorder
+
+
+def _with_a_loop() -> None:
+    """Pulumi asks for the thread's loop, which a test before this one has taken away with `asyncio.run`."""
+    try:
+        asyncio.get_event_loop_policy().get_event_loop()
+    except RuntimeError:
+        asyncio.set_event_loop(asyncio.new_event_loop())
 
 
 def kubernetes(recorder: Recorder) -> list[Manifest]:

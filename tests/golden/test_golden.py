@@ -79,6 +79,17 @@ def test_jobs() -> None:
     compare("jobs.yaml", yaml.safe_dump_all(changed, sort_keys=False, width=1000))
 
 
+def test_the_way_out() -> None:
+    """Everything that one host outside adds, which one service calls and another speaks TLS with."""
+    app = two_services()
+    psp = app.external("api.psp.example")
+    Service(Ref("shop", "orders"), app).calls(psp, "POST /v1/charges", "GET /v1/charges/{id}")
+    Service(Ref("shop", "catalog"), app).connects(psp)
+    before = render(two_services().graph())
+    changed = [item for item in render(app.graph()) if item not in before]
+    compare("egress.yaml", yaml.safe_dump_all(changed, sort_keys=False, width=1000))
+
+
 def test_graph() -> None:
     graph = two_services().graph()
     compare("shop.json", graph.to_json())

@@ -96,6 +96,8 @@ def _wanted(name: str, nodes: int) -> Record:
 
 def _cluster(name: str, *, made: bool) -> Cluster:
     names = tuple(found.name for found in docker.nodes(name))
+    for container in names:
+        docker.stays_stopped(container)  # kind makes them such that the engine starts them after it was killed
     return Cluster(name, paths.state() / name / "kubeconfig", names, made)
 
 

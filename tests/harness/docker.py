@@ -29,6 +29,11 @@ def nodes(cluster: str) -> list[Node]:
     ]
 
 
+def stays_stopped(container: str) -> None:
+    """Let the engine start it only when it is asked to: else every cluster of the machine comes up with the engine."""
+    shell.run(["docker", "update", "--restart=no", container], what=f"setting how {container} is started")
+
+
 def addresses(cluster: str) -> dict[str, str]:
     """The address of each running node on its cluster's network."""
     return {

@@ -59,6 +59,8 @@ class Load:
     seconds: float
     times: tuple[int, ...]
     """Of each request, sorted."""
+    said: str = ""
+    """How many came to which end, in h2load's own words."""
 
     def time(self, share: float) -> int:
         """Within which that share of the requests was answered."""
@@ -83,7 +85,8 @@ def h2load(
         raise HarnessError(f"h2load says nothing that is known: {said[-500:]}")
     unit = {"us": 1e-6, "ms": 1e-3, "s": 1.0}[took[2] or "s"]
     good = int(passed[1])
-    return Load(good, requests - good, float(took[1]) * unit, tuple(sorted(int(row[2]) for row in rows)))
+    ends = " ".join(re.findall(r"^(?:requests|status codes): .*$", said, re.MULTILINE))
+    return Load(good, requests - good, float(took[1]) * unit, tuple(sorted(int(row[2]) for row in rows)), ends)
 
 
 @dataclass(frozen=True)

@@ -162,7 +162,7 @@ def stand(
             "/etc/envoy": str(folder),
             d.IDENTITY_DIR: str(ids / "edge"),
             d.TRUST_DIR: str(ids / "edge"),
-            clusters.SYSTEM_TRUST: str(ids / "edge" / "ca.pem"),
+            d.SYSTEM_TRUST: str(ids / "edge" / "ca.pem"),
             **{
                 f'"address":"{host}","port_value":{port}': elsewhere
                 for host, port in (("users.users.svc", d.STORE_PORT), *others)

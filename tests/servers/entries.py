@@ -10,7 +10,6 @@ import json
 import re
 import socketserver
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -32,7 +31,7 @@ from garrison.prove.look.tickets import Keys, NotHadError
 from garrison.prove.trials import Ticket, Try, Want
 from garrison.words import Ref
 from harness.build import binary
-from servers.proxies import Application, free_port, wait_for
+from servers.proxies import Application, free_port, listening
 from unit.authority import Authority
 from unit.estates import DIGEST, IMAGES
 
@@ -190,14 +189,8 @@ def _envoy(
     log = folder / "log"
     command = [binary("envoy"), "-c", folder / "envoy.json", "--disable-hot-restart", "--concurrency", "1"]
     command += ["--file-flush-interval-msec", "50", *(["--reject-unknown-dynamic-fields"] if whole else [])]
-    with log.open("wb") as out:
-        process = subprocess.Popen([str(part) for part in command], stdout=out, stderr=subprocess.STDOUT)
-    try:
-        wait_for(port, process, log)
+    with listening(command, log, port):
         yield
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from garrison.model.graph import Graph, Target
 from garrison.prove.look import opening
 from garrison.words import Ref
 from harness.build import binary
-from servers.proxies import free_port, wait_for
+from servers.proxies import free_port, listening
 from unit.authority import Authority
 
 Address = tuple[str, int]
@@ -35,7 +34,7 @@ class Estate:
     health: dict[Ref, int] = field(default_factory=dict)
     outbound: dict[tuple[Ref, Target], int] = field(default_factory=dict)
     aliases: dict[Address, int] = field(default_factory=dict)
-    moved: Mapping[Ref, int] = field(default_factory=dict)
+    moved: Mapping[Ref, Ref | int] = field(default_factory=dict)
 
     def identity(self, ref: Ref) -> Path:
         folder = self.folder / "id" / f"{ref.namespace}-{ref.name}"
@@ -53,10 +52,10 @@ def standing(
     folder: Path,
     applications: Mapping[tuple[Ref, int], int],
     cut: tuple[str, Ref] | None = None,
-    moved: Mapping[Ref, int] | None = None,
+    moved: Mapping[Ref, Ref | int] | None = None,
 ) -> Iterator[Estate]:
     """Every sidecar; `applications` has where the port of a service really is. `cut` opens one of them, and `moved` is
-    where callers find a callee instead of where it is.
+    where callers find a callee instead: at another service, or at a port.
     """
     estate = Estate(graph, folder, moved=moved or {})
     for service in graph.services:
@@ -77,10 +76,9 @@ def _sidecar(estate: Estate, ref: Ref, applications: Mapping[tuple[Ref, int], in
     places: dict[Address, Address] = {("0.0.0.0", d.MTLS_PORT): ("127.0.0.1", estate.inbound[ref])}
     places["0.0.0.0", d.HEALTH_PORT] = ("127.0.0.1", estate.health[ref])
     places |= {("127.0.0.1", port): ("127.0.0.1", real) for (owner, port), real in applications.items() if owner == ref}
-    places |= {
-        (full_host(other), d.MTLS_PORT): ("localhost", port)
-        for other, port in (estate.inbound | dict(estate.moved)).items()
-    }
+    found = {other: estate.moved.get(other, port) for other, port in estate.inbound.items()}
+    there = {other: port if isinstance(port, int) else estate.inbound[port] for other, port in found.items()}
+    places |= {(full_host(other), d.MTLS_PORT): ("localhost", port) for other, port in there.items()}
     for target, port in mesh.outbound_ports(graph, ref).items():
         estate.outbound[ref, target] = free_port()
         places["127.0.0.1", port] = ("127.0.0.1", estate.outbound[ref, target])
@@ -91,14 +89,8 @@ def _sidecar(estate: Estate, ref: Ref, applications: Mapping[tuple[Ref, int], in
             moved = moved.replace(place, real)
         (folder / name).write_text(moved)
     command = [binary("envoy"), "-c", folder / "envoy.json", "--disable-hot-restart", "--concurrency", "1"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([str(part) for part in command], stdout=log, stderr=subprocess.STDOUT)
-    try:
-        wait_for(estate.health[ref], process, folder / "log")
+    with listening(command, folder / "log", estate.health[ref]):
         yield
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def _moved(node: Any, places: Mapping[Address, Address], aliases: dict[Address, int]) -> Any:

@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +98,19 @@ def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
                 return
         threading.Event().wait(0.05)
     raise AssertionError(f"nothing listens on {port}: {log.read_text()[-2000:]}")
+
+
+@contextmanager
+def listening(command: Sequence[object], log: Path, port: int) -> Iterator[None]:
+    """A process from when it listens there; its output is in the log."""
+    with log.open("wb") as out:
+        process = subprocess.Popen([str(part) for part in command], stdout=out, stderr=subprocess.STDOUT)
+    try:
+        wait_for(port, process, log)
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 def in_front_of(name: str, folder: Path, outbound: int, callee: int) -> dict[str, str]:

@@ -207,7 +207,7 @@ def test_the_proof_asks_without_any_handler_running(bench: Bench) -> None:
 
 
 def test_a_caller_whose_callee_is_somebody_else_says_so_and_one_that_finds_nobody_does_not(
-    bench: Bench, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     """Over HTTP/2 Envoy tells its log alone that it was the handshake, where the proof looks for it."""
 
@@ -225,10 +225,13 @@ def test_a_caller_whose_callee_is_somebody_else_says_so_and_one_that_finds_nobod
         eventually(lambda: bool(reason()), "the proxy's log has it")
         return read(request, seen | {"body": f"{seen['body']} {reason()}"})
 
-    impostor = standing(estate(), tmp_path / "impostor", {}, moved={CART: bench.estate.inbound[Ref("shop", "lobby")]})
-    with impostor as misled:
+    lobby = Ref("shop", "lobby")
+    with standing(estate(), tmp_path / "impostor", {}, moved={CART: lobby}) as misled:
         seen = told(misled)
         assert (seen.verdict, seen.layer) == ("refused", "identity"), seen.reason
+    with standing(estate(), tmp_path / "cut", {}, ("callee's name", FRONT), moved={CART: lobby}) as misled:
+        seen = told(misled)
+        assert (seen.verdict, seen.layer) == ("refused", "authorization"), seen.reason
     with standing(estate(), tmp_path / "nobody", {}, moved={CART: free_port()}) as misled:
         seen = told(misled)
         assert (seen.verdict, seen.layer) == ("refused", "network"), seen.reason

@@ -39,7 +39,7 @@ def server(plane: ControlPlane) -> Iterator[ControlPlane]:
         assert time.monotonic() < deadline, "the policies are not in force after 60 s"
         time.sleep(0.2)
     yield plane
-    for item in (*reversed(made), *spaces):
+    for item in reversed(made):
         plane.api.delete(item, "Background")
 
 

@@ -6,6 +6,7 @@ What is played: the API server that vouches for the agent's account, and the ser
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -35,6 +36,7 @@ from unit.estates import shop_app
 from unit.served import API, DESK, LOGIN, WWW, served_app
 
 KINDS = ("oauth2", "jwt", "client", "cookie")
+TOKEN = re.compile(r"eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+")  # header and claims begin with {" (RFC 7515, section 3.1)
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,9 @@ def test_a_browser_logs_in_and_its_session_is_a_user(place: Place) -> None:
     assert visit.get("/orders/42") == (200, "")
     assert visit.get("/orders/43") == (403, ""), "somebody else's"
     assert password not in visit.cookies
-    assert "eyJ" not in visit.cookies, "no token is readable in a cookie"
+    session = place.users.session("lee", place.users.person("lee"))
+    assert TOKEN.search(place.users.token(session)), "the control"
+    assert not TOKEN.search(visit.cookies), "no token is readable in a cookie"
 
 
 def test_who_logs_out_is_out(place: Place) -> None:

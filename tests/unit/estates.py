@@ -93,6 +93,9 @@ def lawful(app: App) -> App:
     return kept
 
 
+OUTSIDE = (("api.psp.example", 443), ("api.psp.example", 8443), ("smtp.mail.example", 465))
+
+
 @st.composite
 def apps(draw: st.DrawFn) -> App:
     """A random estate: namespaces, services, jobs, any set of calls, some databases, secrets and permissions."""
@@ -126,6 +129,13 @@ def apps(draw: st.DrawFn) -> App:
             user.uses(database, role=draw(st.sampled_from(["reader", "writer"])))
     for speaker in draw(st.lists(st.sampled_from(speakers), max_size=3)):
         draw(st.sampled_from(PERMISSIONS))(speaker)
+    for host, port in draw(st.lists(st.sampled_from(OUTSIDE), unique=True)):
+        external = app.external(host, port=port)
+        for speaker in draw(st.lists(st.sampled_from(speakers), unique=True)):
+            if draw(st.booleans()):
+                speaker.calls(external, "POST /charges", timeout=draw(st.sampled_from([None, 0, 60])))
+            else:
+                speaker.connects(external)
     if draw(st.booleans()) and served:
         _opened(draw, app, served)
     return app

@@ -58,6 +58,7 @@ def test_an_address_is_told_in_the_applications_own_words_and_goes_with_the_call
         "CART_METRICS_URL": "http://127.0.0.1:15101",
         "FRONT_URL": "http://127.0.0.1:15102",
         "REDIS_ADMIN_ADDR": "127.0.0.1:15103",
+        "API_KEY_FILE": "/run/secrets/shop/api-key",
     }
 
 
@@ -139,7 +140,7 @@ def test_readiness_and_liveness_are_two_questions_and_a_worker_is_asked_neither(
 def test_who_cannot_be_called_has_no_service_object_and_no_listener() -> None:
     graph = any_app().graph()
     services = {m["metadata"]["name"] for m in render(graph) if m["kind"] == "Service"}
-    assert services == {"cart", "front", "redis"}
+    assert services == {"cart", "front", "ledger", "redis"}
     config = mesh.config(graph, mesh_cluster(), graph.by_ref[LOAD])["envoy.json"]
     assert '"name":"inbound"' not in config
     assert '"name":"inbound"' in mesh.config(graph, mesh_cluster(), graph.by_ref[CART])["envoy.json"]

@@ -17,7 +17,6 @@ from garrison.declare.issuers import Issuer
 from garrison.derive import contract_filter
 from garrison.derive import login as logins
 from garrison.derive.edge import files, names
-from garrison.derive.edge.clusters import SYSTEM_TRUST
 from garrison.derive.edge.login import oauth2, responses, token_rules
 from garrison.derive.names import label_of
 from garrison.manifest import Manifest
@@ -273,7 +272,7 @@ def test_an_issuer_of_the_internet_is_asked_by_name_and_reached_nowhere_else() -
     clusters = {one["name"]: one for one in json.loads(files.dynamic(graph, NODE)["cds.json"])["resources"]}
     tls = clusters["id.example:8444"]["transport_socket"]["typed_config"]["common_tls_context"]
     context = tls["validation_context"]
-    assert context["trusted_ca"] == {"filename": SYSTEM_TRUST}
+    assert context["trusted_ca"] == {"filename": d.SYSTEM_TRUST}
     assert context["match_typed_subject_alt_names"] == [{"san_type": "DNS", "matcher": {"exact": "id.example"}}]
     internet = of(graph, "NetworkPolicy", "edge")["spec"]["egress"][-1]
     assert internet["ports"] == [{"port": 8444, "protocol": "TCP"}]

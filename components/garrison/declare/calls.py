@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from garrison.declare.externals import External
 from garrison.declare.statements import Speaker, Statement, verb, where
 from garrison.declare.variables import Env, texts
 from garrison.model.calls import Call, Operation, Token
@@ -43,7 +44,7 @@ class Calls(Speaker):
     @verb
     def calls(
         self,
-        callee: Speaker | Port | str,
+        callee: Speaker | Port | External | str,
         *operations: str,
         token: Token = "none",  # noqa: S107 as above
         env: Env | None = None,
@@ -66,17 +67,22 @@ class Calls(Speaker):
         self._say(callee, operations, token=token, env=env, alias=alias, timeout=timeout)
 
     @verb
-    def connects(self, callee: Speaker | Port | str, *, env: Env | None = None, alias: str = "") -> None:
+    def connects(self, callee: Speaker | Port | External | str, *, env: Env | None = None, alias: str = "") -> None:
         """Allow this service to speak TCP with `callee`, a port of `protocol="tcp"`: Redis, RabbitMQ, MongoDB, Kafka.
 
         Both ends know each other's identity; what is said is not looked at, so there are no operations to allow.
         `env` and `alias` as with `calls`; without them the variable is `REDIS_ADDR`.
+
+        Of a host outside (`app.external`) the application makes the TLS itself, under the host's own name: that is its
+        alias unless another is given.
         """
+        if isinstance(callee, External) and not alias:
+            alias = callee.authority
         self._say(callee, (), connects=True, env=env, alias=alias)
 
     def _say(self, callee: Any, operations: tuple[str, ...], *, env: Any, **said: Any) -> None:
         port = callee.name if isinstance(callee, Port) else ""
-        target = callee.ref if isinstance(callee, Speaker | Port) else callee
+        target = callee.ref if isinstance(callee, Speaker | Port | External) else callee
         self._pen.add(
             CallStatement(where(), self.ref, target, operations, port=port, env=texts(env, "{host}:{port}"), **said)
         )

@@ -7,24 +7,34 @@ from pathlib import Path
 from typing import Any
 
 from garrison import defaults as d
+from garrison.model.containers import Container
 
 
-def pairs(said: Any) -> Any:
+def container(
+    env: Any, command: Any, args: Any, files: Any, scratch: Any, volumes: Any = None, *, uid: Any
+) -> Container:
+    """All that is said of one."""
+    return Container(
+        _pairs(env), _strings(command), _strings(args), _texts(files), _folders(scratch), _pairs(volumes), uid
+    )
+
+
+def _pairs(said: Any) -> Any:
     """The entries of a mapping, in order of their names."""
     if said is None:
         return ()
     return tuple(sorted(said.items(), key=str)) if isinstance(said, Mapping) else said
 
 
-def strings(said: Any) -> Any:
+def _strings(said: Any) -> Any:
     return tuple(said) if isinstance(said, list) else said
 
 
-def texts(said: Any) -> Any:
+def _texts(said: Any) -> Any:
     """Each path with its text, which may stand in a file; one that cannot be read is a path without a text."""
     if not isinstance(said, Mapping):
-        return pairs(said)
-    return pairs({path: _text(text) for path, text in said.items()})
+        return _pairs(said)
+    return _pairs({path: _text(text) for path, text in said.items()})
 
 
 def _text(said: Any) -> Any:
@@ -36,8 +46,8 @@ def _text(said: Any) -> Any:
         return None
 
 
-def folders(said: Any) -> Any:
+def _folders(said: Any) -> Any:
     """Each path with its size."""
     if isinstance(said, list | tuple):
         return tuple((path, d.SCRATCH) for path in said)
-    return pairs(said)
+    return _pairs(said)

@@ -10,7 +10,7 @@ from typing import Any
 
 from garrison import defaults
 from garrison.declare.calls import Calls
-from garrison.declare.containers import folders, pairs, strings, texts
+from garrison.declare.containers import container
 from garrison.declare.databases import Uses
 from garrison.declare.namespaces import Home
 from garrison.declare.permissions import Rights
@@ -69,7 +69,7 @@ class Jobs(Home):
         The rest is as with `service`. The pod ends when the application ends, with its proxy and its agent.
         """
         ref, pen = self.place(name)
-        given = Container(pairs(env), strings(command), strings(args), texts(files), folders(scratch), uid=uid)
+        given = container(env, command, args, files, scratch, uid=uid)
         unsaid = "" if schedule is None else schedule or " "
         pen.add(JobStatement(where(), ref, image, resources, unsaid, _seconds(within), retries, given))
         return Job(ref, pen)

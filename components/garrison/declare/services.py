@@ -9,7 +9,7 @@ from typing import Any
 
 from garrison import defaults
 from garrison.declare.calls import Calls, Port
-from garrison.declare.containers import folders, pairs, strings, texts
+from garrison.declare.containers import container
 from garrison.declare.databases import Uses
 from garrison.declare.namespaces import Home
 from garrison.declare.permissions import Rights
@@ -109,15 +109,7 @@ class Services(Home):
         """
         ref, pen = self.place(name)
         speaks = {"http": "/healthz"}.get(protocol, protocol) if port else ""
-        given = Container(
-            pairs(env),
-            strings(command),
-            strings(args),
-            texts(files),
-            folders(scratch),
-            pairs(volumes),
-            uid,
-        )
+        given = container(env, command, args, files, scratch, volumes, uid=uid)
         pen.add(
             ServiceStatement(
                 where(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from garrison.cluster import Cluster
-from garrison.derive import database, edge, identity, jobs, mesh, namespace, network, rbac, secrets, workload
+from garrison.derive import database, edge, egress, identity, jobs, mesh, namespace, network, rbac, secrets, workload
 from garrison.derive.bounds import bounded
 from garrison.derive.rolling import rolled
 from garrison.manifest import Manifest
@@ -30,6 +30,7 @@ LAYERS: tuple[Layer, ...] = (
     workload.manifests,
     jobs.manifests,
     edge.manifests,
+    egress.manifests,
 )
 
 

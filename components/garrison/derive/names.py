@@ -6,11 +6,13 @@ model's (`model/names`), because laws speak of them.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from garrison import defaults as d
+from garrison.model.externals import HTTPS
 from garrison.words import Ref
 
+Way = Literal["calls", "connects"]  # to a host outside: with operations that are checked, or TLS of the application's
 APP: Final = "app"  # the container of the application, and what its sidecar calls it
 PROXY: Final = "proxy"
 DEFAULT_DENY: Final = "default-deny"
@@ -33,6 +35,12 @@ def full_host(ref: Ref) -> str:
 def server_name(ref: Ref, port: str = "") -> str:
     """What a caller asks for in its handshake: the service, or one of its further ports."""
     return f"{port}.{full_host(ref)}" if port else full_host(ref)
+
+
+def way_out(external: Ref, way: Way) -> str:
+    """The server name by which the egress gateway is asked for a way to a host outside."""
+    host, _, port = external.name.partition(":")
+    return f"{way}.{port or HTTPS}.{host}"
 
 
 def admission_policy(family: str) -> str:

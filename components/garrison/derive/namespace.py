@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 from garrison import defaults as d
 from garrison.manifest import Manifest, labels, manifest
@@ -15,16 +14,24 @@ from garrison.words import Ref
 def manifests(graph: Graph) -> Iterator[Manifest]:
     others = Counter(ref.namespace for ref in (*graph.job_by_ref, *(database.ref for database in graph.databases)))
     for namespace in graph.namespaces:
-        yield {
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": {"name": namespace, "labels": labels(namespace, graph.name) | d.namespace_labels()},
-        }
-        yield _quota(graph, namespace, others[namespace])
+        yield space(graph, namespace)
+        yield quota(graph, namespace, sum(s.replicas for s in graph.services_in(namespace)) + others[namespace])
 
 
-def _quota(graph: Graph, namespace: str, others: int) -> Manifest:
-    """Bounds the number of pods, nothing else of what they take; no Service may open a way in from outside."""
-    pods = d.QUOTA_HEADROOM * (sum(s.replicas for s in graph.services_in(namespace)) + others + 1)
-    hard: dict[str, Any] = {"pods": str(pods), "services.nodeports": "0", "services.loadbalancers": "0"}
+def space(graph: Graph, namespace: str) -> Manifest:
+    """The namespace itself, hardened."""
+    metadata = {"name": namespace, "labels": labels(namespace, graph.name) | d.namespace_labels()}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+
+
+def quota(graph: Graph, namespace: str, pods: int, *, node_ports: int = 0, balancers: int = 0) -> Manifest:
+    """Bounds the number of pods, nothing else of what they take; no Service may open a way in from outside, but for
+    those of the edge.
+    """
+    most = d.QUOTA_HEADROOM * (pods + 1)
+    hard = {
+        "pods": str(most),
+        "services.nodeports": str(node_ports),
+        "services.loadbalancers": str(balancers),
+    }
     return manifest("v1", "ResourceQuota", Ref(namespace, "quota"), {"spec": {"hard": hard}}, app=graph.name)

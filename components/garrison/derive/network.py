@@ -15,6 +15,7 @@ from garrison.cluster import Cluster, Dns
 from garrison.derive import tokens
 from garrison.derive.names import DEFAULT_DENY
 from garrison.manifest import Manifest, manifest, selector
+from garrison.model.externals import is_outside
 from garrison.model.graph import Database, Graph, Service
 from garrison.words import Ref
 
@@ -34,7 +35,7 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
 def _service(graph: Graph, service: Service, cluster: Cluster) -> Manifest:
     egress = [
         to_dns(cluster.dns),
-        *to_pods(dict.fromkeys(call.callee for call in graph.calls_from.get(service.ref, ())), d.MTLS_PORT),
+        *to_pods(_callees(graph, service), d.MTLS_PORT),
     ]
     uses, reads = graph.uses_by.get(service.ref, ()), graph.reads_by.get(service.ref, ())
     egress += to_pods(sorted({use.database for use in uses}), d.DATABASE_PORT)
@@ -48,6 +49,12 @@ def _service(graph: Graph, service: Service, cluster: Cluster) -> Manifest:
     callers = dict.fromkeys(call.caller for call in graph.calls_to.get(service.ref, ()))
     ingress = from_pods([*callers, *outside], d.MTLS_PORT)
     return policy(graph, service.ref, {"podSelector": selector(service.name), "ingress": ingress, "egress": egress})
+
+
+def _callees(graph: Graph, service: Service) -> dict[Ref, None]:
+    """Those within; for all that are outside, the gateway."""
+    callees = (call.callee for call in graph.calls_from.get(service.ref, ()))
+    return dict.fromkeys(d.EGRESS if is_outside(callee) else callee for callee in callees)
 
 
 def _database(graph: Graph, database: Database) -> Manifest:

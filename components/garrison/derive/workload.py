@@ -6,7 +6,7 @@ files, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from garrison import defaults as d
@@ -14,11 +14,13 @@ from garrison.cluster import Cluster
 from garrison.derive import mesh, rbac, secrets, tokens
 from garrison.derive.names import APP, PROXY, secret_name
 from garrison.manifest import Manifest, claim, compact, container, labels, manifest, pod, selector
-from garrison.model.graph import Graph, Service
+from garrison.model.externals import is_outside
+from garrison.model.graph import Call, Graph, Service
 from garrison.model.names import files_config
-from garrison.words import Ref
+from garrison.words import Ref, Resources
 
 Json = dict[str, Any]
+PROXY_SECONDS = 60  # in which a proxy has started
 FIRST_FREE_PORT = 1024  # below, only root may listen unless the pod says otherwise
 
 
@@ -31,7 +33,7 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
             files = Ref(one.namespace, files_config(one.ref))
             yield manifest("v1", "ConfigMap", files, {"data": _file_texts(one)}, app=graph.name)
     for service in graph.services:
-        kind = "StatefulSet" if service.container.volumes else "Deployment"
+        kind = "StatefulSet" if service.stateful else "Deployment"
         yield manifest("apps/v1", kind, service.ref, {"spec": _workload(graph, cluster, service)}, app=graph.name)
 
 
@@ -44,12 +46,12 @@ def budget(ref: Ref) -> Json:
 
 def _workload(graph: Graph, cluster: Cluster, service: Service) -> Json:
     found = pod_labels(graph, service)
-    probes = {**_probes(service), "lifecycle": {"preStop": {"sleep": {"seconds": d.DRAIN_SECONDS}}}}
+    asked = {**_probes(service), "lifecycle": {"preStop": {"sleep": {"seconds": d.DRAIN_SECONDS}}}}
     told = {"HOST": "0.0.0.0" if service.bind == "all" else "127.0.0.1"}
     if service.port:
         told["PORT"] = str(service.port)
-    spec = pod_spec(graph, cluster, service, probes, told, topologySpreadConstraints=[spread(service.ref)])
-    if not service.container.volumes:
+    spec = pod_spec(graph, cluster, service, asked, told, topologySpreadConstraints=[spread(service.ref)])
+    if not service.stateful:
         return deployment(service.ref, service.replicas, found, spec)
     claims = [
         claim(f"volume-{index}", size, cluster.storage_class)
@@ -81,18 +83,18 @@ def pod_labels(graph: Graph, one: Service) -> dict[str, str]:
 
 
 def pod_spec(
-    graph: Graph, cluster: Cluster, service: Service, probes: Json | None = None, told: Json | None = None, **more: Any
+    graph: Graph, cluster: Cluster, service: Service, asked: Json | None = None, told: Json | None = None, **more: Any
 ) -> Json:
-    """The pod of a service or job; `probes` are fields of the application's container, `told` its first variables."""
+    """The pod of a service or job; `asked` are fields of the application's container, `told` its first variables."""
     return pod(
         service.name,
         **_low_ports(graph, service),
         **_aliases(graph, service),
         **more,
         initContainers=[sidecar(graph), *secrets.sidecar(graph, service.ref)],
-        containers=[_app(graph, cluster, service, probes or {}, told or {})],
+        containers=[_app(graph, cluster, service, asked or {}, told or {})],
         volumes=[
-            *_proxy_volumes(service),
+            *proxy_volumes(service.ref),
             *secrets.volumes(graph, service.ref),
             *rbac.volumes(graph, service.ref),
             *_own_volumes(service),
@@ -100,19 +102,16 @@ def pod_spec(
     )
 
 
-def _ports(graph: Graph, service: Service) -> list[int]:
-    return [service.port, *(port.number for port in graph.ports_of.get(service.ref, ()))]
-
-
-def _has_low_port(graph: Graph, service: Service) -> bool:
-    """Of the application, or of its proxy where an image looks for a callee there."""
-    aliases = [int(c.alias.rpartition(":")[2]) for c in graph.calls_from.get(service.ref, ()) if c.alias]
-    return any(0 < port < FIRST_FREE_PORT for port in (*_ports(graph, service), *aliases))
+def _is_low(ports: Iterable[int]) -> bool:
+    return any(0 < port < FIRST_FREE_PORT for port in ports)
 
 
 def _low_ports(graph: Graph, service: Service) -> Json:
-    """A port below 1024 is then anybody's of the pod: the one safe sysctl for it (Pod Security Standards)."""
-    if not _has_low_port(graph, service):
+    """A port below 1024 is then anybody's of the pod: the one safe sysctl for it (Pod Security Standards). It is the
+    application's, or its proxy's where the image looks for a callee there.
+    """
+    aliases = (call.alias_port for call in graph.calls_from.get(service.ref, ()))
+    if not _is_low((*graph.numbers_of(service.ref).values(), *aliases)):
         return {}
     start = {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}
     return {"securityContext": d.pod_security_context() | {"sysctls": [start]}}
@@ -130,7 +129,7 @@ def _aliases(graph: Graph, service: Service) -> Json:
 def _security(graph: Graph, service: Service) -> Json:
     """Binaries that were given the right to low ports do not start without it; it is the one that `restricted` lets."""
     context = d.container_security_context(service.container.uid)
-    if not any(0 < port < FIRST_FREE_PORT for port in _ports(graph, service)):
+    if not _is_low(graph.numbers_of(service.ref).values()):
         return context
     return context | {"capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}}
 
@@ -177,7 +176,7 @@ def spread(ref: Ref) -> Json:
     }
 
 
-def _app(graph: Graph, cluster: Cluster, service: Service, probes: Json, told: Json) -> Json:
+def _app(graph: Graph, cluster: Cluster, service: Service, asked: Json, told: Json) -> Json:
     given = service.container
     commanded = {name: list(said) for name, said in (("command", given.command), ("args", given.args)) if said}
     return container(
@@ -187,7 +186,7 @@ def _app(graph: Graph, cluster: Cluster, service: Service, probes: Json, told: J
         security=_security(graph, service),
         **commanded,
         env=_environment(graph, cluster, service, told),
-        **probes,
+        **asked,
         volumeMounts=[*_app_mounts(graph, service.ref), *_own_mounts(service)],
     )
 
@@ -195,12 +194,22 @@ def _app(graph: Graph, cluster: Cluster, service: Service, probes: Json, told: J
 def _probes(service: Service) -> Json:
     ready = mesh.READY if service.health else mesh.PROXY_ALONE
     alive = mesh.ALIVE if service.liveness else mesh.PROXY_ALONE
-    first = ready if service.health else alive
+    return probes(ready, alive, ready if service.health else alive, service.startup_seconds)
+
+
+def probes(ready: str, alive: str, first: str, seconds: int) -> Json:
+    """All three of a container, each by what is asked of its proxy; `first` for so many seconds."""
     return {
-        "startupProbe": healthy(first, periodSeconds=1, failureThreshold=service.startup_seconds),
+        "startupProbe": healthy(first, periodSeconds=1, failureThreshold=seconds),
         "readinessProbe": healthy(ready, periodSeconds=5),
         "livenessProbe": healthy(alive, periodSeconds=15, failureThreshold=4),
     }
+
+
+def proxy_probes() -> Json:
+    """Those of a proxy with no application beside it."""
+    alone = mesh.PROXY_ALONE
+    return probes(alone, alone, alone, PROXY_SECONDS)
 
 
 def healthy(path: str, **when: int) -> Json:
@@ -222,10 +231,7 @@ def _environment(graph: Graph, cluster: Cluster, service: Service, told: Json) -
     values = {**told, **dict(service.container.env)}
     ports = mesh.outbound_ports(graph, service.ref)
     for call in graph.calls_from.get(service.ref, ()):
-        # where there is an alias, the address is the alias: half of it may be compiled into the image
-        host, _, port = call.alias.rpartition(":") if call.alias else ("127.0.0.1", "", str(ports[call.target]))
-        there = {"host": host, "port": port, "url": f"http://{host}:{port}"}
-        values |= {name: text.format_map(there) for name, text in graph.told(call)}
+        values |= {name: text.format_map(_address(call, ports[call.target])) for name, text in graph.told(call)}
     values |= secrets.environment(graph, service.ref)
     if rules := tokens.rules(graph, cluster, service.ref):
         values[d.ACCESS_RULES] = compact(rules)
@@ -233,14 +239,28 @@ def _environment(graph: Graph, cluster: Cluster, service: Service, told: Json) -
     return said + secrets.valued(graph, service.ref)
 
 
+def _address(call: Call, port: int) -> dict[str, str]:
+    """Where the application finds a callee: its own proxy, by the alias where there is one, of which half may be
+    compiled into the image. With a host outside it may speak TLS of its own.
+    """
+    host, number = (call.alias_host, call.alias_port) if call.alias else ("127.0.0.1", port)
+    scheme = "https" if call.connects and is_outside(call.callee) else "http"
+    return {"host": host, "port": str(number), "url": f"{scheme}://{host}:{number}"}
+
+
 def sidecar(graph: Graph) -> Json:
-    """The proxy beside an application: its configuration, identity and trust are volumes of these names."""
+    """The proxy beside an application."""
+    return proxy(graph, d.PROXY_RESOURCES, restartPolicy="Always")
+
+
+def proxy(graph: Graph, resources: Resources, **more: Any) -> Json:
+    """A proxy whose configuration, identity and trust are volumes of these names."""
     return container(
         PROXY,
         graph.image("envoy"),
-        resources=d.PROXY_RESOURCES,
+        resources=resources,
         security=d.container_security_context(d.PROXY_UID),
-        restartPolicy="Always",
+        **more,
         command=["/usr/local/bin/envoy"],
         args=["-c", "/etc/envoy/envoy.json", "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"],
         ports=[{"name": "mtls", "containerPort": d.MTLS_PORT}, {"name": "health", "containerPort": d.HEALTH_PORT}],
@@ -253,9 +273,9 @@ def sidecar(graph: Graph) -> Json:
     )
 
 
-def _proxy_volumes(service: Service) -> list[Json]:
+def proxy_volumes(ref: Ref) -> list[Json]:
     return [
-        {"name": "proxy", "configMap": {"name": mesh.config_ref(service.ref).name, "defaultMode": d.SECRET_MODE}},
-        {"name": "identity", "secret": {"secretName": secret_name(service.ref), "defaultMode": d.SECRET_MODE}},
+        {"name": "proxy", "configMap": {"name": mesh.config_ref(ref).name, "defaultMode": d.SECRET_MODE}},
+        {"name": "identity", "secret": {"secretName": secret_name(ref), "defaultMode": d.SECRET_MODE}},
         {"name": "trust", "configMap": {"name": d.TRUST_BUNDLE, "defaultMode": d.SECRET_MODE}},
     ]

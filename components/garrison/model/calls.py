@@ -7,13 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from string import Formatter
 from typing import Literal, Self, get_args
 
 from garrison import defaults as d
 from garrison.errors import did_you_mean
 from garrison.model.breach import Breach, Place
-from garrison.model.texts import LABEL, MAX_LABEL
+from garrison.model.texts import LABEL, MAX_LABEL, Pairs, named_variable, places
 from garrison.words import Ref
 
 SEGMENT = re.compile(r"([A-Za-z0-9._~-]+|\{[a-z][a-z0-9_]*\})")
@@ -25,7 +24,6 @@ MAX_SECONDS = 3600
 MAX_HOST = 253
 MAX_PORT = 65535
 TEMPLATE = ("host", "port", "url")  # what a variable's text may name
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")  # of a variable: what every shell can read
 Token = Literal["none", "forward"]
 
 
@@ -184,7 +182,7 @@ class Call:
     """The name of a further port of the callee."""
     connects: bool = False
     """Whether it is a connection: whose it is gets checked, and nothing that is said in it."""
-    env: tuple[tuple[str, str], ...] = ()
+    env: Pairs = ()
     """The application's own variables for the address, each a text with {host}, {port} or {url} in it."""
     alias: str = ""
     """The `name:port` at which the application looks for the callee, where that is compiled in."""
@@ -194,6 +192,16 @@ class Call:
     @property
     def target(self) -> Target:
         return Target(self.callee, self.port)
+
+    @property
+    def alias_host(self) -> str:
+        return self.alias.rpartition(":")[0]
+
+    @property
+    def alias_port(self) -> int:
+        """0 where there is no alias, or none that is an address."""
+        port = self.alias.rpartition(":")[2]
+        return int(port) if port.isdecimal() else 0
 
     @property
     def forwards(self) -> bool:
@@ -220,24 +228,12 @@ class Call:
             yield Breach(place, what, "write NAME:PORT as the image has it, such as 'catalogue:8080'")
 
 
-def _told(place: Place, env: Iterable[tuple[str, str]]) -> Iterator[Breach]:
+def _told(place: Place, env: Pairs) -> Iterator[Breach]:
     for variable, text in env:
-        if not NAME.fullmatch(variable):
-            yield Breach(place, f"{variable!r} is no variable", "use letters, digits and _, no digit first")
-        if not (fields := _fields(text)) or not fields <= {*TEMPLATE}:
+        yield from named_variable(place, variable)
+        if not places(text) or not places(text) <= {*TEMPLATE}:
             what = f"{variable}={text!r} does not say where the callee is"
             yield Breach(place, what, "write {host}, {port} or {url} where each belongs, and no other brace")
-
-
-def _fields(text: str) -> set[str]:
-    """What a text has in braces; nothing where it is no template."""
-    try:
-        found = [field for field in Formatter().parse(text) if field[1] is not None]
-    except ValueError:
-        return set()
-    return (
-        set() if any(spec or conversion for _, _, spec, conversion in found) else {str(name) for _, name, _, _ in found}
-    )
 
 
 def _is_alias(text: str) -> bool:

@@ -11,11 +11,10 @@ from typing import Final
 from garrison import credentials
 from garrison import defaults as d
 from garrison.model.breach import Breach, Place
-from garrison.model.calls import NAME
-from garrison.model.texts import bytes_breaches
+from garrison.model.secrets import READ_IT
+from garrison.model.texts import UNSTORED, VARIABLE, Pairs, bytes_breaches
 from garrison.words import Ref
 
-Pairs = tuple[tuple[str, str], ...]
 PATH = re.compile(r"(/[-A-Za-z0-9._@+]+)+")
 # Where the kernel, the runtime and our own volumes have things; /var/run mostly leads to /run.
 KEPT = (
@@ -23,9 +22,7 @@ KEPT = (
     *(f"{run}/{name}" for run in ("/run", "/var/run") for name in ("identity", "secrets", "token", "trust")),
 )
 WHOLE = ("/run", "/var/run")  # of which a part may be an application's: PostgreSQL has its socket there
-UNSAID = re.compile("[\0\ud800-\udfff]")  # what neither an environment nor a ConfigMap can have
 OURS = (d.PROXY_UID, d.AGENT_UID, d.STORE_UID, d.EDGE_UID, d.LIMITS_UID, d.REDIS_UID)
-READ_IT = 'keep it in the secret store and say reads("PATH", env=...)'
 
 
 @dataclass(frozen=True, order=True)
@@ -50,7 +47,7 @@ class Container:
 
     def breaches(self, place: Place, ref: Ref) -> Iterator[Breach]:
         yield from self._environment(place, ref)
-        if any(UNSAID.search(text) for text in (*self.command, *self.args)):
+        if any(UNSTORED.search(text) for text in (*self.command, *self.args)):
             yield Breach(place, f"the command of '{ref}' has a letter that no command can have", "leave it out")
         for word in ("command", "args"):
             if credentials.among(getattr(self, word)):
@@ -65,9 +62,9 @@ class Container:
 
     def _environment(self, place: Place, ref: Ref) -> Iterator[Breach]:
         for name, value in self.env:
-            if not NAME.fullmatch(name) or name == d.ACCESS_RULES:
+            if not VARIABLE.fullmatch(name) or name == d.ACCESS_RULES:
                 yield Breach(place, f"{name!r} is no variable for '{ref}'", "use letters, digits and _, no digit first")
-            elif UNSAID.search(value):
+            elif UNSTORED.search(value):
                 yield Breach(place, f"{name} of '{ref}' has a letter that no variable can have", "leave it out")
             elif credentials.named(name, value):
                 yield Breach(place, f"{name} of '{ref}' looks like a credential (secret-in-environment)", READ_IT)
@@ -88,7 +85,7 @@ class Container:
 
     def _contents(self, place: Place, ref: Ref) -> Iterator[Breach]:
         for path, text in self.files:
-            if UNSAID.search(text):
+            if UNSTORED.search(text):
                 yield Breach(place, f"{path!r} of '{ref}' is no text", "bake other files into the image")
             elif credentials.inside(text):
                 what = f"{path!r} of '{ref}' looks as if it had a credential in it (secret-in-configmap)"

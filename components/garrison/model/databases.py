@@ -12,12 +12,11 @@ from garrison import defaults as d
 from garrison.errors import did_you_mean
 from garrison.manifest import variable
 from garrison.model.breach import Breach, Place
-from garrison.model.texts import Pairs, bytes_breaches, fields, named, named_variable, unpinned
+from garrison.model.texts import UNSTORED, Pairs, bytes_breaches, fields, named, named_variable, unpinned
 from garrison.words import Ref
 
 DatabaseRole = Literal["reader", "writer"]
 STEP = re.compile(r"[0-9]{4}_[a-z0-9_]+")
-UNSTORED = re.compile("[\0\ud800-\udfff]")  # neither PostgreSQL nor a ConfigMap has these
 MAX_SCHEMA = 512 * 1024  # a ConfigMap holds a mebibyte
 ROLES: tuple[str, ...] = get_args(DatabaseRole)
 LEASED = ("username", "password")  # what a lease is

@@ -15,6 +15,7 @@ from garrison.model.breach import Place
 from garrison.model.calls import Call, Operation, Target
 from garrison.model.codec import SCHEMA
 from garrison.model.databases import Database, DatabaseRole, Use
+from garrison.model.externals import External
 from garrison.model.hosts import Host
 from garrison.model.issuers import Issuer
 from garrison.model.jobs import Job
@@ -33,6 +34,7 @@ __all__ = [
     "Call",
     "Database",
     "DatabaseRole",
+    "External",
     "Graph",
     "Host",
     "Issuer",
@@ -48,7 +50,7 @@ __all__ = [
     "Use",
 ]
 NOUNS = ("namespaces", "services", "calls", "databases", "uses", "reads", "permissions")
-ROWS = (*NOUNS, "issuers", "hosts", "routes", "ports", "jobs", "images")
+ROWS = (*NOUNS, "issuers", "hosts", "routes", "ports", "jobs", "externals", "images")
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from typing import Any
 
 from garrison import defaults as d
 from garrison.errors import did_you_mean
-from garrison.model import served, spoken
+from garrison.model import outside, served, spoken
 from garrison.model.breach import Breach, Place
 from garrison.model.calls import ALL, ONE, ByPath, Operation, Target
+from garrison.model.externals import is_outside
 from garrison.model.names import derived_config_maps
 from garrison.model.parts import Parts
 from garrison.model.texts import DIGEST, MAX_LABEL, is_label, is_trust_domain, unpinned
@@ -92,7 +93,7 @@ def _edges(parts: Parts) -> Iterator[Breach]:
         if call.callee in parts.job_by_ref:
             remedy = "let the job call, or make it a service with a port"
             yield Breach(place, f"'{call.caller}' calls job '{call.callee}', and nobody can call a job", remedy)
-        else:
+        elif not is_outside(call.callee):
             yield from _known(place, "service", call.callee, call.caller, services)
     for index, port in enumerate(parts.ports):
         yield from port.breaches(("ports", index))
@@ -235,6 +236,7 @@ LAWS: tuple[Callable[[Parts], Iterator[Breach]], ...] = (
     _callees,
     _operations,
     _forwarded,
+    outside.laws,
     spoken.laws,
     served.laws,
 )

@@ -12,6 +12,7 @@ from garrison.manifest import variable
 from garrison.model.breach import Place
 from garrison.model.calls import Call, Target
 from garrison.model.databases import Database, Use
+from garrison.model.externals import External, is_outside
 from garrison.model.hosts import Host
 from garrison.model.issuers import Issuer
 from garrison.model.jobs import Job
@@ -44,6 +45,7 @@ class Parts:
     routes: tuple[Route, ...] = ()
     ports: tuple[Port, ...] = ()
     jobs: tuple[Job, ...] = ()
+    externals: tuple[External, ...] = ()
     images: tuple[tuple[str, str], ...] = ()
     """Images of the platform's own containers (`envoy`, `openbao`) by role."""
 
@@ -158,6 +160,17 @@ class Parts:
         main = {Target(service.ref): service.protocol for service in self.services if service.port}
         return main | {Target(port.service, port.name): port.protocol for port in self.ports}
 
+    @cached_property
+    def leaves(self) -> bool:
+        """Whether anybody uses a host outside, so that there is an egress gateway."""
+        return any(is_outside(call.callee) for call in self.calls)
+
+    def numbers_of(self, ref: Ref) -> dict[str, int]:
+        """Where the application listens: each port's name, empty for the main one, and its number."""
+        service = self.by_ref.get(ref)
+        main = {"": service.port} if service and service.port else {}
+        return main | {port.name: port.number for port in self.ports_of.get(ref, ())}
+
     def told(self, call: Call) -> tuple[tuple[str, str], ...]:
         """The variables in which the caller's application finds the callee, as texts with places for the address.
 
@@ -166,7 +179,9 @@ class Parts:
         if call.env:
             return call.env
         stem = variable(f"{call.callee.name}_{call.port}" if call.port else call.callee.name)
-        if self.protocols.get(call.target, "http") == "http":
+        if is_outside(call.callee) and call.alias:  # by its name: the application looks at the certificate itself
+            return ((f"{stem}_URL" if not call.connects else f"{stem}_ADDR", "{host}:{port}"),)
+        if not call.connects and self.protocols.get(call.target, "http") == "http":
             return ((f"{stem}_URL", "{url}"),)
         return ((f"{stem}_ADDR", "{host}:{port}"),)
 

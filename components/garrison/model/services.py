@@ -63,6 +63,11 @@ class Service:
     def namespace(self) -> str:
         return self.ref.namespace
 
+    @property
+    def stateful(self) -> bool:
+        """Whether it keeps something of its own, and so is a StatefulSet."""
+        return bool(self.container.volumes)
+
     def breaches(self, place: Place) -> Iterator[Breach]:
         yield from named(place, "service", self.ref)
         yield from unpinned(place, f"'{self.ref}'", self.image)

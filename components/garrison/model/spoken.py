@@ -9,7 +9,6 @@ from garrison.errors import did_you_mean
 from garrison.model.breach import Breach, Place
 from garrison.model.calls import GRPC, Call, Target
 from garrison.model.parts import Parts
-from garrison.model.services import Service
 from garrison.words import Ref
 
 MAX_ALIASES = 250  # of one service; each has an address of its own on its loopback
@@ -107,9 +106,10 @@ def _aliases(parts: Parts) -> Iterator[Breach]:
             what = f"'{call.caller}' would find two callees at {call.alias}"
             yield Breach(place, what, "give one of them another alias", also=where)
         caller = parts.by_ref.get(call.caller)
-        port = int(call.alias.rpartition(":")[2]) if call.alias.rpartition(":")[2].isdecimal() else 0
-        if caller and caller.bind == "all" and port in _numbers(parts, caller):
-            what = f"'{call.caller}' binds every address of port {port}, so {call.alias} could not be there too"
+        if caller and caller.bind == "all" and call.alias_port in parts.numbers_of(call.caller).values():
+            what = (
+                f"'{call.caller}' binds every address of port {call.alias_port}, so {call.alias} could not be there too"
+            )
             yield Breach(place, what, "give the address by env=, or let the application listen elsewhere")
     many: dict[Ref, set[str]] = {}
     for caller_ref, alias in first:
@@ -118,10 +118,6 @@ def _aliases(parts: Parts) -> Iterator[Breach]:
         if len(many.get(service.ref, ())) > MAX_ALIASES:
             what = f"'{service.ref}' has more than {MAX_ALIASES} aliases"
             yield Breach(place, what, "give addresses by env=")
-
-
-def _numbers(parts: Parts, service: Service) -> set[int]:
-    return {service.port, *(port.number for port in parts.ports_of.get(service.ref, ()))}
 
 
 def _settings(parts: Parts) -> Iterator[Breach]:
@@ -143,9 +139,10 @@ def _named_else(variable: str, value: str) -> bool:
 
 
 def _names(parts: Parts) -> Mapping[str, Ref]:
-    """Every way to write a service with its namespace."""
+    """Every way to write a service with its namespace, and the hosts outside."""
     ends = ("", ".svc", ".svc.cluster.local")
-    return {f"{s.name}.{s.namespace}{end}": s.ref for s in parts.services for end in ends}
+    within = {f"{s.name}.{s.namespace}{end}": s.ref for s in parts.services for end in ends}
+    return within | {external.host: external.ref for external in parts.externals}
 
 
 def _meant(names: Mapping[str, Ref], home: Ref, host: str) -> Ref | None:

@@ -18,6 +18,7 @@ LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")  # RFC 1035 label: what a Serv
 TRUST_DOMAIN = re.compile(r"[a-z0-9]([-._a-z0-9]*[a-z0-9])?")  # SPIFFE-ID section 2.1
 _PART = r"[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?"
 DIGEST = re.compile(rf"{_PART}(:[0-9]{{1,5}})?(/{_PART})*(:[A-Za-z0-9_][-._A-Za-z0-9]{{0,127}})?@sha256:[0-9a-f]{{64}}")
+UNSTORED = re.compile("[\0\ud800-\udfff]")  # what no ConfigMap, environment or PostgreSQL can have
 BYTES = re.compile(r"[0-9]{1,15}(\.[0-9]{1,3})?(k|M|G|T|[KMGT]i)?")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")  # of a container: what every shell can read
 MAX_LABEL = 63
@@ -68,11 +69,16 @@ def named_variable(place: Place, name: str) -> Iterator[Breach]:
 
 
 def fields(text: str) -> set[str]:
-    """What a text has in braces; `?` where it has other braces than around plain names."""
+    """What a text has in braces; `?` where it has other braces than around plain names, doubled ones included: the
+    agent's own templates are written in those.
+    """
+    return {"?"} if "{{" in text or "}}" in text else places(text)
+
+
+def places(text: str) -> set[str]:
+    """What Python's `format` would put into a text; `?` where that is more than a plain name, or no text at all."""
     try:
         parts = [*Formatter().parse(text)]
     except ValueError:
-        return {"?"}
-    if "{{" in text or "}}" in text:
         return {"?"}
     return {"?" if spec or conversion else str(name) for _, name, spec, conversion in parts if name is not None}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from garrison import defaults as d
 from garrison.errors import GarrisonError
@@ -23,9 +23,22 @@ Phase = Literal["closed", "identity open", "network open"]
 Credential = Literal["none", "own", "foreign domain", "foreign authority", "undeclared identity"]
 Name = Literal["uris", "dnsNames", "commonName"]  # the field of a Certificate that holds it
 Role = Literal[
-    "service", "database", "store", "stray", "free", "outside", "api", "deployer", "editor", "namespace", "host"
+    "service",
+    "database",
+    "store",
+    "stray",
+    "free",
+    "outside",
+    "api",
+    "deployer",
+    "editor",
+    "namespace",
+    "host",
+    "external",
+    "gateway",
 ]
 
+NETWORK: Final[frozenset[Layer]] = frozenset({"network"})
 FREE_PORT = 8080  # where the probe's own listeners wait
 
 
@@ -49,6 +62,14 @@ class Kind(StrEnum):
     APPLICATION_PORT = "application port"
     HEALTH_PORT = "health port"
     IMPOSTOR = "impostor"
+    # at hosts outside; most of the above, too
+    UNDECLARED_HOST = "undeclared host"
+    OTHER_HOST = "own TLS with another host"
+    NO_TLS = "no TLS of its own"
+    WRONG_HOST = "another host's certificate"
+    STEERED = "name that leads inside"
+    AROUND = "around the gateway"
+    WAY_OUT = "way out"
     # at the secret store and the databases; some of the above, too
     STORE_PORT = "secret store port"
     OWN_PATH = "own secret"
@@ -110,6 +131,7 @@ class Party:
 FREE, OUTSIDE, API = Party("free"), Party("outside"), Party("api")
 DEPLOYER, EDITOR = Party("deployer"), Party("editor")
 EDGE = Party("service", d.EDGE.namespace, d.EDGE.name)
+GATEWAY = Party("gateway", d.EGRESS.namespace, d.EGRESS.name)
 
 
 @dataclass(frozen=True)
@@ -130,6 +152,8 @@ class Request:
     resumed: bool = False  # over a session that an earlier connection left
     user: bool = False  # with the token of somebody whom the source serves
     at: str = ""  # the name of a further port of the target
+    asked: str = ""  # the name that is asked for in the handshake, where it is none of the target's
+    by: Literal["", "mistaken", "steered"] = ""  # through a copy of the gateway that expects, or finds, somebody else
     grpc: bool = False  # in a frame that no server reads: a declared operation is answered, and not carried out
     claims: bool = False  # with headers that dispute it, to a copy whose application tells what reached it
 
@@ -149,6 +173,19 @@ class Hold:
     resumed: bool = False
     at: str = ""  # the name of a further port
     asked: str = ""  # the name that is asked for in the handshake, where it is none of the target's
+
+
+@dataclass(frozen=True)
+class OwnTls:
+    """A handshake with a host outside, as an application makes it, inside the way to that host: whether it is answered.
+
+    Nothing is said after it.
+    """
+
+    host: str  # asked for
+    credential: Credential = "own"
+    through_proxy: bool = False
+    plain: bool = False  # bytes that are no TLS instead
 
 
 @dataclass(frozen=True)
@@ -218,7 +255,7 @@ class Certify:
     name: str = ""
 
 
-Attempt = Connect | Request | Hold | StoreRequest | Lease | LogIn | Review | Admit | Certify | Trial
+Attempt = Connect | Request | Hold | OwnTls | StoreRequest | Lease | LogIn | Review | Admit | Certify | Trial
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from garrison import credentials
-from garrison.model.calls import NAME
-from garrison.model.containers import UNSAID
 from garrison.model.spoken import ADDRESS, ADDRESSED, ELSE, WORD
+from garrison.model.texts import UNSTORED, VARIABLE
 from garrison.words import Ref
 from garrison_import.evidence.addresses import Address, in_command
 from garrison_import.evidence.edges import Edge, Evidence, Found, Undecided, port_beside
@@ -63,7 +62,7 @@ class Environment:
 
     def _variable(self, one: Variable, box: Container) -> None:
         remarks, path = self._said.remarks, self._writer.path
-        if not NAME.fullmatch(one.name):
+        if not VARIABLE.fullmatch(one.name):
             remarks.append(f"not said: the variable {one.name!r}, which no shell can read")
         elif one.secret:
             where = f"Secret {one.secret[0]}, {one.secret[1]}"
@@ -155,7 +154,7 @@ class Environment:
             return f"not said: {text} ({one.where}), its own address; it listens on its port"
         if self._means_service(one.value or "") and not _named_else(one.name, one.value or ""):
             return f"not said: {text} ({one.where}), which names a service; an address is said with the call"
-        if UNSAID.search(one.value or ""):
+        if UNSTORED.search(one.value or ""):
             return f"not said: {one.name} ({one.where}), with a letter that no variable can have"
         return ""
 
@@ -204,7 +203,7 @@ class Environment:
                 self._said.remarks.append(
                     f"open: {name} is left out, because it names a service, which is said with the call: {said}"
                 )
-            elif any(map(UNSAID.search, said)):
+            elif any(map(UNSTORED.search, said)):
                 self._said.remarks.append(f"not said: {name}, with a letter that no command can have")
             else:
                 self._said.named.append((name, said))

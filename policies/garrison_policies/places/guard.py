@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from garrison import defaults as d
 from garrison.model.graph import Graph
-from garrison.model.names import EDGE_CONFIG_MAPS, derived_config_maps
+from garrison.model.names import EDGE_CONFIG_MAPS, derived_config_maps, proxy_config
 from garrison_policies.language.expr import literal
 from garrison_policies.places.people import CONTROL_PLANE, ISSUING, TRUSTING, accounts_of, deployer
 from garrison_policies.places.policy import Mode, Resources, binding, namespaces, policy
@@ -53,7 +53,7 @@ _REMEDY: Final = "declare the change and run `pulumi up`; for an emergency see B
 
 
 def estate(graph: Graph, deployers: Sequence[str] = d.DEPLOYERS, mode: Mode = "deny") -> list[Json]:
-    """The guard of the graph's namespaces, and of those of its edge and its users, with its binding."""
+    """The guard of the graph's namespaces, and of those of its edge, its users and its way out, with its binding."""
     databases = [database.ref for database in graph.databases]
     kept = {
         name
@@ -62,7 +62,9 @@ def estate(graph: Graph, deployers: Sequence[str] = d.DEPLOYERS, mode: Mode = "d
     }
     edge = [d.EDGE.namespace, *([d.USERS.namespace] if graph.embedded_issuer else [])] if graph.hosts else []
     kept |= {*EDGE_CONFIG_MAPS} if edge else set()
-    return _guard(f"estate-{graph.name}", [*graph.namespaces, *edge], kept, deployers, mode)
+    egress = [d.EGRESS.namespace] if graph.leaves else []
+    kept |= {proxy_config(d.EGRESS)} if egress else set()
+    return _guard(f"estate-{graph.name}", [*graph.namespaces, *edge, *egress], kept, deployers, mode)
 
 
 def platform(

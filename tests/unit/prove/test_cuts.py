@@ -14,7 +14,7 @@ from garrison.derive import mesh, render
 from garrison.derive.names import CERTIFICATE_REQUESTS, CERTIFICATES, admission_policy
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
-from garrison.prove.drill.cuts import KINDS, TELLING, Cut, cuts
+from garrison.prove.drill.cuts import GATEWAY_KINDS, KINDS, TELLING, Cut, cuts
 from garrison.prove.expect.expected import expected
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.look.opening import CUTS, VERIFIED, without
@@ -93,15 +93,19 @@ def everything() -> Graph:
     desk = app.namespace("desk").service("desk", image="registry.example/d" + DIGEST, port=8080)
     desk.serves("GET /flags", at=app.host("api.estate.example"), to=app.users().anyone())
     desk.calls(extra, "GET /flags", token="forward")
+    psp = app.external("api.psp.example")
+    desk.calls(psp, "POST /charges")
+    extra.connects(psp)
     return app.graph()
 
 
 def test_every_kind_is_tried_and_every_kind_that_a_cut_waits_for_is_one_of_them() -> None:
     tried = {probe.kind for probe in expected(everything()) if isinstance(probe.kind, Kind)}
     assert tried == set(Kind)
-    assert all(isinstance(kind, Kind) for kind in (*TELLING, *KINDS.values(), *tried))
-    assert {*TELLING, *KINDS.values()} <= tried
-    assert set(KINDS) == set(CUTS), "each way to open a proxy has the kind of probe that must notice it"
+    waited_for = {*TELLING, *KINDS.values(), *(kind for kind, _ in GATEWAY_KINDS.values())}
+    assert all(isinstance(kind, Kind) for kind in (*waited_for, *tried))
+    assert waited_for <= tried
+    assert {*KINDS, *GATEWAY_KINDS} == set(CUTS), "each way to open a proxy has the kind of probe that must notice it"
 
 
 def test_every_service_is_drilled_and_who_has_no_call_has_a_policy_that_can_only_be_opened() -> None:

@@ -17,7 +17,8 @@ from garrison.prove import command as prove
 from garrison.prove.expect.expected import expected
 from garrison.prove.judge import classify, report
 from garrison.prove.judge.picture import as_svg
-from garrison.prove.look.execute import knock, node_addresses, openest
+from garrison.prove.look.execute import knock, openest
+from garrison.prove.look.finding import node_addresses
 from garrison.prove.look.phases import settled
 from garrison.prove.model import Connect, Lease, Probe, ProveError, Request, Result, Seen, StoreRequest, Verdict
 from unit.estates import IMAGES

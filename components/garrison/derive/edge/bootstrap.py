@@ -21,11 +21,10 @@ Json = dict[str, Any]
 
 def config(graph: Graph, cluster: Cluster) -> dict[str, str]:
     """The files beside it: the secrets that it watches."""
-    secrets = {"identity": envoy.tls_certificate(), "trust": envoy.trust_bundle()}
-    secrets |= {label_of(host): hosts.certificate(host) for host in host_names(graph)}
+    certificates = {label_of(host): hosts.certificate(host) for host in host_names(graph)}
     return {
         "envoy.json": compact(_bootstrap(graph, cluster)),
-        **envoy.secret_files(secrets),
+        **envoy.secret_files(certificates),
         **introspection(graph),
     }
 

@@ -17,7 +17,6 @@ from garrison.derive.tokens import introspected, verifiers
 from garrison.model.graph import Graph
 
 Json = dict[str, Any]
-SYSTEM_TRUST: Final = "/etc/ssl/certs/ca-certificates.crt"  # of the image: who vouches for issuers of the internet
 HTTPS: Final = 443
 
 
@@ -71,13 +70,14 @@ def _users() -> Json:
     """The embedded issuer, by the name in its certificate."""
     host = f"{d.USERS.name}.{d.USERS.namespace}.svc"
     context = {
-        "tls_params": _versions(d.TLS_MINIMUM),
+        "tls_params": envoy.versions(d.TLS_MINIMUM),
         "combined_validation_context": {
-            "default_validation_context": _named(host),
+            "default_validation_context": envoy.named(host),
             "validation_context_sds_secret_config": {"name": "trust", "sds_config": envoy.sds("trust")},
         },
     }
-    return _https(USERS, host, d.STORE_PORT, context)
+    tls = envoy.transport_socket("UpstreamTlsContext", sni=host, common_tls_context=context, max_session_keys=0)
+    return _https(USERS, host, d.STORE_PORT, tls)
 
 
 def _other(authority: str, ca: str) -> Json:
@@ -85,23 +85,9 @@ def _other(authority: str, ca: str) -> Json:
     over TLS 1.2 or better.
     """
     host, port = place(authority)
-    trust = {"inline_string": ca} if ca else {"filename": SYSTEM_TRUST}
-    context = {
-        "tls_params": _versions("TLSv1_2"),
-        "validation_context": {"trusted_ca": trust, **_named(host)},
-    }
-    return _https(authority, host, port, context)
+    return _https(authority, host, port, envoy.server_tls(host, ca, "TLSv1_2"))
 
 
-def _versions(least: str) -> Json:
-    return {"tls_minimum_protocol_version": least, "tls_maximum_protocol_version": "TLSv1_3"}
-
-
-def _named(host: str) -> Json:
-    return {"match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": host}}]}
-
-
-def _https(name: str, host: str, port: int, context: Json) -> Json:
-    tls = envoy.transport_socket("UpstreamTlsContext", sni=host, common_tls_context=context, max_session_keys=0)
+def _https(name: str, host: str, port: int, tls: Json) -> Json:
     durations = {"idle_timeout": d.OUTBOUND_IDLE_TIMEOUT, "max_connection_duration": d.OUTBOUND_CONNECTION_DURATION}
     return envoy.cluster(name, host, port, dns=True, durations=durations, transport=tls)

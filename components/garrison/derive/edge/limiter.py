@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from garrison import defaults as d
 from garrison.cluster import Cluster
+from garrison.derive import mesh
 from garrison.derive import network as rules
 from garrison.derive.edge import counting, filters, names, routes
 from garrison.derive.identity import certificate
@@ -46,9 +47,7 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     read = manifest("v1", "ConfigMap", names.LIMITS, {"data": {FILE: counting.known(graph)}}, app=graph.name)
     read["metadata"]["labels"][d.RELOADED] = "true"
     yield read
-    port = {"name": "mtls", "port": d.MTLS_PORT, "targetPort": d.MTLS_PORT, "protocol": "TCP"}
-    spec = {"selector": {d.NAME: d.LIMITS.name}, "ports": [port]}
-    yield manifest("v1", "Service", d.LIMITS, {"spec": spec}, app=graph.name)
+    yield mesh.entrance(graph, d.LIMITS)
     yield manifest("policy/v1", "PodDisruptionBudget", d.LIMITS, {"spec": budget(d.LIMITS)}, app=graph.name)
     yield manifest("apps/v1", "Deployment", d.LIMITS, {"spec": _deployment(graph)}, app=graph.name)
 
@@ -104,8 +103,7 @@ def redis_arguments() -> list[str]:
 
 def proxy(graph: Graph) -> dict[str, str]:
     """The files of the sidecar: gRPC over mutual TLS, of the edge, this one method."""
-    secrets = {"identity": envoy.tls_certificate(), "trust": envoy.trust_bundle()}
-    return {"envoy.json": compact(_bootstrap(graph)), **envoy.secret_files(secrets)}
+    return {"envoy.json": compact(_bootstrap(graph)), **envoy.secret_files()}
 
 
 def _bootstrap(graph: Graph) -> Json:

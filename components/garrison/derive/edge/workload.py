@@ -13,7 +13,7 @@ from garrison.derive.edge import names
 from garrison.derive.edge.names import certificate_dir, certificate_secret, host_names
 from garrison.derive.names import secret_name
 from garrison.derive.tokens import introspected
-from garrison.derive.workload import budget, deployment, healthy, spread
+from garrison.derive.workload import budget, deployment, proxy_probes, spread
 from garrison.manifest import Manifest, container, labels, manifest, pod
 from garrison.model.graph import Graph
 
@@ -95,9 +95,7 @@ def _proxy(graph: Graph) -> Json:
         command=["/usr/local/bin/envoy"],
         args=["-c", "/etc/envoy/envoy.json", "--concurrency", str(d.EDGE_WORKERS), *options],
         ports=[{"name": name, "containerPort": port} for name, port in ports.items()],
-        startupProbe=healthy("/proxy", periodSeconds=1, failureThreshold=60),
-        readinessProbe=healthy("/proxy", periodSeconds=5),
-        livenessProbe=healthy("/proxy", periodSeconds=15, failureThreshold=4),
+        **proxy_probes(),
         # the agent tells Envoy, and Envoy its clients, on their next answers; meanwhile endpoints are withdrawn
         lifecycle={"preStop": {"httpGet": {"path": "/leave", "port": contract_filter.HEALTH_PORT}}},
         volumeMounts=[

@@ -30,6 +30,7 @@ __all__ = [
     "authorisation",
     "config",
     "config_ref",
+    "entrance",
     "manifests",
     "outbound_ports",
     "path_pattern",
@@ -44,9 +45,13 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
             "v1", "ConfigMap", config_ref(service.ref), {"data": config(graph, cluster, service)}, app=graph.name
         )
         if service.port or service.ref in graph.ports_of:
-            ports = [{"name": "mtls", "port": d.MTLS_PORT, "targetPort": d.MTLS_PORT, "protocol": "TCP"}]
-            spec = {"selector": {d.NAME: service.name}, "ports": ports}
-            yield manifest("v1", "Service", service.ref, {"spec": spec}, app=graph.name)
+            yield entrance(graph, service.ref)
+
+
+def entrance(graph: Graph, ref: Ref) -> Manifest:
+    """The Service object that leads callers to a proxy."""
+    port = {"name": "mtls", "port": d.MTLS_PORT, "targetPort": d.MTLS_PORT, "protocol": "TCP"}
+    return manifest("v1", "Service", ref, {"spec": {"selector": {d.NAME: ref.name}, "ports": [port]}}, app=graph.name)
 
 
 def config_ref(ref: Ref) -> Ref:
@@ -57,7 +62,7 @@ def config(graph: Graph, cluster: Cluster, service: Service) -> dict[str, str]:
     """The files of the sidecar: its bootstrap, and the two secrets it watches."""
     return {
         "envoy.json": compact(_bootstrap(graph, cluster, service)),
-        **envoy.secret_files({"identity": envoy.tls_certificate(), "trust": envoy.trust_bundle()}),
+        **envoy.secret_files(),
     }
 
 

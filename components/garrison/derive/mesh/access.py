@@ -53,7 +53,7 @@ def _provider(verifier: tokens.Verifier) -> Json:
 
 def authorisation(graph: Graph, cluster: Cluster, callee: Ref, port: str = "") -> Json:
     """Envoy's RBAC filter: one policy per caller and route; without any it has no policy and refuses everyone."""
-    calls = [call for call in graph.calls_to.get(callee, ()) if call.port == port]
+    calls = [call for call in graph.calls_to.get(callee, ()) if call.port == port and not call.connects]
     policies = {str(call.caller): _policy(graph, cluster, call) for call in calls}
     if not port:  # what comes from outside comes to the main one
         policies |= {rule_name(route): _served(graph, cluster, route) for route in graph.routes_of.get(callee, ())}

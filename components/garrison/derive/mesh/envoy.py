@@ -43,8 +43,9 @@ def trust_bundle() -> Json:
     }
 
 
-def secret_files(secrets: Mapping[str, Json]) -> dict[str, str]:
-    """The files that Envoy watches for these secrets, by their names (SDS)."""
+def secret_files(more: Mapping[str, Json] | None = None) -> dict[str, str]:
+    """The files that Envoy watches for its secrets, by their names (SDS): its identity, whom it trusts, and more."""
+    secrets = {"identity": tls_certificate(), "trust": trust_bundle(), **(more or {})}
     kind = "extensions.transport_sockets.tls.v3.Secret"
     return {f"{name}.json": compact({"resources": [typed(kind, **body)]}) for name, body in secrets.items()}
 
@@ -58,13 +59,36 @@ def tls_context(*peers: Json) -> Json:
         raise ValueError("a TLS context without peers admits everybody")
     names = [{"san_type": "URI", "matcher": peer} for peer in peers]
     return {
-        "tls_params": {"tls_minimum_protocol_version": d.TLS_MINIMUM, "tls_maximum_protocol_version": "TLSv1_3"},
+        "tls_params": versions(d.TLS_MINIMUM),
         "tls_certificate_sds_secret_configs": [{"name": "identity", "sds_config": sds("identity")}],
         "combined_validation_context": {
             "default_validation_context": {"match_typed_subject_alt_names": names},
             "validation_context_sds_secret_config": {"name": "trust", "sds_config": sds("trust")},
         },
     }
+
+
+def server_tls(host: str, ca: str, least: str) -> Json:
+    """TLS with a server that is not ours: whoever `ca` (PEM) vouches for, or the image's system where that is empty,
+    for exactly this name.
+    """
+    context = {
+        "tls_params": versions(least),
+        "validation_context": {
+            "trusted_ca": {"inline_string": ca} if ca else {"filename": d.SYSTEM_TRUST},
+            **named(host),
+        },
+    }
+    return transport_socket("UpstreamTlsContext", sni=host, common_tls_context=context, max_session_keys=0)
+
+
+def versions(least: str) -> Json:
+    return {"tls_minimum_protocol_version": least, "tls_maximum_protocol_version": "TLSv1_3"}
+
+
+def named(host: str) -> Json:
+    """A server whose certificate has this name in DNS, or a wildcard that it fits."""
+    return {"match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": host}}]}
 
 
 def sds(name: str) -> Json:
@@ -96,11 +120,13 @@ def chain(*filters: Json, transport: Json | None = None, sni: str = "") -> Json:
     return found
 
 
-def listening(name: str, where: Json, chains: list[Json]) -> Json:
-    """One with these chains; where any is for a name, the name is looked for."""
-    found = {
+def listening(name: str, where: Json | None, chains: list[Json]) -> Json:
+    """One with these chains; where any is for a name, the name is looked for. Without an address it is of connections
+    within the process.
+    """
+    found: Json = {
         "name": name,
-        "address": where,
+        **({"address": where} if where else {"internal_listener": {}}),
         "per_connection_buffer_limit_bytes": d.CONNECTION_BUFFER,
         "filter_chains": chains,
     }

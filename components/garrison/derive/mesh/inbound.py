@@ -27,6 +27,12 @@ OF_CALLERS: Json = {  # of a manager behind that: connections that end with thei
     "forward_client_cert_details": "SANITIZE_SET",
     "set_current_client_cert_details": {"uri": True},
 }
+BOUNDS: Final = {  # of the application
+    "priority": "DEFAULT",
+    "max_connections": d.APP_CONNECTIONS,
+    "max_pending_requests": d.APP_CONNECTIONS,
+    "max_requests": 2 * d.APP_CONNECTIONS,
+}
 READY, ALIVE, PROXY_ALONE = "/healthz", "/livez", "/proxy"  # what the kubelet asks for, and of whom
 READINESS, LIVENESS = "readiness", "liveness"
 BODY = "x-body"  # set where a request has a body of unknown length
@@ -50,7 +56,7 @@ def _main(graph: Graph, cluster: Cluster, service: Service) -> Iterator[Json]:
             (*tokens_of, authorisation(graph, cluster, service.ref)),
             (*_without_token(graph, service, tokens_of), *_told_claims(graph, service)),
         )
-        yield envoy.chain(envoy.http(manager), transport=_mutual(graph))
+        yield envoy.chain(envoy.http(manager), transport=mutual(graph))
 
 
 def _further(graph: Graph, cluster: Cluster, service: Service) -> Iterator[Json]:
@@ -63,7 +69,7 @@ def _further(graph: Graph, cluster: Cluster, service: Service) -> Iterator[Json]
             allowed = authorisation(graph, cluster, service.ref, port.name)
             manager = _manager(graph, service, target, (allowed,), ())
             sni = server_name(service.ref, port.name)
-            yield envoy.chain(envoy.http(manager), transport=_mutual(graph), sni=sni)
+            yield envoy.chain(envoy.http(manager), transport=mutual(graph), sni=sni)
 
 
 def _calls(graph: Graph, target: Target) -> list[Call]:
@@ -74,18 +80,27 @@ def _manager(graph: Graph, service: Service, target: Target, first: tuple[Json, 
     waits = [graph.patience(call) for call in _calls(graph, target)]
     if not target.port and service.ref in graph.routes_of:
         waits.append(d.REQUEST_SECONDS)
-    longest = 0 if 0 in waits else max(waits, default=d.REQUEST_SECONDS)
+    seconds = longest(waits)
     grpc = graph.protocols[target] == "grpc"
-    callers = OF_CALLERS | {"durations": OF_CALLERS["durations"] | _as_long_as(longest)}
     return envoy.connection_manager(
         "inbound",
-        [_to_application(service.ref, cluster=app_cluster(target.port), **envoy.patience(longest))],
+        [_to_application(service.ref, cluster=app_cluster(target.port), **envoy.patience(seconds))],
         filters=(*first, *then),
-        **callers,
+        **of_callers(seconds),
         access_log=envoy.access_log("inbound", **_told(graph)),
         **envoy.codec(grpc),
         **undisputed(*([{"remove": d.CLAIMS_HEADER}] if graph.hosts else [])),  # that of the edge: by the rule
     )
+
+
+def longest(waits: list[int]) -> int:
+    """The longest of several times for an answer, in seconds; 0 is as long as it takes."""
+    return 0 if 0 in waits else max(waits, default=d.REQUEST_SECONDS)
+
+
+def of_callers(seconds: int) -> Json:
+    """What a manager has that faces callers who wait so long for an answer."""
+    return OF_CALLERS | {"durations": OF_CALLERS["durations"] | _as_long_as(seconds)}
 
 
 def _as_long_as(seconds: int) -> dict[str, str]:
@@ -96,38 +111,47 @@ def _as_long_as(seconds: int) -> dict[str, str]:
 
 
 def _connections(graph: Graph, target: Target, cluster: str) -> Iterator[Json]:
+    """TCP, from the callers; without one there is no chain."""
+    callers = sorted({call.caller for call in _calls(graph, target)})
+    if callers:
+        log = envoy.connection_log("inbound", **PEERS)
+        yield connections(graph, callers, server_name(target.ref, target.port), "inbound", cluster, log)
+
+
+def connections(graph: Graph, callers: list[Ref], sni: str, name: str, cluster: str, log: list[Json]) -> Json:
     """TCP: whoever is no caller ends in the handshake, before a server that speaks first has said a word.
 
-    A list of no callers would admit everybody, so without one there is no chain. The rule behind it is the second
-    layer; the application is not connected to before the handshake is done.
+    A list of no callers would admit everybody, and is refused. The rule behind it is the second layer; nobody is
+    connected to before the handshake is done.
     """
-    callers = [graph.spiffe_id(ref) for ref in sorted({call.caller for call in _calls(graph, target)})]
-    if not callers:
-        return
-    names = [{"authenticated": {"principal_name": {"exact": name}}} for name in callers]
+    known = [graph.spiffe_id(ref) for ref in callers]
+    names = [{"authenticated": {"principal_name": {"exact": one}}} for one in known]
     rules = {"action": "ALLOW", "policies": {"callers": {"permissions": [{"any": True}], "principals": names}}}
     kind = "extensions.filters.network.rbac.v3.RBAC"
-    allowed = {
-        "name": "envoy.filters.network.rbac",
-        "typed_config": envoy.typed(kind, stat_prefix="inbound", rules=rules),
-    }
+    allowed = {"name": "envoy.filters.network.rbac", "typed_config": envoy.typed(kind, stat_prefix=name, rules=rules)}
     handed_on = envoy.tcp(
-        "inbound",
+        name,
         cluster,
         upstream_connect_mode="ON_DOWNSTREAM_TLS_HANDSHAKE",
         max_early_data_bytes=d.CONNECTION_BUFFER,
-        access_log=envoy.connection_log("inbound", **PEERS),
+        access_log=log,
     )
-    tls = _mutual(graph, *({"exact": name} for name in callers))
-    yield envoy.chain(allowed, handed_on, transport=tls, sni=server_name(target.ref, target.port))
+    return envoy.chain(allowed, handed_on, transport=exactly(graph, callers), sni=sni)
+
+
+def exactly(graph: Graph, callers: list[Ref]) -> Json:
+    """A certificate is asked for, and these have one."""
+    if not callers:
+        raise ValueError("a way for nobody")
+    return mutual(graph, *({"exact": graph.spiffe_id(ref)} for ref in callers))
 
 
 def mutual_listener(graph: Graph, name: str, manager: Json) -> Json:
     """A listener on the mesh's port, for whoever has a certificate of the trust domain."""
-    return envoy.listener(name, envoy.address("0.0.0.0", d.MTLS_PORT), manager, _mutual(graph))
+    return envoy.listener(name, envoy.address("0.0.0.0", d.MTLS_PORT), manager, mutual(graph))
 
 
-def _mutual(graph: Graph, *callers: Json) -> Json:
+def mutual(graph: Graph, *callers: Json) -> Json:
     """A certificate is asked for: of one of these, or where rules come later of anybody in the trust domain."""
     return envoy.transport_socket(
         "DownstreamTlsContext",
@@ -256,16 +280,11 @@ def applications(graph: Graph, service: Service) -> Iterator[Json]:
         cluster = app_cluster(name)
         made = envoy.cluster(cluster, "127.0.0.1", number, dns=False, durations={"idle_timeout": d.APP_IDLE_TIMEOUT})
         spoken = {"grpc": envoy.http2, "tcp": envoy.plain}.get(protocol, lambda same: same)(made)
-        yield spoken | {"circuit_breakers": {"thresholds": [_bound("DEFAULT", d.APP_CONNECTIONS)]}}
+        yield spoken | {"circuit_breakers": {"thresholds": [BOUNDS]}}
     for name, _, how in _questions(service):
         made = envoy.cluster(name, "127.0.0.1", service.port, dns=False, durations={})
         spoken = envoy.http2(made) if how == "grpc" else made
         yield spoken | {"health_checks": [_check(service.ref, how)]}
-
-
-def _bound(priority: str, connections: int) -> Json:
-    bounds = {"max_connections": connections, "max_pending_requests": connections, "max_requests": 2 * connections}
-    return {"priority": priority, **bounds}
 
 
 def _check(ref: Ref, how: str) -> Json:

@@ -11,10 +11,10 @@ Json = dict[str, Any]
 _HEAP = "envoy.resource_monitors.fixed_heap"
 
 
-def runtime() -> Json:
-    """Limits that Envoy takes from its runtime only."""
+def runtime(listener: str = "inbound", most: int = d.INBOUND_CONNECTIONS) -> Json:
+    """Limits that Envoy takes from its runtime only; the first is of the listener that callers come to."""
     values = {
-        "envoy.resource_limits.listener.inbound.connection_limit": d.INBOUND_CONNECTIONS,
+        f"envoy.resource_limits.listener.{listener}.connection_limit": most,
         "envoy.resource_limits.listener.health.connection_limit": d.HEALTH_CONNECTIONS,
         "re2.max_program_size.error_level": d.PATTERN_SIZE,
     }

@@ -6,7 +6,8 @@ from typing import Any
 
 from garrison import defaults as d
 from garrison.derive.mesh import envoy
-from garrison.derive.names import full_host, server_name
+from garrison.derive.names import full_host, server_name, way_out
+from garrison.model.externals import is_outside
 from garrison.model.graph import Call, Graph, Target
 from garrison.words import Ref
 
@@ -21,7 +22,7 @@ def outbound_ports(graph: Graph, ref: Ref) -> dict[Target, int]:
 
 def alias_addresses(graph: Graph, ref: Ref) -> dict[str, str]:
     """An address on loopback for each name that is compiled into the caller's image; not the application's own."""
-    names = sorted({call.alias.rpartition(":")[0] for call in graph.calls_from.get(ref, ()) if call.alias})
+    names = sorted({call.alias_host for call in graph.calls_from.get(ref, ()) if call.alias})
     return {name: f"127.0.1.{index}" for index, name in enumerate(names, 1)}
 
 
@@ -30,15 +31,14 @@ def listener(graph: Graph, call: Call, port: int) -> Json:
     name, where = str(call.target), envoy.address("127.0.0.1", port)
     made = envoy.listening(name, where, [envoy.chain(_handed_on(graph, call))])
     if call.alias:
-        host, _, number = call.alias.rpartition(":")
-        there = envoy.address(alias_addresses(graph, call.caller)[host], int(number))
+        there = envoy.address(alias_addresses(graph, call.caller)[call.alias_host], call.alias_port)
         made["additional_addresses"] = [{"address": there}]
     return made
 
 
 def _handed_on(graph: Graph, call: Call) -> Json:
     name = str(call.target)
-    known = {"peer": graph.spiffe_id(call.callee), "self": graph.spiffe_id(call.caller)}
+    known = {"peer": graph.spiffe_id(_peer(call.callee)), "self": graph.spiffe_id(call.caller)}
     if call.connects:
         return envoy.tcp(name, name, access_log=envoy.connection_log("outbound", **known))
     # nothing was sent yet in either case, so any method may be tried again
@@ -46,7 +46,7 @@ def _handed_on(graph: Graph, call: Call) -> Json:
     route = envoy.forward(
         name,
         retry_policy=retry,
-        host_rewrite_literal=f"{call.callee.name}.{call.callee.namespace}",
+        host_rewrite_literal=".".join(filter(None, (call.callee.name, call.callee.namespace))),
         **envoy.patience(graph.patience(call)),
     )
     if _keeps_token(graph, call):
@@ -62,14 +62,27 @@ def _handed_on(graph: Graph, call: Call) -> Json:
     return envoy.http(manager)
 
 
+def _peer(callee: Ref) -> Ref:
+    """Who is talked to: the callee, or for a host outside the gateway."""
+    return d.EGRESS if is_outside(callee) else callee
+
+
 def _keeps_token(graph: Graph, call: Call) -> bool:
-    """Whether the caller has users' tokens, to forward them to others, and not to this callee."""
+    """Whether the caller has users' tokens, to forward them to others, and not to this callee. For a host outside it
+    has credentials of its own under the same name.
+    """
+    if is_outside(call.callee):
+        return False
     return not call.forwards and any(one.forwards for one in graph.calls_from[call.caller])
 
 
 def of_call(graph: Graph, call: Call) -> Json:
     """The way to a callee in its protocol."""
-    made = cluster(graph, call.callee, str(call.target), call.port)
+    made = (
+        _to_gateway(graph, call)
+        if is_outside(call.callee)
+        else cluster(graph, call.callee, str(call.target), call.port)
+    )
     if call.connects:
         return envoy.plain(made)
     return envoy.http2(made) if graph.protocols.get(call.target) == "grpc" else made
@@ -77,12 +90,21 @@ def of_call(graph: Graph, call: Call) -> Json:
 
 def cluster(graph: Graph, callee: Ref, name: str = "", port: str = "") -> Json:
     """The way to a callee, by its own name unless another is given."""
+    return _mutual(graph, callee, name or str(callee), server_name(callee, port))
+
+
+def _to_gateway(graph: Graph, call: Call) -> Json:
+    """The way to a host outside: the gateway, which is told by the server name whom and what it is asked for."""
+    asked = way_out(call.callee, "connects" if call.connects else "calls")
+    return _mutual(graph, d.EGRESS, str(call.target), asked)
+
+
+def _mutual(graph: Graph, peer: Ref, name: str, sni: str) -> Json:
     tls = envoy.transport_socket(
         "UpstreamTlsContext",
-        sni=server_name(callee, port),
-        common_tls_context=envoy.tls_context({"exact": graph.spiffe_id(callee)}),
+        sni=sni,
+        common_tls_context=envoy.tls_context({"exact": graph.spiffe_id(peer)}),
         max_session_keys=0,  # a resumed session would not look at the callee's certificate again
     )
     durations = {"idle_timeout": d.OUTBOUND_IDLE_TIMEOUT, "max_connection_duration": d.OUTBOUND_CONNECTION_DURATION}
-    host = full_host(callee)
-    return envoy.cluster(name or str(callee), host, d.MTLS_PORT, dns=True, durations=durations, transport=tls)
+    return envoy.cluster(name, full_host(peer), d.MTLS_PORT, dns=True, durations=durations, transport=tls)

@@ -48,7 +48,7 @@ class Change:
             self.safe.put_back(left, None)
         graph = self.session.graph
         if any(item.body["kind"] == "ConfigMap" for item in left.objects):
-            self._restart([*graph.by_ref, d.EDGE, *(database.ref for database in graph.databases)])
+            self._restart([*graph.by_ref, d.EDGE, d.EGRESS, *(database.ref for database in graph.databases)])
         return Kept((), left.store) if left.store else None
 
     def finish(self, left: Kept | None) -> None:
@@ -104,10 +104,9 @@ class Change:
     def _restart(self, refs: Sequence[Ref]) -> None:
         """Pods read their configuration when they start. What is not deployed has none to read."""
         kubectl = self.session.kubectl
-        kinds = {
-            "deployment": {*self.session.graph.by_ref, d.EDGE},
-            "statefulset": {x.ref for x in self.session.graph.databases},
-        }
+        graph = self.session.graph
+        kept = {*(service.ref for service in graph.services if service.stateful), *(x.ref for x in graph.databases)}
+        kinds = {"deployment": {*graph.by_ref, d.EDGE, d.EGRESS} - kept, "statefulset": kept}
         chosen = [(kind, ref) for kind, known in kinds.items() for ref in refs if ref in known]
         there = [(kind, ref) for kind, ref in chosen if kubectl.find(kind, ref.name, ref.namespace)]
         for namespace in sorted({ref.namespace for _, ref in there}):

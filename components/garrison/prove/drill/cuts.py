@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 
@@ -25,7 +25,7 @@ from garrison.prove.expect.expected import expected, namespaces
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.look.opening import anywhere, without
 from garrison.prove.look.pods import Variant
-from garrison.prove.model import API, Kind, Layer, Lease, Party, Probe, Review
+from garrison.prove.model import API, GATEWAY, Kind, Layer, Lease, Party, Probe, Review
 from garrison.words import Ref
 
 Affected = Callable[[Probe], bool]
@@ -50,7 +50,22 @@ TELLING = (  # one kind for each way through the network; all connect anew: a po
     Kind.LEASED,
     Kind.STORE_PORT,
     Kind.OWN_PATH,
+    Kind.AROUND,
+    Kind.WAY_OUT,
 )
+GATEWAY_KINDS: Mapping[
+    str, tuple[Kind, Layer]
+] = {  # the probe that must notice each cut of the gateway's configuration
+    "authorisation": (Kind.UNDECLARED, "authorization"),
+    "client certificate": (Kind.NO_CERTIFICATE, "identity"),
+    "exact callers": (Kind.UNDECLARED_HOST, "identity"),
+    "TLS version": (Kind.OLD_TLS, "identity"),
+    "whole handshakes": (Kind.RESUMED, "identity"),
+    "applications' own handshakes": (Kind.OTHER_HOST, "authorization"),
+    "hosts' certificates": (Kind.WRONG_HOST, "identity"),
+    "the rule about addresses": (Kind.STEERED, "authorization"),
+}
+BY_COPIES: Mapping[str, Variant] = {"hosts' certificates": "-mistaken", "the rule about addresses": "-steered"}
 EVERY_VERB = ("get", "list", "watch", "create", "update", "patch", "delete")  # one by one: "*" is refused at admission
 LEASES = "database/roles/"  # at the secret store
 OPEN_DOOR = "host all all all trust\n"
@@ -81,6 +96,7 @@ def cuts(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
     yield from _network(graph, kubectl, probes)
     yield from _rights(graph, kubectl)
     yield from _proxies(graph, kubectl, probes)
+    yield from _gateway(graph, kubectl, probes)
     yield from _databases(graph, kubectl)
     yield from _store(graph)
     yield from _admission(graph, kubectl)
@@ -156,6 +172,35 @@ def _proxies(graph: Graph, kubectl: Kubectl, probes: Collection[Probe]) -> Itera
                 open_network=True,
                 everyone=everyone,
             )
+
+
+def _gateway(graph: Graph, kubectl: Kubectl, probes: Collection[Probe]) -> Iterator[Cut]:
+    """The way out. What it demands of hosts is seen at copies of it, which read the same configuration."""
+    if not graph.leaves:
+        return
+    live = kubectl.get("configmap", config_ref(d.EGRESS).name, d.EGRESS.namespace)
+    for cut, (kind, layer) in GATEWAY_KINDS.items():
+        affected = _at_exit(kind, layer)
+        if any(affected(probe) for probe in probes):
+            variant = BY_COPIES.get(cut, "")
+            yield Cut(
+                f"egress gateway without {cut}",
+                layer,
+                affected,
+                (live,),
+                ({**live, "data": without(cut, live["data"])},),
+                restart=() if variant else (d.EGRESS,),
+                copies=(GATEWAY,) if variant else (),
+                variant=variant,
+                open_network=True,
+            )
+
+
+def _at_exit(kind: Kind, layer: Layer) -> Affected:
+    def affected(probe: Probe) -> bool:
+        return probe.target.role == "external" and probe.kind == kind and layer in probe.layers
+
+    return affected
 
 
 def _of_kind(kind: Kind, layer: Layer) -> Affected:

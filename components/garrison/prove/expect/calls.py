@@ -10,7 +10,7 @@ from garrison import defaults as d
 from garrison.derive.names import full_host
 from garrison.model.graph import Graph, Operation, Target
 from garrison.prove.expect.samples import calls, declared, forwards, sample, served, undeclared
-from garrison.prove.model import OUTSIDE, Connect, Hold, Kind, Layer, Party, Phase, Probe, Request
+from garrison.prove.model import NETWORK, OUTSIDE, Connect, Hold, Kind, Layer, Party, Phase, Probe, Request
 from garrison.words import Ref
 
 HEALTH = Operation("GET", "/healthz")
@@ -56,16 +56,16 @@ class Ends:
             return Hold(at=self.at.port, **how)
         return Request(operation, at=self.at.port, grpc=self.graph.protocols[self.at] == "grpc", **how)
 
+    def said(self, operation: Operation | None) -> str:
+        """What is asked for, in the report's words; at a further port with its name."""
+        what = str(operation) if operation else "connect"
+        return f"{what} at {self.at.port}" if self.at.port else what
+
     def probe(self, way: Way, layer: Layer | None, phase: Phase = "closed") -> Probe:
         layers: frozenset[Layer] = frozenset({layer} if layer else ())
-        said = said_of(way.attempt)
+        operation = way.attempt.operation if isinstance(way.attempt, Request) else None
+        said = self.said(operation)
         return Probe(self.source, self.target, way.port, way.kind, way.attempt, layers, phase, said)
-
-
-def said_of(attempt: Request | Hold) -> str:
-    """What is asked for, in the report's words; at a further port with its name."""
-    what = str(attempt.operation) if isinstance(attempt, Request) else "connect"
-    return f"{what} at {attempt.at}" if attempt.at else what
 
 
 def ends(graph: Graph, source: Party, target: Party) -> Iterator[Ends]:
@@ -92,9 +92,6 @@ def between(graph: Graph, source: Party, target: Party) -> Iterator[Probe]:
             yield pair.probe(way, way.stopped_by if past_network and way.stopped_by else "network")
     request = Request(HEALTH, tls=False)
     yield Probe(source, target, d.HEALTH_PORT, Kind.HEALTH_PORT, request, NETWORK, operation=str(HEALTH))
-
-
-NETWORK: frozenset[Layer] = frozenset({"network"})
 
 
 def identity_alone(graph: Graph, source: Party, target: Party) -> Iterator[Probe]:
@@ -167,9 +164,7 @@ def _allowed(pair: Ends) -> Iterator[Probe]:
             (Kind.DECLARED, pair.attempt(said, tls=False, through_proxy=True, **token)),
             (Kind.DIRECT, pair.attempt(said, credential="own", **token)),
         ):
-            what = f"{operation} at {pair.at.port}" if pair.at.port else str(operation)
-            shown = what if operation else said_of(attempt)
-            yield Probe(pair.source, pair.target, d.MTLS_PORT, kind, attempt, operation=shown)
+            yield Probe(pair.source, pair.target, d.MTLS_PORT, kind, attempt, operation=pair.said(operation))
 
 
 def _first(pair: Ends) -> Operation | None:
@@ -202,10 +197,9 @@ def _ways(pair: Ends) -> Iterator[Way]:
     yield Way(Kind.WRONG_AUTHORITY, d.MTLS_PORT, pair.attempt(first, credential="foreign authority"), layer)
     old = pair.attempt(first, credential="own" if own else "none", tls12=True)
     yield Way(Kind.OLD_TLS, d.MTLS_PORT, old, layer)
-    service = pair.graph.by_ref[pair.target.ref]
-    numbers = {port.name: port.number for port in pair.graph.ports_of.get(pair.target.ref, ())}
-    number = numbers[pair.at.port] if pair.at.port else service.port
-    stopped_by: Layer | None = None if service.bind == "all" else "workload"  # on every address it is the network alone
+    number = pair.graph.numbers_of(pair.target.ref)[pair.at.port]
+    everywhere = pair.graph.by_ref[pair.target.ref].bind == "all"  # where it is the network alone
+    stopped_by: Layer | None = None if everywhere else "workload"
     yield Way(Kind.APPLICATION_PORT, number, pair.attempt(first, tls=False), stopped_by)
 
 

@@ -21,7 +21,7 @@ from garrison.prove.expect.contract import Contract
 from garrison.prove.expect.fits import claims_for, filled, nested, proxied
 from garrison.prove.expect.samples import ELSEWHERE, sample
 from garrison.prove.expect.schemas import NoSampleError
-from garrison.prove.model import EDGE, Connect, Kind, Layer, Party, Probe, Request
+from garrison.prove.model import EDGE, NETWORK, Connect, Kind, Layer, Party, Probe, Request
 from garrison.prove.trials import STATUSES, TO_LOGIN, UNAUTHORIZED, Carry, Claim, Fit, Shape, Trial, Try, Want
 from garrison.words import Ref
 
@@ -49,7 +49,6 @@ WAYS: Final[dict[Try, Carry]] = {  # a good token, brought in a way that does no
     Try.IN_COOKIE: "cookie",
 }
 REFUSED: Final = frozenset({401, 403})  # where two rules refuse, and either may come first
-NETWORK: Final[frozenset[Layer]] = frozenset({"network"})
 EITHER: Final = (Try.BASIC_THEN_BEARER, Try.WRONG_AUDIENCE)
 BODY_BYTES: Final = d.EDGE_BODY_BYTES + 1
 HEADER_BYTES: Final = d.EDGE_HEADERS_KIB * 2**10 + 1

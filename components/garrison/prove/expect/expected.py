@@ -6,13 +6,15 @@ from collections.abc import Iterator
 
 from garrison import defaults as d
 from garrison.model.graph import Graph
-from garrison.prove.expect import calls, data, rights
+from garrison.prove.expect import calls, data, outside, rights
 from garrison.prove.model import (
     API,
     DEPLOYER,
     EDITOR,
     FREE,
     FREE_PORT,
+    GATEWAY,
+    NETWORK,
     Admit,
     Certify,
     Connect,
@@ -23,7 +25,6 @@ from garrison.prove.model import (
     Probe,
 )
 
-NETWORK: frozenset[Layer] = frozenset({"network"})
 API_PORT = 443
 RBAC: frozenset[Layer] = frozenset({"rbac"})
 REFUSED: frozenset[Layer] = frozenset({"admission"})
@@ -53,8 +54,9 @@ def workloads(graph: Graph) -> list[Party]:
 
 
 def namespaces(graph: Graph) -> list[str]:
-    """Those of the graph, and the secret store's where it is needed: all of them are closed by default."""
-    return [*graph.namespaces, *([d.STORE_NAMESPACE] if graph.uses or graph.reads else [])]
+    """Those of the graph, and its way out's and the secret store's where there are any: all are closed by default."""
+    egress = [d.EGRESS.namespace] if graph.leaves else []
+    return [*graph.namespaces, *egress, *([d.STORE_NAMESPACE] if graph.uses or graph.reads else [])]
 
 
 def databases(graph: Graph) -> list[Party]:
@@ -64,7 +66,7 @@ def databases(graph: Graph) -> list[Party]:
 def sources(graph: Graph) -> list[Party]:
     """Every place inside the cluster that probes start from."""
     strays = [Party("stray", namespace) for namespace in namespaces(graph)]
-    return [*workloads(graph), *databases(graph), *strays, FREE]
+    return [*workloads(graph), *databases(graph), *([GATEWAY] if graph.leaves else []), *strays, FREE]
 
 
 def _closed(graph: Graph) -> Iterator[Probe]:
@@ -77,6 +79,7 @@ def _closed(graph: Graph) -> Iterator[Probe]:
                 yield from data.at_database(graph, source, database.ref)
         if graph.uses or graph.reads:
             yield from data.at_store(graph, source)
+        yield from outside.closed(graph, source)
         yield from _surroundings(graph, source)
     yield from _outside(graph)
     yield from _api_server(graph)
@@ -97,13 +100,14 @@ def _surroundings(graph: Graph, source: Party) -> Iterator[Probe]:
 
 def _outside(graph: Graph) -> Iterator[Probe]:
     for service in graph.services:
-        own = (service.port, *(port.number for port in graph.ports_of.get(service.ref, ())))
-        ports = (d.MTLS_PORT, *filter(None, own), d.HEALTH_PORT)
+        ports = (d.MTLS_PORT, *graph.numbers_of(service.ref).values(), d.HEALTH_PORT)
         yield from calls.from_outside(Party("service", service.namespace, service.name), ports)
     for database in databases(graph):
         yield from calls.from_outside(database, (d.DATABASE_PORT,))
     if graph.uses or graph.reads:
         yield from calls.from_outside(data.STORE, (d.STORE_PORT,))
+    if graph.leaves:
+        yield from calls.from_outside(GATEWAY, (d.MTLS_PORT, d.HEALTH_PORT))
 
 
 def _api_server(graph: Graph) -> Iterator[Probe]:
@@ -125,6 +129,7 @@ def _identities(graph: Graph) -> Iterator[Probe]:
     own, by_hand = Certify(Kind.OWN_IDENTITY), Certify(Kind.REQUEST_BY_HAND)
     yield Probe(EDITOR, API, API_PORT, own.what, own, operation="ask for its own identity")
     found: list[tuple[Name, str]] = [("uris", graph.spiffe_id(one.ref)) for one in graph.workloads]
+    found += [("uris", graph.spiffe_id(d.EGRESS))] if graph.leaves else []
     hosts = [database.ref for database in graph.databases]
     if graph.uses or graph.reads:
         hosts.append(data.STORE.ref)
@@ -156,3 +161,4 @@ def _identity_alone(graph: Graph) -> Iterator[Probe]:
                 yield from data.database_alone(graph, source, database.ref)
         if graph.uses or graph.reads:
             yield from data.store_alone(graph, source)
+        yield from outside.identity_alone(graph, source)

@@ -9,10 +9,18 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from garrison.prove.model import Attempt, Connect, Hold, Layer, Lease, LogIn, Request, Seen, StoreRequest
+from garrison.prove.model import Attempt, Connect, Hold, Layer, Lease, LogIn, OwnTls, Request, Seen, StoreRequest
 
 RBAC_BODY = "RBAC: access denied"  # the body of Envoy's RBAC filter, which no application sends
 PROXY_BODIES = ("upstream connect error", "no healthy upstream", "upstream request timeout")
+# What ends a connection that somebody had taken: another protocol than was spoken, or a server that hangs up.
+PAST_HANDSHAKE = (
+    "connection_termination",
+    "protocol_error",
+    "remote_reset",
+    "connection termination",
+    "protocol error",
+)
 TLS_WANTED = "HTTP request to an HTTPS server"  # Go's answer to plaintext at a TLS port
 DENIED, UNAVAILABLE = "7", "14"  # grpc-status
 WHOLE = "whole handshake"
@@ -36,8 +44,8 @@ def read(attempt: Attempt, observation: Mapping[str, Any]) -> Seen:
             return _resumed(stage, error)
         case Request():
             return _request(attempt, observation, stage, error)
-        case Hold():
-            return _held(attempt, stage, error)
+        case Hold() | OwnTls():
+            return _held(attempt, stage, error) if isinstance(attempt, Hold) else _own_tls(attempt, stage, error)
         case StoreRequest():
             return _store(observation, stage, error)
         case Lease() | LogIn():
@@ -65,6 +73,8 @@ def _request(attempt: Request, observation: Mapping[str, Any], stage: str, error
         return Seen("refused", "authorization", "403 by the callee's proxy")
     if status == 400 and TLS_WANTED in body:
         return Seen("refused", "identity", "the listener wants TLS")
+    if attempt.by == "mistaken" and status >= 500 and body.startswith(PROXY_BODIES):
+        return Seen("refused", "identity", "the gateway knows the host by another certificate")
     if status >= 500 and body.startswith(PROXY_BODIES):
         return Seen("refused", _failed_hop(attempt, body), body)
     return Seen("allowed", None, f"answered {status}")
@@ -77,6 +87,17 @@ def _grpc(attempt: Request, status: str, message: str) -> Seen:
     if status == UNAVAILABLE and message.startswith(PROXY_BODIES):
         return Seen("refused", _failed_hop(attempt, message), message)
     return Seen("allowed", None, f"answered grpc-status {status}")
+
+
+def _own_tls(attempt: OwnTls, stage: str, error: str) -> Seen:
+    """Within the way to the host the gateway lets through one name, and only in TLS."""
+    if stage == "inner":
+        return Seen("allowed", None, "the host answered")
+    if attempt.through_proxy:
+        return Seen("refused", "network", f"the source's own proxy: {error}")
+    if stage == "tls":
+        return Seen("refused", "authorization", f"{error} after the handshake with the gateway")
+    return Seen("refused", "identity", error)
 
 
 def _held(attempt: Hold, stage: str, error: str) -> Seen:
@@ -117,6 +138,8 @@ def _failed_hop(attempt: Request, body: str) -> Layer:
     """A proxy could not go on: the source's own towards the callee, or the callee's towards the application."""
     if not attempt.through_proxy:
         return "workload"
+    if attempt.misled and any(sign in body for sign in PAST_HANDSHAKE):
+        return "authorization"  # whoever was there had shown who it is, and that was taken
     return "identity" if "TLS_error" in body else "network"
 
 

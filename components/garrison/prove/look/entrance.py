@@ -20,7 +20,8 @@ from garrison.prove.judge.entry import has_contract, probe_of
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.look.behind import Behind
 from garrison.prove.look.entry import Entry
-from garrison.prove.look.execute import node_addresses, tool
+from garrison.prove.look.execute import tool
+from garrison.prove.look.finding import node_addresses
 from garrison.prove.look.pods import LABEL, ready
 from garrison.prove.look.session import Session
 from garrison.prove.look.tickets import Forging, NotHadError, Tokens

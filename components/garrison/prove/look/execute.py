@@ -15,13 +15,13 @@ from typing import Any, Protocol
 
 from garrison import defaults as d
 from garrison.derive.names import APP, PROXY
-from garrison.manifest import Manifest
 from garrison.prove.expect.data import STORE
 from garrison.prove.judge import classify
 from garrison.prove.judge.classify import UNAVAILABLE
 from garrison.prove.judge.verdict import worst
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.look import api, certify, proxylog
+from garrison.prove.look.finding import node_addresses
 from garrison.prove.look.pods import Variant
 from garrison.prove.look.session import Session, misled
 from garrison.prove.look.world import REQUEST_ID, Place, Spec, World, administration, specs
@@ -195,9 +195,3 @@ def openest(seen: Iterable[Seen]) -> Seen:
     return min(
         seen, key=lambda s: ("allowed", "error", "refused").index(s.verdict), default=Seen("error", None, "no nodes")
     )
-
-
-def node_addresses(nodes: Iterable[Manifest]) -> list[str]:
-    """Where the nodes can be reached, as the API server knows them."""
-    kinds = ("InternalIP", "ExternalIP")
-    return sorted({a["address"] for n in nodes for a in n["status"].get("addresses", ()) if a["type"] in kinds})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from garrison import defaults as d
@@ -11,12 +11,13 @@ from garrison.manifest import Manifest
 from garrison.model.graph import Graph
 from garrison.prove.expect.data import STORE
 from garrison.prove.expect.expected import databases, services, sources
+from garrison.prove.expect.outside import METADATA, NODE, externals
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.look import pods
 from garrison.prove.look.forge import Forged
-from garrison.prove.look.pods import LABEL, Variant
+from garrison.prove.look.pods import GATEWAYS, LABEL, Variant
 from garrison.prove.look.world import Place, Subject, World, subjects
-from garrison.prove.model import API, Party, Probe, ProveError
+from garrison.prove.model import API, GATEWAY, Party, Probe, ProveError
 from garrison.words import Ref
 
 TOKEN_SECONDS = 300  # tokens are good for ten minutes, the least there is; half of that is enough for any batch
@@ -44,7 +45,7 @@ class Finder:
 
     def targets(self, live: Sequence[Manifest] | None = None) -> dict[Party, list[Manifest]]:
         """Every ready pod of every workload, by name."""
-        parties = {party.ref: party for party in (*services(self.graph), *databases(self.graph), STORE)}
+        parties = {party.ref: party for party in (*services(self.graph), *databases(self.graph), STORE, GATEWAY)}
         found: dict[Party, list[Manifest]] = {}
         some = self._pods() if live is None else live
         for pod in sorted(some, key=lambda pod: str(pod["metadata"]["name"])):
@@ -52,6 +53,8 @@ class Finder:
             party = parties.get(Ref(pod["metadata"]["namespace"], labels[d.NAME]))
             if party and LABEL not in labels and pods.ready(pod):
                 found.setdefault(party, []).append(pod)
+        for party in externals(self.graph):  # where the way to them begins
+            found[party] = found.get(GATEWAY, [])
         return found
 
     def world(self, probes: Collection[Probe], admin: Ref, forged: Forged) -> World:
@@ -63,11 +66,15 @@ class Finder:
             if party.role in ("free", "stray") and (where := pods.where(party, self.run)) in own:
                 addresses[party] = (own[where],)
         addresses[API] = (Place(self._api_address()),)
+        if self.graph.leaves:
+            nodes = node_addresses(self.kubectl.items("nodes"))
+            addresses |= {METADATA: (Place(METADATA.name),), NODE: tuple(Place(node) for node in nodes)}
         copies = {party: self._copies(party, own) for party in services(self.graph)}
         opened = {party: self._copies(party, own, "-open") for party in services(self.graph)}
         needed = sorted({subject for probe in probes for subject in subjects(probe, admin)})
         tokens = {subject: self.token(*subject) for subject in needed}
-        return World(self.graph, addresses, opened, copies, forged, tokens, admin)
+        gateways = {way: self._copies(GATEWAY, own, variant) for way, variant in GATEWAYS.items()}
+        return World(self.graph, addresses, opened, copies, forged, tokens, admin, gateways=gateways)
 
     def _copies(self, party: Party, own: Mapping[Ref, Place], variant: Variant = "") -> tuple[Place, ...]:
         names = (pods.where(party, self.run, variant, replica) for replica in range(len(own)))
@@ -97,3 +104,9 @@ def _place(pod: Manifest) -> Place:
 
 def _ref(pod: Manifest) -> Ref:
     return Ref(pod["metadata"]["namespace"], pod["metadata"]["name"])
+
+
+def node_addresses(nodes: Iterable[Manifest]) -> list[str]:
+    """Where the nodes can be reached, as the API server knows them."""
+    kinds = ("InternalIP", "ExternalIP")
+    return sorted({a["address"] for n in nodes for a in n["status"].get("addresses", ()) if a["type"] in kinds})

@@ -15,6 +15,7 @@ from garrison import defaults as d
 from garrison.derive.names import APP
 from garrison.manifest import Manifest
 from garrison.prove.look.pods import LABEL, namespace_of
+from garrison.prove.model import FREE_PORT
 
 VERIFIED = "envoy.filters.http.jwt_authn"  # under whose name a verified token is found
 RBAC_FILTERS = ("envoy.filters.http.rbac", "envoy.filters.network.rbac")
@@ -65,6 +66,55 @@ def _plain_copy(node: Any) -> Any:
     return node
 
 
+def mistaken(config: Mapping[str, str]) -> dict[str, str]:
+    """The gateway's configuration, which knows each host by a name that its certificate does not have."""
+    return {name: _rewrite(text, _other_names) for name, text in config.items()}
+
+
+def _other_names(node: Any) -> Any:
+    for context in _of_hosts(node):
+        for name in context.get("match_typed_subject_alt_names", ()):
+            name["matcher"] = {"exact": f"garrison-probe.{name['matcher']['exact']}"}
+    return node
+
+
+def steered(config: Mapping[str, str]) -> dict[str, str]:
+    """The gateway's configuration, in which each host is found beside it, where the probe tool answers in clear."""
+    return {name: _rewrite(text, _beside) for name, text in config.items()}
+
+
+def _beside(node: Any) -> Any:
+    for cluster in _outside(node):
+        cluster.pop("transport_socket", None)
+        for group in cluster["load_assignment"]["endpoints"]:
+            for one in group["lb_endpoints"]:
+                one["endpoint"]["address"]["socket_address"] = {"address": "127.0.0.1", "port_value": FREE_PORT}
+        for found in _maps(cluster):
+            if "upstream_port_range" in found:
+                found["upstream_port_range"] = {"start": FREE_PORT, "end": FREE_PORT + 1}
+    return node
+
+
+def _outside(node: Any) -> list[dict[str, Any]]:
+    """The clusters of hosts outside, which alone are found by DNS in a gateway."""
+    return [one for one in node.get("static_resources", {}).get("clusters", ()) if one.get("type") == "STRICT_DNS"]
+
+
+def _of_hosts(node: Any) -> Iterator[dict[str, Any]]:
+    """What is demanded of the certificates of hosts outside."""
+    return (
+        found["validation_context"] for one in _outside(node) for found in _maps(one) if "validation_context" in found
+    )
+
+
+def _maps(node: Any) -> Iterator[dict[str, Any]]:
+    """Every mapping in a value, however deep."""
+    if isinstance(node, dict):
+        yield node
+    for part in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _maps(part)
+
+
 def without(cut: str, config: Mapping[str, str]) -> dict[str, str]:
     """A proxy's configuration without one of its protections; the same text where there was nothing to take out."""
     return {name: _rewrite(text, CUTS[cut]) for name, text in config.items()}
@@ -107,6 +157,41 @@ def _facing(which: str, change: Callable[[dict[str, Any]], None]) -> Callable[[A
         return copy
 
     return walk
+
+
+def _any_caller(node: Any) -> Any:
+    """For every member of the trust domain what is for some callers of it."""
+    for found in _maps(node):
+        validation = found.get("default_validation_context", {})
+        exact = [one["matcher"].get("exact", "") for one in validation.get("match_typed_subject_alt_names", ())]
+        if "require_client_certificate" not in found and all(one.startswith("spiffe://") for one in exact) and exact:
+            domain = "/".join(exact[0].split("/")[:3])
+            names = [{"san_type": "URI", "matcher": {"prefix": f"{domain}/"}}]
+            validation["match_typed_subject_alt_names"] = names
+    return node
+
+
+def _any_host(node: Any) -> Any:
+    for context in _of_hosts(node):
+        context.clear()
+    return node
+
+
+def _any_address(node: Any) -> Any:
+    """Wherever a name leads."""
+    for cluster in _outside(node):
+        for options in cluster["typed_extension_protocol_options"].values():
+            options.pop("http_filters", None)
+    return node
+
+
+def _any_inner(node: Any) -> Any:
+    """Whatever an application says to a host of its own."""
+    for listener in node.get("static_resources", {}).get("listeners", ()):
+        if "internal_listener" in listener:
+            for chain in listener["filter_chains"]:
+                chain.pop("filter_chain_match", None)
+    return node
 
 
 def _no_names(node: Any) -> Any:
@@ -178,4 +263,8 @@ CUTS: Mapping[str, Callable[[Any], Any]] = {
     "removal of claims": _claims_kept,
     "users' tokens": _no_tokens,
     "callee's name": _facing(UPSTREAM, _any_name),
+    "exact callers": _any_caller,
+    "hosts' certificates": _any_host,
+    "the rule about addresses": _any_address,
+    "applications' own handshakes": _any_inner,
 }

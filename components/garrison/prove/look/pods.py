@@ -21,7 +21,8 @@ from garrison.words import Ref
 LABEL = "garrison.dev/probe"
 ACCOUNT = "garrison-probe"  # of pods that are nobody: it has no rights, and no token is mounted
 NEVER = "garrison.dev/never-ready"
-Variant = Literal["", "-open", "-misled"]
+Variant = Literal["", "-open", "-misled", "-mistaken", "-steered"]
+GATEWAYS: Mapping[str, Variant] = {"mistaken": "-mistaken", "steered": "-steered"}  # copies of the egress gateway
 EVERYWHERE = "0.0.0.0"  # noqa: S104  an undeclared pod hides nothing: what protects it must be around it
 RESOURCES = {"requests": {"cpu": "5m", "memory": "32Mi"}, "limits": {"cpu": "500m", "memory": "128Mi"}}
 LOG_AT_ONCE = ("--file-flush-interval-msec", "50")  # the reason of a refusal is wanted now, not in ten seconds
@@ -80,6 +81,21 @@ def clone(deployment: Manifest, *, name: str, run: str, image: str, port: int, c
         labels,
         {**body, "initContainers": [proxy], "containers": [listen], "volumes": volumes},
     )
+
+
+def gateway(deployment: Manifest, ref: Ref, *, run: str, image: str, config: str) -> Manifest:
+    """A copy of the egress gateway with its identity and network, and a configuration of the run's own."""
+    template = deepcopy(deployment["spec"]["template"])
+    spec = template["spec"]
+    proxy = next((c for c in spec["containers"] if c["name"] == PROXY), None)
+    if proxy is None:
+        raise ProveError(f"Deployment {d.EGRESS} has no proxy: run `pulumi up` again")
+    proxy.pop("lifecycle", None)
+    listen = _application(image, "127.0.0.1", FREE_PORT, d.container_security_context(d.APP_UID), [])
+    body = {key: spec[key] for key in KEPT if key in spec}
+    volumes = [_instead(volume, config) for volume in spec["volumes"]]
+    labels = template["metadata"]["labels"]
+    return _pod(ref, run, labels, {**body, "containers": [proxy, listen], "volumes": volumes})
 
 
 def mislead(pod: Manifest, names: Mapping[str, str]) -> Manifest:

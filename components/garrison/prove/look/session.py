@@ -14,6 +14,7 @@ from garrison.cluster import Cluster
 from garrison.derive.mesh import config_ref
 from garrison.derive.names import full_host
 from garrison.manifest import Manifest
+from garrison.model.externals import is_outside
 from garrison.model.graph import Graph
 from garrison.prove.expect.calls import impostor
 from garrison.prove.expect.expected import namespaces, services, sources
@@ -21,9 +22,9 @@ from garrison.prove.kubectl import Kubectl
 from garrison.prove.look import behind, certify, forge, opening, pods, replicas
 from garrison.prove.look.alone import undisturbed
 from garrison.prove.look.finding import Finder
-from garrison.prove.look.pods import LABEL, Variant
+from garrison.prove.look.pods import GATEWAYS, LABEL, Variant
 from garrison.prove.look.world import World, impersonated
-from garrison.prove.model import EDGE, EDITOR, Hold, Party, Probe, ProveError, Request
+from garrison.prove.model import EDGE, EDITOR, GATEWAY, Hold, Party, Probe, ProveError, Request
 from garrison.words import Ref
 
 READY_SECONDS, LOOK_SECONDS = 300, 15
@@ -80,7 +81,9 @@ class Session:
             | {p.target for p in probes if p.target.role in ("free", "stray") or at_copy(p)}
         )
         opened = {p.target for p in probes if p.phase == "identity open"}
+        ways = {GATEWAYS[p.attempt.by] for p in probes if isinstance(p.attempt, Request) and p.attempt.by}
         wanted = [*self._pods(used, opened), *self._misled({p.source for p in probes if misled(p)})]
+        wanted += [item for variant in sorted(ways) for item in self._gateway(variant)]
         self.kubectl.apply(wanted)
         count = sum(item["kind"] == "Pod" for item in wanted)
         self.say(f"waiting for {count} probe pods")
@@ -122,7 +125,7 @@ class Session:
         """Copies of callers for whom each callee's name leads to another service's pod."""
         live = {party.ref: found[0] for party, found in self.finder.targets().items()} if callers else {}
         for party in sorted(callers):
-            callees = [call.callee for call in self.graph.calls_from[party.ref]]
+            callees = [d.EGRESS if is_outside(c.callee) else c.callee for c in self.graph.calls_from[party.ref]]
             others = {callee: impostor(self.graph, party.ref, callee) for callee in callees}
             names = {
                 full_host(callee): str(live[other]["status"]["podIP"])
@@ -132,12 +135,24 @@ class Session:
             (clone,) = self._clones(party, (), "-misled")
             yield pods.mislead(clone, names)
 
+    def _gateway(self, variant: Variant) -> Iterator[Manifest]:
+        """A copy of the gateway that takes each host for somebody else, or somebody else for each host."""
+        ref = self.pod_of(GATEWAY, variant)
+        found = self.kubectl.get("configmap", config_ref(d.EGRESS).name, d.EGRESS.namespace)  # as it is now
+        data = opening.mistaken(found["data"]) if variant == "-mistaken" else opening.steered(found["data"])
+        meta = {"name": ref.name, "namespace": ref.namespace, "labels": {LABEL: self.run}}
+        yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
+        live = self.finder.find("deployments", d.EGRESS)
+        yield pods.gateway(live, ref, run=self.run, image=self.image, config=ref.name)
+
     def anew(self, parties: Collection[Party], variant: Variant) -> None:
         """Replace these parties' copies: their proxies read configuration and addresses when they start."""
         live = self.finder.targets() if parties else {}
         copies = (pod for party in sorted(parties) for pod in self._speakers(party, live.get(party, ())))
         fresh = [*(self._misled(parties) if variant == "-misled" else copies)]
-        for pod in fresh:
+        if parties and variant in GATEWAYS.values():
+            fresh = [*self._gateway(variant)]
+        for pod in (item for item in fresh if item["kind"] == "Pod"):
             self.kubectl.delete("pod", pod["metadata"]["name"], f"--namespace={pod['metadata']['namespace']}")
         self.kubectl.apply(fresh)
         if fresh:
@@ -147,6 +162,8 @@ class Session:
         """The pods that speak for a party: for a workload one for each of its replicas that differ."""
         if party.role == "service":
             yield from self._clones(party, live)
+        elif party == GATEWAY:
+            yield self._stand_in(party, 0, self.finder.find("deployments", d.EGRESS))
         elif party.role == "database":
             for replica, like in enumerate(self._alike("statefulsets", party, live, "")):
                 yield self._stand_in(party, replica, like)
@@ -168,7 +185,7 @@ class Session:
     def _kind_of(self, party: Party) -> str:
         if job := self.graph.job_by_ref.get(party.ref):
             return "cronjobs" if job.schedule else "jobs"
-        return "statefulsets" if self.graph.by_ref[party.ref].container.volumes else "deployments"
+        return "statefulsets" if self.graph.by_ref[party.ref].stateful else "deployments"
 
     def _alike(self, kind: str, party: Party, live: Sequence[Manifest], variant: Variant) -> list[Manifest]:
         found = replicas.distinct(replicas.made_by(self.finder.find(kind, party.ref)), live)

@@ -9,10 +9,12 @@ from uuid import uuid4
 
 from garrison import defaults as d
 from garrison.derive.mesh import outbound_ports
-from garrison.derive.names import server_name
+from garrison.derive.names import server_name, way_out
 from garrison.derive.secrets import lease_role, store_name
+from garrison.model.externals import External
 from garrison.model.graph import Graph, Target
 from garrison.prove.expect.data import STORE
+from garrison.prove.expect.outside import METADATA, NODE
 from garrison.prove.look.forge import NOBODY, Forged
 from garrison.prove.model import (
     Connect,
@@ -20,6 +22,7 @@ from garrison.prove.model import (
     Hold,
     Lease,
     LogIn,
+    OwnTls,
     Party,
     Probe,
     ProveError,
@@ -46,6 +49,9 @@ UNREAD = "\x00\x7f\x7f\x7f\x7fabcd"
 BODY = "garrison probe: this is no valid request body\n"  # so that no application acts on it
 
 
+NOT_BY_NAME = (METADATA, NODE)
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a party can be reached: one of its pods, or an address that is no pod's."""
@@ -66,6 +72,7 @@ class World:
     tokens: Mapping[Subject, str] = field(default_factory=dict)
     admin: Ref = ADMIN
     bearers: Mapping[Ref, str] = field(default_factory=dict)  # tokens of users, by the service that serves them
+    gateways: Mapping[str, tuple[Place, ...]] = field(default_factory=dict)  # copies of that, by what they mistake
 
 
 def subjects(probe: Probe, admin: Ref) -> list[Subject]:
@@ -82,7 +89,7 @@ def subjects(probe: Probe, admin: Ref) -> list[Subject]:
 def specs(probe: Probe, world: World) -> dict[Place, Spec]:
     """The attempt at every replica of the target, in the probe tool's words; through a proxy, which one it takes."""
     places = _places(probe, world)
-    one = isinstance(probe.attempt, Request | Hold) and probe.attempt.through_proxy
+    one = isinstance(probe.attempt, Request | Hold | OwnTls) and probe.attempt.through_proxy
     return {place: _spec(probe, world, place.address) for place in places[: 1 if one else None]}
 
 
@@ -94,6 +101,8 @@ def _spec(probe: Probe, world: World, host: str) -> Spec:
             return _request(probe, request, host, world)
         case Hold() as held:
             return _held(probe, held, host, world)
+        case OwnTls() as own:
+            return _own_tls(probe, own, host, world)
         case StoreRequest() as request:
             token = world.tokens[str(probe.source), request.audience]
             return {**_store(host), "role": request.role, "jwt": token, "method": "GET", "path": request.path}
@@ -109,6 +118,10 @@ def _places(probe: Probe, world: World) -> tuple[Place, ...]:
     known = world.opened if probe.phase == "identity open" else world.addresses
     if isinstance(probe.attempt, Request) and probe.attempt.claims:
         known = world.copies
+    if isinstance(probe.attempt, Request) and probe.attempt.by:
+        known = {probe.target: world.gateways.get(probe.attempt.by, ())}
+    if isinstance(probe.attempt, Connect) and probe.target.role == "external" and probe.target not in NOT_BY_NAME:
+        return (Place(External.of(probe.target.ref).host),)  # straight there, and not to the gateway
     if not known.get(probe.target):
         raise ProveError(f"{probe.target} has no ready pod: run `pulumi up`, then look at `kubectl get pods`")
     return known[probe.target]
@@ -134,8 +147,8 @@ def _request(probe: Probe, request: Request, host: str, world: World) -> Spec:
         headers |= {"te": "trailers"} if request.grpc else {}  # without it gRPC's own server hangs up
     if request.tls:
         found["tls"] = _tls(probe, request.credential, request.tls12, world) | _certain(probe, world)
-        if request.at:
-            found["tls"]["sni"] = server_name(probe.target.ref, request.at)
+        if request.at or request.asked or probe.target.role == "external":
+            found["tls"]["sni"] = request.asked or _asked(probe, request.at)
     return found
 
 
@@ -145,9 +158,27 @@ def _held(probe: Probe, held: Hold, host: str, world: World) -> Spec:
         host, port = "127.0.0.1", _own_port(probe, held.at, world)
     found: Spec = {"action": "hold", "host": host, "port": port, "resume": held.resumed}
     if held.tls:
-        asked = {"sni": held.asked or server_name(probe.target.ref, held.at)}
+        asked = {"sni": held.asked or _asked(probe, held.at)}
         found["tls"] = _tls(probe, held.credential, held.tls12, world) | _certain(probe, world) | asked
     return found
+
+
+def _own_tls(probe: Probe, own: OwnTls, host: str, world: World) -> Spec:
+    port = probe.port
+    if own.through_proxy:
+        host, port = "127.0.0.1", _own_port(probe, "", world)
+    found: Spec = {"action": "inner", "host": host, "port": port, "inner": "" if own.plain else own.host}
+    if not own.through_proxy:
+        asked = {"sni": way_out(probe.target.ref, "connects")}
+        found["tls"] = _tls(probe, own.credential, tls12=False, world=world) | asked
+    return found
+
+
+def _asked(probe: Probe, at: str) -> str:
+    """The name that the target has in a handshake."""
+    if probe.target.role != "external":
+        return server_name(probe.target.ref, at)
+    return way_out(probe.target.ref, "connects" if isinstance(probe.attempt, Hold) else "calls")
 
 
 def _own_port(probe: Probe, at: str, world: World) -> int:
@@ -158,7 +189,8 @@ def _own_port(probe: Probe, at: str, world: World) -> int:
 def _certain(probe: Probe, world: World) -> Spec:
     """What has to pass passes to the target and nobody else."""
     if probe.expected == "allowed" and probe.phase == "closed":
-        return {"trust": AUTHORITY, "peer": world.graph.spiffe_id(probe.target.ref)}
+        peer = d.EGRESS if probe.target.role == "external" else probe.target.ref
+        return {"trust": AUTHORITY, "peer": world.graph.spiffe_id(peer)}
     return {}
 
 
