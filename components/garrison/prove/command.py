@@ -19,7 +19,7 @@ from garrison.model.graph import Graph
 from garrison.prove.drill import consent
 from garrison.prove.drill import findings as drilled
 from garrison.prove.drill.change import Change
-from garrison.prove.drill.drill import Drill
+from garrison.prove.drill.drill import Drill, concerned
 from garrison.prove.drill.findings import Finding
 from garrison.prove.drill.journal import Journal
 from garrison.prove.drill.safe import Safe
@@ -120,10 +120,13 @@ def run(graph: Graph, options: argparse.Namespace) -> int:
         runner = Runner(session, options.timeout, entrance)
         change = Change(session, runner, options.store_admin, Safe(kubectl, graph, Journal(uid), _say, cluster))
         left, also = change.mend(), change.administrator
-        session.start([*probes, *controls], [also] if also and (left or options.drill is not None) else [])
+        drill, wanted = Drill(change), options.drill
+        chosen = drill.choose(wanted or ["*"]) if wanted is not None else []
+        needed = [*probes, *controls] if wanted is None else concerned(probes, chosen)
+        session.start(needed, [also] if also and (left or wanted is not None) else [])
         change.finish(left)
-        if options.drill is not None:
-            findings = Drill(change).run(probes, options.drill or ["*"])
+        if wanted is not None:
+            findings = drill.run(needed, chosen)
             return _drilled(findings, options.format, known, time.monotonic() - started)
         results = prove(session, runner, probes, controls, options.store_admin)
         results, untried = _judged(entrance, results, options)
