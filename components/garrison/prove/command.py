@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from garrison.cluster import Cluster
@@ -19,13 +20,14 @@ from garrison.model.graph import Graph
 from garrison.prove.drill import consent
 from garrison.prove.drill import findings as drilled
 from garrison.prove.drill.change import Change
-from garrison.prove.drill.drill import Drill
+from garrison.prove.drill.drill import Drill, concerned
 from garrison.prove.drill.findings import Finding
 from garrison.prove.drill.journal import Journal
 from garrison.prove.drill.safe import Safe
+from garrison.prove.expect.edge import trials
 from garrison.prove.expect.expected import expected
 from garrison.prove.judge import report
-from garrison.prove.judge.entry import source_of, target_of
+from garrison.prove.judge.entry import probe_of, source_of, target_of
 from garrison.prove.judge.picture import as_svg
 from garrison.prove.kubectl import HOME, Kubectl
 from garrison.prove.look.alone import alone, cluster_uid
@@ -49,7 +51,7 @@ from garrison.prove.look.tickets import Both, Embedded, FromFile, Tokens
 from garrison.prove.look.trying import distrusted
 from garrison.prove.look.world import ADMIN
 from garrison.prove.model import Party, Probe, ProveError, Result
-from garrison.prove.trials import Untried
+from garrison.prove.trials import Trial, Untried
 from garrison.settings import cluster_of
 from garrison.words import Ref
 
@@ -120,13 +122,16 @@ def run(graph: Graph, options: argparse.Namespace) -> int:
         runner = Runner(session, options.timeout, entrance)
         change = Change(session, runner, options.store_admin, Safe(kubectl, graph, Journal(uid), _say, cluster))
         left, also = change.mend(), change.administrator
-        session.start([*probes, *controls], [also] if also and (left or options.drill is not None) else [])
+        drill, wanted = Drill(change), options.drill
+        chosen = drill.choose(wanted or ["*"]) if wanted is not None else []
+        needed = [*probes, *controls] if wanted is None else concerned(probes, chosen)
+        session.start(needed, [also] if also and (left or wanted is not None) else [])
         change.finish(left)
-        if options.drill is not None:
-            findings = Drill(change).run(probes, options.drill or ["*"])
+        if wanted is not None:
+            findings = drill.run(needed, chosen)
             return _drilled(findings, options.format, known, time.monotonic() - started)
         results = prove(session, runner, probes, controls, options.store_admin)
-        results, untried = _judged(entrance, results, options)
+        results, untried = _judged(entrance, results)
     _show(graph, options, results, known, time.monotonic() - started, untried)
     return report.exit_code(results)
 
@@ -146,10 +151,11 @@ def _from_outside(graph: Graph, options: argparse.Namespace) -> int:
         entry = replace(entry, port_in_urls=there.entrance.port)
     there = replace(there, entrance=replace(there.entrance, port=entry.port_in_urls))
     tokens = FromFile.read(graph, there, options.tokens) if options.tokens else FromFile(graph, there)
-    found = from_outside(graph, entry, tokens, there.entrance.replicas, reads_only=options.reads_only)
-    found.probes = select(found.probes, options.source, options.target)
+    select([probe_of(trial, entry.port) for trial in trials(graph)], options.source, options.target)
+    asked = partial(_asked, options)
+    found = from_outside(graph, entry, tokens, there.entrance.replicas, chosen=asked, reads_only=options.reads_only)
     _say(f"{len(found.probes)} probes at {entry.address}:{entry.port}{_warned(found.probes)}")
-    results, untried = _judged(found, run_edge(found), options)
+    results, untried = _judged(found, run_edge(found))
     _show(graph, options, results, "edge", time.monotonic() - started, untried)
     return report.exit_code(results)
 
@@ -175,22 +181,20 @@ def _entrance(session: Session, options: argparse.Namespace) -> Iterator[Entranc
             _say("people for the probes, at the embedded issuer")
             people = importlib.import_module(PEOPLE).probing(short(session.run))
             tokens = Both(Embedded(graph, there, stack.enter_context(people), entry), tokens)
-        yield at_cluster(session, entry, tokens, options.timeout, reads_only=options.reads_only)
+        chosen = partial(_asked, options)
+        yield at_cluster(session, entry, tokens, options.timeout, chosen=chosen, reads_only=options.reads_only)
 
 
-def _judged(
-    entrance: Entrance | None, results: list[Result], options: argparse.Namespace
-) -> tuple[list[Result], list[Untried]]:
+def _judged(entrance: Entrance | None, results: list[Result]) -> tuple[list[Result], list[Untried]]:
     """With what the logs say, without what shows nothing, and what was asked for and not tried."""
     if entrance is None:
         return results, []
     kept, hollow = distrusted(entrance.checked(results))
-    asked = [
-        one
-        for one in entrance.untried
-        if _matches(source_of(one.trial), options.source) and _matches(target_of(one.trial), options.target)
-    ]
-    return kept, [*asked, *hollow]
+    return kept, [*entrance.untried, *hollow]
+
+
+def _asked(options: argparse.Namespace, trial: Trial) -> bool:
+    return _matches(source_of(trial), options.source) and _matches(target_of(trial), options.target)
 
 
 def _consent(kubectl: Kubectl, graph: Graph, options: argparse.Namespace) -> None:

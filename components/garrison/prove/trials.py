@@ -153,6 +153,8 @@ class Ticket:
     text: str = ""
     payload: Mapping[str, Any] = field(default_factory=dict)
     cookies: str = ""
+    since: float = 0.0
+    """Unix time from which it is what it was wanted for: an expired token is had before it has expired."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -22,8 +23,10 @@ from garrison.prove.judge import entry as judge
 from garrison.prove.judge.report import as_json, as_table
 from garrison.prove.judge.verdict import leaked
 from garrison.prove.kubectl import Kubectl
+from garrison.prove.look import trail, trying
 from garrison.prove.look.behind import pod
-from garrison.prove.look.entrance import acting
+from garrison.prove.look.entrance import acting, from_outside
+from garrison.prove.look.entry import Entry
 from garrison.prove.look.forge_tokens import Key, decoded
 from garrison.prove.look.tickets import FRESH, NEEDS_KEY, Forging, FromFile, Keys, NotHadError
 from garrison.prove.look.trying import distrusted, possible
@@ -438,6 +441,42 @@ def test_a_run_that_outlasts_its_tokens_asks_for_new_ones_and_forges_those_anew(
     assert [decoded(text)[1]["jti"] for text in later] == ["3", "3", "2"], "one good token for both, and none to expire"
     now += FRESH
     assert had() == later
+
+
+def test_an_expired_token_is_waited_for_when_it_is_used_and_not_when_it_is_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other each would take seconds; had first, they expire while the rest of the run goes on."""
+    expires, slept = time.time() + 3600, list[float]()
+    monkeypatch.setattr(time, "sleep", slept.append)
+
+    @dataclass
+    class Later(Anything):
+        def give(self, want: Want) -> Ticket:
+            return replace(super().give(want), since=expires if want.flaw == Try.EXPIRED else 0.0)
+
+    can, _ = possible(trials(edge_app().graph()), Later())
+    assert slept == []
+    for kind, wait in ((Try.WELL_FORMED, 0.0), (Try.EXPIRED, 3600)):
+        trying.ripe(next(trial for trial in can if trial.kind == kind and trial.want), Later())
+        assert slept.pop() == pytest.approx(wait, abs=60), kind
+
+
+def test_of_the_logs_behind_only_what_was_sent_last_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept = list[float]()
+    monkeypatch.setattr(time, "sleep", slept.append)
+    trial = next(t for t in trials(edge_app().graph()) if t.kind == Try.NO_TOKEN)
+    for ago, wait in ((0.0, 10.0), (60.0, 0.0)):
+        sent = trying.Sent("an-id", trial, refused=True, at=time.monotonic() - ago)
+        trail.checked([], [sent], lambda: "", flush=10.0)
+        assert slept.pop() == pytest.approx(wait, abs=1)
+
+
+def test_tokens_are_asked_for_what_was_chosen_alone() -> None:
+    graph, issuer = edge_app().graph(), Passing()
+    assert from_outside(graph, Entry("127.0.0.1", 1), issuer, 1).probes
+    assert issuer.issued, "the control"
+    issuer = Passing()
+    assert from_outside(graph, Entry("127.0.0.1", 1), issuer, 1, chosen=lambda _: False).probes == []
+    assert issuer.issued == 0
 
 
 def test_without_the_issuers_key_the_public_one_cannot_be_tried_as_a_secret(tmp_path: Path) -> None:

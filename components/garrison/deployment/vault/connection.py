@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Self, TypeVar
 
@@ -28,6 +28,7 @@ from garrison.words import Ref
 
 T = TypeVar("T")
 PATIENCE = 180.0  # seconds in which a store that starts, or a database behind it, may become ready
+KEPT_SECONDS = 240.0  # a login is good for ten minutes
 TUNNEL_PATIENCE = 90.0  # seconds; kubectl itself waits a minute for the pod
 TOKEN_VARIABLES = ("BAO_TOKEN", "VAULT_TOKEN")
 
@@ -105,6 +106,43 @@ def patiently(where: StoreConnection, act: Callable[[hvac.Client], T], patience:
                 raise StoreError(f"secret store {where.address or where.server_name}: {_line(error, where)}") from None
         time.sleep(pause)
         pause = min(pause * 1.5, 5.0)
+
+
+class Kept:
+    """One login for many things done within minutes: a port-forward and a token for each take half a second.
+
+    Where it fails, for whatever reason, the thing is done once more with a login of its own, as patiently as ever.
+    """
+
+    def __init__(self, where: StoreConnection, clock: Callable[[], float] = time.monotonic) -> None:
+        self.where, self._clock = where, clock
+        self._lock, self._stack = threading.Lock(), ExitStack()
+        self._open: tuple[float, hvac.Client] | None = None
+
+    def do(self, act: Callable[[hvac.Client], T]) -> T:
+        """One thing; raises StoreError as `patiently` does."""
+        with self._lock:
+            try:
+                return act(self._client())
+            except (VaultError, requests.RequestException, KubectlError):
+                self._close()
+        return patiently(self.where, act)
+
+    def close(self) -> None:
+        """The login and the port-forward are gone afterwards; the next thing makes others."""
+        with self._lock:
+            self._close()
+
+    def _client(self) -> hvac.Client:
+        if self._open and self._clock() - self._open[0] > KEPT_SECONDS:
+            self._close()
+        if self._open is None:
+            self._open = self._clock(), self._stack.enter_context(client(self.where))
+        return self._open[1]
+
+    def _close(self) -> None:
+        self._open = None
+        self._stack.close()
 
 
 def _passing(error: Exception) -> bool:

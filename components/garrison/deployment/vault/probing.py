@@ -6,7 +6,7 @@ They are people like all others, made as `garrison users add` makes them: what t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from hvac.exceptions import VaultError
 
 from garrison import defaults as d
 from garrison.deployment.vault import people
-from garrison.deployment.vault.connection import StoreConnection, StoreError, patiently
+from garrison.deployment.vault.connection import Kept, StoreConnection, StoreError
 
 STEM: Final = "garrison-probe-"
 ROLE: Final = "people-admin"
@@ -26,7 +26,7 @@ ROLE: Final = "people-admin"
 class Probing:
     """The people of one proof."""
 
-    where: StoreConnection
+    store: Kept
     run: str
     passwords: dict[str, str] = field(default_factory=dict)
     sessions: dict[str, str] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Probing:
         """Somebody new in these groups; raises LookupError where there can be no such person."""
         name = f"{STEM}{self.run}-{len(self.passwords) + 1}"
         try:
-            self.passwords[name] = patiently(self.where, lambda store: people.add(store, name, groups, claims))
+            self.passwords[name] = self.store.do(lambda store: people.add(store, name, groups, claims))
         except StoreError as error:
             raise LookupError(str(error)) from None
         return name
@@ -43,7 +43,7 @@ class Probing:
     def ask(self, name: str, path: str) -> dict[str, Any]:
         """What the issuer answers to a GET of this person, or of nobody; raises LookupError where it refuses."""
         try:
-            found: dict[str, Any] = patiently(self.where, lambda store: self._ask(store, name, path))
+            found: dict[str, Any] = self.store.do(lambda store: self._ask(store, name, path))
         except StoreError as error:
             raise LookupError(str(error)) from None
         return found
@@ -62,7 +62,7 @@ class Probing:
 
     def remove(self) -> None:
         """All people of proofs, those that a killed one left, too."""
-        patiently(self.where, _remove)
+        self.store.do(_remove)
 
 
 def _remove(store: hvac.Client) -> None:
@@ -75,9 +75,10 @@ def _remove(store: hvac.Client) -> None:
 @contextmanager
 def probing(run: str, where: StoreConnection | None = None) -> Iterator[Probing]:
     """Removes them at the end, after an error and Ctrl-C, too."""
-    made = Probing(where or StoreConnection.to(d.USERS, ROLE), run)
-    made.remove()
-    try:
-        yield made
-    finally:
+    made = Probing(Kept(where or StoreConnection.to(d.USERS, ROLE)), run)
+    with closing(made.store):
         made.remove()
+        try:
+            yield made
+        finally:
+            made.remove()

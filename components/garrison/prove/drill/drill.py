@@ -31,15 +31,18 @@ class Drill:
     def session(self) -> Session:
         return self.change.session
 
-    def run(self, probes: Sequence[Probe], patterns: Sequence[str]) -> list[Finding]:
+    def choose(self, patterns: Sequence[str]) -> list[Cut]:
         """Every cut whose name matches one of the patterns, each of which must match something."""
         graph, kubectl = self.session.graph, self.session.kubectl
-        every = (*cuts(graph, kubectl), *edge.cuts(graph, kubectl))
-        known = [cut for cut in every if self._can_be_noticed(cut)]
+        known = (*cuts(graph, kubectl), *edge.cuts(graph, kubectl))
         for pattern in patterns:
             if not any(fnmatch.fnmatchcase(cut.what, pattern) for cut in known):
                 raise ProveError(f"no protection matches {pattern!r}; there is, for example, 'NetworkPolicy *'")
-        chosen = [cut for cut in known if any(fnmatch.fnmatchcase(cut.what, pattern) for pattern in patterns)]
+        return [cut for cut in known if any(fnmatch.fnmatchcase(cut.what, pattern) for pattern in patterns)]
+
+    def run(self, probes: Sequence[Probe], selected: Sequence[Cut]) -> list[Finding]:
+        """Make each cut and look whether the probes notice."""
+        chosen = [cut for cut in selected if self._can_be_noticed(cut)]
         findings: list[Finding] = []
         for i, cut in enumerate(chosen, 1):
             self.session.say(f"drill {i} of {len(chosen)}: {cut.what}")
@@ -85,3 +88,8 @@ class Drill:
             return (result.probe.target if cut.everyone else None) in red
 
         return settled(probes, run, patience=NOTICE_SECONDS, done=done)
+
+
+def concerned(probes: Sequence[Probe], selected: Sequence[Cut]) -> list[Probe]:
+    """The probes that one of the cuts can turn red: a drill needs the pods of these alone."""
+    return [probe for probe in probes if any(cut.affected(probe) for cut in selected)]

@@ -19,7 +19,7 @@ from garrison.prove.judge import entry as judge
 from garrison.prove.judge.verdict import worst
 from garrison.prove.look import pods
 from garrison.prove.look.tickets import Tokens
-from garrison.prove.look.trying import written
+from garrison.prove.look.trying import ripe
 from garrison.prove.look.world import CERTIFICATE, KEY, Place, Spec
 from garrison.prove.model import EDGE, Probe, ProveError, Request, Seen
 from garrison.prove.trials import Answer, Trial
@@ -54,7 +54,8 @@ class Behind:
 
     def __call__(self, probes: Sequence[Probe]) -> list[Seen]:
         """What came of each."""
-        attempts = [(probe, place) for probe in probes for place in self.places(probe.target.ref)]
+        there = {ref: self.places(ref) for ref in {probe.target.ref for probe in probes}}
+        attempts = [(probe, place) for probe in probes for place in there[probe.target.ref]]
         observations = self.tool([self._spec(probe, place.address) for probe, place in attempts])
         seen: dict[Probe, list[Seen]] = {}
         for (probe, _), observation in zip(attempts, observations, strict=True):
@@ -64,7 +65,7 @@ class Behind:
 
     def _spec(self, probe: Probe, address: str) -> Spec:
         if isinstance(probe.attempt, Trial):
-            return spec(written(probe.attempt, self.tokens), address)
+            return spec(ripe(probe.attempt, self.tokens), address)
         return bare(probe, address)
 
 

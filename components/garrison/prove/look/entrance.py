@@ -36,6 +36,7 @@ PUBLIC: Final = Ref(d.EDGE.namespace, "public")
 HTTPS: Final = 443
 BROUGHT: Final = 150.0  # seconds in which a changed ConfigMap is in a pod: the kubelet's minute, its cache, the agent
 PAUSE: Final = 1.0
+Choice = Callable[[Trial], bool]
 
 
 @dataclass(eq=False)
@@ -73,18 +74,35 @@ def edge_probes(graph: Graph) -> list[Probe]:
     return [*(probe_of(trial, HTTPS) for trial in (*trials(graph), *behind(graph))), *around(graph)]
 
 
-def from_outside(graph: Graph, entry: Entry, tokens: Tokens, replicas: int, *, reads_only: bool = False) -> Entrance:
-    """All that needs no cluster."""
+def from_outside(
+    graph: Graph,
+    entry: Entry,
+    tokens: Tokens,
+    replicas: int,
+    *,
+    chosen: Choice = lambda _: True,
+    reads_only: bool = False,
+) -> Entrance:
+    """All that needs no cluster; tokens are asked for what is chosen alone."""
     forging = Forging(tokens)
-    can, cannot = possible(trials(graph), forging, reads_only=reads_only)
+    can, cannot = possible(filter(chosen, trials(graph)), forging, reads_only=reads_only)
     return Entrance(Trying(entry, forging, replicas), [probe_of(trial, entry.port) for trial in can], cannot)
 
 
-def at_cluster(session: Session, entry: Entry, tokens: Tokens, timeout: float, *, reads_only: bool = False) -> Entrance:
+def at_cluster(
+    session: Session,
+    entry: Entry,
+    tokens: Tokens,
+    timeout: float,
+    *,
+    chosen: Choice = lambda _: True,
+    reads_only: bool = False,
+) -> Entrance:
     """That, and the same tokens at the sidecars, and what the edge's place in the network opens."""
     graph, kubectl = session.graph, session.kubectl
-    found = from_outside(graph, entry, tokens, session.cluster.entrance.replicas, reads_only=reads_only)
-    can, cannot = possible(behind(graph), found.trying.tokens, reads_only=reads_only)
+    replicas = session.cluster.entrance.replicas
+    found = from_outside(graph, entry, tokens, replicas, chosen=chosen, reads_only=reads_only)
+    can, cannot = possible(filter(chosen, behind(graph)), found.trying.tokens, reads_only=reads_only)
     where = session.pod_of(EDGE)
     session.bearers = lambda: _bearers(graph, tokens)
 

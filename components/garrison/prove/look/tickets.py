@@ -118,9 +118,7 @@ class Embedded:
         answer = self.issuing.ask(self._person(want), f"identity/oidc/token/{ROLES[want.flaw]}")
         text = str(answer["data"]["token"])
         payload = decoded(text)[1]
-        if want.flaw == Try.EXPIRED:
-            time.sleep(max(0.0, payload["exp"] + SKEW - time.time()))
-        return Ticket(text, payload)
+        return Ticket(text, payload, since=payload["exp"] + SKEW if want.flaw == Try.EXPIRED else 0.0)
 
     def _session(self, want: Want) -> Ticket:
         name = self._person(want)

@@ -57,7 +57,7 @@ def checked(
     deadline = time.monotonic() + patience
     while not passed <= (there := ids(read())) and time.monotonic() < deadline:
         time.sleep(PAUSE)
-    time.sleep(flush)  # what came last may be kept back still
+    time.sleep(max(0.0, max((one.at for one in sent), default=0.0) + flush - time.monotonic()))  # it may be kept back
     there |= ids(read())
     through = {id(one.trial): one.request_id for one in sent if one.refused and one.request_id in there}
     silent = {id(one.trial): one.request_id for one in sent if not one.trial.statuses and one.request_id not in there}

@@ -28,6 +28,8 @@ class Sent:
     request_id: str
     trial: Trial
     refused: bool
+    at: float = field(default_factory=time.monotonic)
+    """When it was answered, of `time.monotonic`."""
 
 
 @dataclass(eq=False)
@@ -50,7 +52,7 @@ class Trying:
             return Seen("error", None, f"the probe could not be run: {error}")
 
     def one(self, trial: Trial) -> Seen:
-        message = written(trial, self.tokens, self.entry.port_in_urls)
+        message = ripe(trial, self.tokens, self.entry.port_in_urls)
         if trial.kind == Try.LIMIT:
             started = time.monotonic()
             answer = self._until_limited(trial, message)
@@ -80,6 +82,13 @@ class Trying:
 def written(trial: Trial, tokens: Tokens, port: int = 443) -> Message:
     """The request of a trial with a token of whom it takes; raises NotHadError or CannotFitError."""
     return compose(trial, tokens.give(trial.want) if trial.want else None, port)
+
+
+def ripe(trial: Trial, tokens: Tokens, port: int = 443) -> Message:
+    """The same, as soon as its token is what the trial wants: all were asked for long before, so this rarely waits."""
+    if trial.want:
+        time.sleep(max(0.0, tokens.give(trial.want).since - time.time()))
+    return written(trial, tokens, port)
 
 
 def possible(trials: Iterable[Trial], tokens: Tokens, *, reads_only: bool = False) -> tuple[list[Trial], list[Untried]]:
