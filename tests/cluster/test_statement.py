@@ -1,4 +1,4 @@
-"""The nightly statement on the cluster, started by hand: it ends well and knows what was paid; not anybody starts it."""
+"""The nightly statement on the cluster, started by hand: it ends well and knows what was paid; not everybody may."""
 
 from __future__ import annotations
 
