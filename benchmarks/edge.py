@@ -26,7 +26,7 @@ from garrison import defaults as d
 from garrison.derive.edge import bootstrap, files
 from garrison.model.graph import Graph
 from harness.build import binary
-from harness.loadtools import Seconds, h2load, wrk
+from harness.loadtools import Seconds, cpu, h2load, wrk
 from servers.backends import answering
 from servers.edges import CLUSTER, Edge, stand
 from servers.minting import Key, claims, key_sets
@@ -145,12 +145,6 @@ def running(folder: Path, port: int) -> Iterator[int]:
     finally:
         process.terminate()
         process.wait(10)
-
-
-def cpu(process: int) -> float:
-    """Microseconds on a processor of all threads (proc(5), schedstat: nanoseconds)."""
-    tasks = Path(f"/proc/{process}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e3
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The estate: services of three trades, who may call whom with what, and who outside is served what.
+"""The estate: services and a job of three trades, who may call whom with what, and who outside is served what.
 
 It only declares.
 """
@@ -50,6 +50,7 @@ nats = shop.service(
     args=["-c", "/etc/nats/nats.conf"],
     files={"/etc/nats/nats.conf": HERE / "nats.conf"},
     env={"GOMEMLIMIT": "40MiB"},
+    bind="all",  # as it does unless told otherwise: the network policy alone keeps others from its port
     replicas=1,  # two would be a cluster
     resources=Resources(cpu="10m", memory="24Mi", cpu_limit="250m", memory_limit="64Mi"),
 )
@@ -74,6 +75,10 @@ claims.calls(payments, "POST /refunds")
 ledger = bank.postgres("ledger", schema=HERE / "schema" / "ledger")
 payments.uses(ledger, role="writer")  # leased credentials, never a value here
 payments.reads("psp/api-key")  # a path in the secret store
+
+# What moved on each account in a day, and whether the ledger balances. Nobody can call it, and it may only read.
+statement = bank.job("statement", image=lock["statement"], schedule="30 0 * * *", retries=2, resources=small)
+statement.uses(ledger, role="reader")
 
 # The edge: programs bring a token to api, browsers log in at www.
 users = estate.users()

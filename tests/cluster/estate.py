@@ -7,11 +7,13 @@ import secrets
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from cluster.live import CLUSTER, kubectl
+from cluster.live import CLUSTER, apply, kubectl
 from harness import environment, paths, stack, visit
 from harness.errors import HarnessError
 from harness.order import ASK
@@ -62,6 +64,19 @@ def logs(service: str, container: str) -> str:
     """The log of one container in every pod of a service."""
     namespace, name = service.split("/")
     return kubectl("logs", "-n", namespace, "-l", f"app.kubernetes.io/name={name}", "-c", container, "--tail=2000")
+
+
+@contextmanager
+def editing(namespace: str) -> Iterator[str]:
+    """Somebody who may edit the namespace, by Kubernetes' own role."""
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"}
+    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "eve"}
+    binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "roleRef": reference}
+    apply(binding | {"metadata": {"name": "eve", "namespace": namespace}, "subjects": [subject]})
+    try:
+        yield "eve"
+    finally:
+        kubectl("delete", "rolebinding", "eve", "-n", namespace)
 
 
 def ready() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cluster import live
-from cluster.estate import PLATFORM, ready
+from cluster.estate import PLATFORM, editing, ready
 from garrison_policies.exceptions.file import PolicyException
 from garrison_policies.places import admission
 from garrison_policies.rules import RULES
@@ -209,13 +209,8 @@ def test_nobody_gets_the_identity_of_another() -> None:
 
 @pytest.fixture
 def editor() -> Iterator[str]:
-    """Somebody who may edit the namespace `bank`, by Kubernetes' own role."""
-    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"}
-    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "eve"}
-    binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "roleRef": reference}
-    live.apply(binding | {"metadata": {"name": "eve", "namespace": "bank"}, "subjects": [subject]})
-    yield "eve"
-    live.kubectl("delete", "rolebinding", "eve", "-n", "bank")
+    with editing("bank") as eve:
+        yield eve
 
 
 def test_only_the_deployer_changes_what_stands_in_the_estate(editor: str) -> None:

@@ -60,7 +60,26 @@ def test_every_declared_call_passed() -> None:
         ("shop/orders", "shop/cart", "POST /shop.Cart/Get"),
         ("shop/orders", "shop/cart", "POST /shop.Cart/Clear"),
         ("shop/cart", "shop/redis", "connect"),
+        ("shop/orders", "shop/nats", "connect"),
+        ("shop/mailer", "shop/nats", "connect"),
     }
+
+
+def test_from_an_image_on_every_address_the_network_alone_keeps_everybody_away() -> None:
+    closed = probes(kind="application port", target="shop/nats")
+    opened = probes(kind="identity alone: application port", target="shop/nats")
+    assert {p["layer"] for p in closed} == {"network"}
+    assert {p["observed"] for p in opened} == {"allowed"}, "the control: it was the network that refused"
+
+
+def test_a_job_is_proven_by_a_pod_of_its_identity_while_it_does_not_run() -> None:
+    leased = {p["operation"]: p["observed"] for p in probes(kind="leased credentials", source="bank/statement")}
+    assert leased == {"log in as reader": "allowed"}
+    assert {p["layer"] for p in probes(kind="expired lease", source="bank/statement")} == {"database"}
+    assert {p["layer"] for p in probes(kind="identity alone: undeclared operation", source="bank/statement")} >= {
+        "authorization"
+    }
+    assert [p for p in whole()["probes"] if p["target"] == "bank/statement"] == [], "nobody has anything to call there"
 
 
 @pytest.mark.parametrize(
@@ -117,8 +136,9 @@ def test_the_side_doors_are_shut(kind: str, layer: str) -> None:
 
 def test_an_identity_of_nobody_ends_at_the_rule_and_over_tcp_in_the_handshake() -> None:
     shown = probes(kind="identity alone: undeclared identity")
-    assert {p["layer"] for p in shown if p["target"] != "shop/redis"} == {"authorization"}
-    assert {p["layer"] for p in shown if p["target"] == "shop/redis"} == {"identity"}
+    tcp = ("shop/redis", "shop/nats")
+    assert {p["layer"] for p in shown if p["target"] not in tcp} == {"authorization"}
+    assert {p["layer"] for p in shown if p["target"] in tcp} == {"identity"}
 
 
 def test_a_run_leaves_nothing() -> None:
@@ -218,6 +238,7 @@ SAMPLE = (  # one of each type; `garrison prove --drill` does them all
     "proxy configurations without removal of claims",
     "database bank/ledger without its access rules",
     "secret store database/roles/bank.ledger.writer without an end",
+    "secret store database/roles/bank.ledger.reader without an end",
     "secret store sys/policies/acl/bank.payments opened",
     "secret store auth/kubernetes/role/bank.payments for*",
     "Namespace shop without Pod Security",

@@ -48,6 +48,12 @@ def run(name: str, *arguments: str, seconds: float = 300) -> str:
     return done.stdout
 
 
+def cpu(process: int) -> float:
+    """Microseconds on a processor of all its threads so far (proc(5), schedstat: nanoseconds)."""
+    tasks = Path(f"/proc/{process}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e3
+
+
 @dataclass(frozen=True)
 class Load:
     """What came of requests; times in microseconds."""

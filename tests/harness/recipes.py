@@ -179,12 +179,13 @@ BASES = (
 )
 
 
-def _service(name: str) -> Recipe:
+def _service(name: str, *more: str) -> Recipe:
+    """A service of ours; `more` are packages of others that it uses."""
     return Recipe(
         reference=f"garrison.example/{name}:0.1.0",
         base="python",
         entrypoint=("/usr/bin/python3", "-m", name),
-        sources=("common", name),
+        sources=("common", *more, name),
         env=_map(PYTHONPATH="/app", PYTHONUNBUFFERED="1", PYTHONDONTWRITEBYTECODE="1"),
     )
 
@@ -195,6 +196,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             name: _service(name)
             for name in ("cart", "catalog", "claims", "cover", "mailer", "orders", "payments", "storefront")
         },
+        "statement": _service("statement", "payments"),  # whose pool and lease it reads the ledger with
         "prober": Recipe(
             reference="garrison.example/prober:0.1.0",
             base="python",

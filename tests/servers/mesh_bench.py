@@ -34,6 +34,7 @@ class Estate:
     health: dict[Ref, int] = field(default_factory=dict)
     outbound: dict[tuple[Ref, Target], int] = field(default_factory=dict)
     aliases: dict[Address, int] = field(default_factory=dict)
+    processes: dict[Ref, int] = field(default_factory=dict)
     moved: Mapping[Ref, Ref | int] = field(default_factory=dict)
 
     def identity(self, ref: Ref) -> Path:
@@ -89,7 +90,7 @@ def _sidecar(estate: Estate, ref: Ref, applications: Mapping[tuple[Ref, int], in
             moved = moved.replace(place, real)
         (folder / name).write_text(moved)
     command = [binary("envoy"), "-c", folder / "envoy.json", "--disable-hot-restart", "--concurrency", "1"]
-    with listening(command, folder / "log", estate.health[ref]):
+    with listening(command, folder / "log", estate.health[ref]) as estate.processes[ref]:
         yield
 
 

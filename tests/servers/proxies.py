@@ -101,13 +101,13 @@ def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @contextmanager
-def listening(command: Sequence[object], log: Path, port: int) -> Iterator[None]:
+def listening(command: Sequence[object], log: Path, port: int) -> Iterator[int]:
     """A process from when it listens there; its output is in the log."""
     with log.open("wb") as out:
         process = subprocess.Popen([str(part) for part in command], stdout=out, stderr=subprocess.STDOUT)
     try:
         wait_for(port, process, log)
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait(10)

@@ -39,11 +39,11 @@ class Bank:
     def admin(self) -> psycopg.Connection[tuple[object, ...]]:
         return psycopg.connect(host=str(self.server.home), user="postgres", dbname=self.database, autocommit=True)
 
-    def lease(self) -> str:
+    def lease(self, role: str = "ledger_writer") -> str:
         """Grant a new lease and put it in the file, as the agent does: written beside, then renamed."""
         user = f"lease_{uuid4().hex[:8]}"
         with self.admin() as admin:
-            admin.execute(f"CREATE ROLE \"{user}\" LOGIN PASSWORD 'planted-password' IN ROLE ledger_writer")
+            admin.execute(f"CREATE ROLE \"{user}\" LOGIN PASSWORD 'planted-password' IN ROLE {role}")
         said = {"host": str(self.server.home), "port": 5432, "database": self.database}
         fresh = self.lease_file.with_suffix(".new")
         fresh.write_text(json.dumps({**said, "username": user, "password": "planted-password"}))

@@ -43,7 +43,7 @@ class Server:
 
     def start(self) -> None:
         ((_, settings),) = NATS.container.files
-        moved = settings.replace(f":{NATS.port}", f":{self.port}")
+        moved = settings.replace(f"port: {NATS.port}", f"port: {self.port}")
         assert moved != settings
         (self.folder / "nats.conf").write_text(moved)
         command = [str(binary("nats-server")), "-c", str(self.folder / "nats.conf")]

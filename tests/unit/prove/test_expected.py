@@ -115,14 +115,25 @@ def test_with_the_network_opened_nothing_is_left_to_the_network(app: App) -> Non
     graph = app.graph()
     opened = [p for p in expected(graph) if p.phase == "network open"]
     assert all("network" not in p.layers for p in opened)
-    assert {p.kind for p in opened if p.expected == "allowed"} <= {"control"}
-    declared_and_bare = {(c.caller, c.callee) for c in within(graph) if graph.by_ref[c.callee].bind == "all"}
+    assert {p.kind for p in opened if p.expected == "allowed"} <= {"control", "application port"}
     assert {(p.source, p.target) for p in opened if p.target.role == "service"} >= {
         (p.source, p.target)
         for p in closed_requests(graph)
-        if p.source.role != "outside"
-        and p.target.ref in callees(graph)
-        and (p.source.ref, p.target.ref) not in declared_and_bare  # all of these were seen with the network in place
+        if p.source.role != "outside" and p.target.ref in callees(graph)
+    }
+
+
+@LAW
+@given(apps())
+def test_an_application_on_every_address_is_shown_to_have_the_network_alone(app: App) -> None:
+    graph = app.graph()
+    tried = [p for p in expected(graph) if p.kind == Kind.APPLICATION_PORT and p.phase == "network open"]
+    assert {p.target.ref for p in tried} <= callees(graph)
+    for probe in tried:
+        everywhere = graph.by_ref[probe.target.ref].bind == "all"
+        assert probe.layers == (set() if everywhere else {"workload"})
+    assert {p.target.ref for p in tried} == {
+        p.target.ref for p in closed_requests(graph) if p.kind == "application port"
     }
 
 

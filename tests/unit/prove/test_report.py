@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -21,7 +22,7 @@ from garrison.prove.look.execute import knock, openest
 from garrison.prove.look.finding import node_addresses
 from garrison.prove.look.phases import settled
 from garrison.prove.model import Connect, Lease, Probe, ProveError, Request, Result, Seen, StoreRequest, Verdict
-from unit.estates import IMAGES
+from unit.estates import DIGEST, IMAGES, empty_app
 
 KEYS = {"source", "target", "port", "operation", "kind", "expected", "observed", "layer", "ok"}
 HTTP = Request(Operation("GET", "/"))
@@ -191,6 +192,18 @@ def test_the_table_names_every_row_column_and_layer_it_uses(graph: Graph) -> Non
         assert name in text
     assert "\033" not in text
     assert "\033" in report.as_table(as_declared(graph), seconds=1.0, colour=True)
+
+
+@pytest.mark.parametrize("bind", ["loopback", "all"])
+def test_matrix_and_picture_name_what_has_one_layer_less(bind: Any) -> None:
+    app = empty_app()
+    home = app.namespace("shop")
+    nats = home.service("nats", image="x" + DIGEST, port=4222, protocol="tcp", bind=bind)
+    home.service("orders", image="x" + DIGEST, port=8080).connects(nats)
+    results = as_declared(app.graph())
+    said = "N alone keeps others from its port: shop/nats"
+    shown = report.as_table(results, seconds=1, colour=False), as_svg(results, "estate")
+    assert [said in text for text in shown] == [bind == "all"] * 2
 
 
 def test_the_picture_is_well_formed_and_names_both_ends(graph: Graph) -> None:

@@ -102,6 +102,7 @@ def identity_alone(graph: Graph, source: Party, target: Party) -> Iterator[Probe
             seen_closed = known and way.port == d.MTLS_PORT  # the network never stood in the way of these
             if way.stopped_by and not seen_closed:
                 yield pair.probe(way, way.stopped_by, "network open")
+        yield from _bare(pair)
         yield from _undeclared(pair)
         yield from _misled(pair)
 
@@ -113,6 +114,13 @@ def impostor(graph: Graph, caller: Ref, callee: Ref) -> Ref | None:
     """
     able = (s.ref for s in graph.services if s.port and s.protocol != "tcp")
     return next((ref for ref in able if ref not in (caller, callee)), None)
+
+
+def _bare(pair: Ends) -> Iterator[Probe]:
+    """An image that binds every address is reached as soon as the network is open: one layer less, and seen to be."""
+    if pair.graph.by_ref[pair.target.ref].bind == "all":
+        number = pair.graph.numbers_of(pair.target.ref)[pair.at.port]
+        yield Probe(pair.source, pair.target, number, Kind.APPLICATION_PORT, Connect(), phase="network open")
 
 
 def _undeclared(pair: Ends) -> Iterator[Probe]:

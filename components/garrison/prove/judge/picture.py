@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-from garrison.prove.judge.report import LETTERS, MEANING, Matrix, axes, matrix
+from garrison.prove.judge.report import LETTERS, MEANING, Matrix, axes, bare, matrix
 from garrison.prove.model import Party, Result
 
 HEIGHT, TOP, MARGIN, LETTER = 34, 64, 16, 7.3
@@ -56,7 +56,7 @@ class Grid:
 def as_svg(results: Sequence[Result], title: str) -> str:
     """A picture that needs no script and no font of its own."""
     cells = matrix(results)
-    grid, legend = Grid(*axes(cells)), _legend(cells)
+    grid, legend = Grid(*axes(cells)), [*_legend(cells), *bare(results)]
     if not cells:
         grid, legend = Grid([Party("outside")], [Party("outside")]), ["Nothing was probed."]
     width, height = round(grid.width), grid.bottom + 20 + 20 * len(legend)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from garrison.prove.model import EDGE, Layer, Party, Result
+from garrison.prove.model import EDGE, Kind, Layer, Party, Result
 from garrison.prove.trials import Untried
 from garrison.report import as_json as as_report
 
@@ -142,6 +142,15 @@ def _cell(group: Sequence[Result]) -> Cell:
     return Cell(len(passed), letters, sum(not r.ok for r in group) - lost, lost)
 
 
+def bare(results: Iterable[Result]) -> list[str]:
+    """What the matrix says of targets with one layer less: with the network open their application answers anybody."""
+    probes = [result.probe for result in results if result.probe.kind == Kind.APPLICATION_PORT]
+    found = sorted({str(probe.target) for probe in probes if not probe.layers})
+    return [f"One layer less, binds every address, so N alone keeps others from its port: {', '.join(found)}"] * bool(
+        found
+    )
+
+
 def axes(cells: Matrix) -> tuple[list[Party], list[Party]]:
     """Hosts and the edge first, then rows in the order of the probes; columns: services, databases, secret store."""
     roles = ("service", "database", "store")
@@ -166,7 +175,12 @@ def as_table(results: Sequence[Result], *, seconds: float, colour: bool, untried
     for row in rows:
         texts = [_painted(cells, row, c, w, colour) for c, w in zip(columns, widths, strict=True)]
         lines.append("  ".join([str(row).ljust(first), *texts]).rstrip())
-    return "\n".join([*lines, "", *_legend(cells), "", *_verdict(results, seconds, colour), *_untried(untried)]) + "\n"
+    return (
+        "\n".join(
+            [*lines, "", *_legend(cells), *bare(results), "", *_verdict(results, seconds, colour), *_untried(untried)]
+        )
+        + "\n"
+    )
 
 
 def _untried(untried: Sequence[Untried]) -> list[str]:

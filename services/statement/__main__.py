@@ -1,0 +1,7 @@
+"""Starts the job: `python -m statement`."""
+
+import sys
+
+from statement.app import main
+
+sys.exit(main())
