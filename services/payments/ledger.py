@@ -29,7 +29,7 @@ RECEIVABLE, PAYABLE = ("psp", "asset"), ("merchants", "liability")
 
 @dataclass(frozen=True)
 class Intent:
-    """A movement that is meant, and not known to have happened. Its id is also the key under which a provider is asked."""
+    """A movement that is meant, and not known to have happened. Its id is also the key under which it is asked for."""
 
     id: UUID
     key: str

@@ -1,4 +1,4 @@
-"""What one merchant has at the provider: charges and refunds, each once per idempotency key. In memory, as this is no bank."""
+"""What one merchant has at the provider: charges and refunds, each once per idempotency key. Kept in memory."""
 
 from __future__ import annotations
 

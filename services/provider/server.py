@@ -94,7 +94,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """Nothing of http.server's own: it would print what was sent."""
 
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+    def log_request(self, code: int | str = "-", _: int | str = "-") -> None:
         """A line a request, without bodies, queries and keys."""
         fields = {"method": self.command, "path": urlsplit(self.path).path, "status": int(code)}
         logger.info("request", extra={"fields": fields})
@@ -121,6 +121,6 @@ class Provider(http.server.ThreadingHTTPServer):
         except OSError:
             return ""
 
-    def handle_error(self, request: object, client_address: object) -> None:
+    def handle_error(self, *_: object) -> None:
         """A connection that failed is one line."""
         logger.info("connection ended: %s", type(sys.exc_info()[1]).__name__)

@@ -1,10 +1,9 @@
-"""The ledger and the payment provider agree, whatever ends in between: each step is cut, and the same request is sent again."""
+"""The ledger and the payment provider agree, whatever ends in between: each step is cut, and the request sent again."""
 
 from __future__ import annotations
 
 import logging
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -59,7 +58,7 @@ def test_a_charge_and_its_refund_are_asked_for_under_their_own_ids(bank: Bank) -
     assert unknown(bank) == 0
 
 
-class Ended(Exception):
+class EndedError(Exception):
     """The process is gone."""
 
 
@@ -71,10 +70,10 @@ def cut(bank: Bank, point: int, before: bool) -> Iterator[None]:
     def ending(self: Pool, work: Callable[[Any], Any]) -> Any:
         now = next(count)
         if now == point and before:
-            raise Ended
+            raise EndedError
         result = run(self, work)
         if now == point:
-            raise Ended
+            raise EndedError
         return result
 
     with pytest.MonkeyPatch.context() as patch:
@@ -183,7 +182,11 @@ def test_without_the_right_key_nothing_moves(bank: Bank, tmp_path: Path, kept: s
 
 def test_requests_with_one_key_at_once_are_one_charge(bank: Bank) -> None:
     together = threading.Barrier(4)
-    bank.account.before = lambda: str(together.wait(20)) and None  # all are asking before the first is answered
+
+    def all_ask() -> None:  # before the first is answered
+        together.wait(20)
+
+    bank.account.before = all_ask
     with ThreadPoolExecutor(4) as threads:
         made = list(threads.map(lambda _: bank.post("charges", CHARGE, "k").json()["id"], range(4)))
     assert len({*made, *bank.account.asked}) == 1
@@ -212,9 +215,9 @@ def test_the_database_itself_refuses_what_was_not_meant_or_was_declined(bank: Ba
         "INSERT INTO transaction (id, kind, reference, amount, currency, psp_reference, caller)"
         " VALUES ('{}', 'charge', 'r', 1000, 'EUR', 'p', 'c')"
     )
-    for id in (declined, uuid4()):
+    for one in (declined, uuid4()):
         with pytest.raises(psycopg.errors.CheckViolation, match="not what was meant"):
-            as_writer(bank, insert.format(id))
+            as_writer(bank, insert.format(one))
     booked_one = bank.charge(999)["id"]
     with pytest.raises(psycopg.errors.CheckViolation, match="is booked"):
         as_writer(bank, f"INSERT INTO declined (id, reason) VALUES ('{booked_one}', 'r')")
@@ -268,7 +271,12 @@ def _answers(client: httpx.Client, running: subprocess.Popen[bytes]) -> None:
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_payments_killed_while_the_provider_works_charges_once(bank: Bank, tmp_path: Path, when: str) -> None:
     with process(bank, tmp_path) as (running, client):
-        setattr(bank.account, when, lambda: running.send_signal(signal.SIGKILL) or running.wait(20) and None)
+
+        def killed() -> None:
+            running.kill()
+            running.wait(20)
+
+        setattr(bank.account, when, killed)
         with pytest.raises(httpx.TransportError):
             client.post("/charges", json=CHARGE, headers=headers("k"))
     setattr(bank.account, when, lambda: None)
