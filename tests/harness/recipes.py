@@ -193,7 +193,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         **{
             name: _service(name)
-            for name in ("cart", "catalog", "claims", "cover", "mailer", "orders", "payments", "storefront")
+            for name in ("cart", "catalog", "claims", "cover", "mailer", "orders", "payments", "provider", "storefront")
         },
         "prober": Recipe(
             reference="garrison.example/prober:0.1.0",

@@ -19,7 +19,7 @@ from harness import assembly, images, oci, packages, paths, rootfs
 from harness.errors import HarnessError
 from harness.recipes import BASES, RECIPES
 
-SERVICES = ("cart", "catalog", "claims", "cover", "mailer", "orders", "payments", "storefront")
+SERVICES = ("cart", "catalog", "claims", "cover", "mailer", "orders", "payments", "provider", "storefront")
 BASE_NAMES = [base.name for base in BASES]
 SHELLS = {"sh", "bash", "dash", "busybox", "zsh"}
 INSTALLERS = {"apt", "apt-get", "dpkg", "pip", "pip3", "uv"}
