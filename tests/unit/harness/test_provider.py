@@ -21,6 +21,7 @@ from harness import docker, environment, oci, packing, paths, provider, shell, s
 from harness.errors import HarnessError
 from provider.account import Account
 from provider.server import Provider
+from unit.estates import IMAGES
 
 CLUSTER = "garrison-unit"
 IMAGE = oci.Image("garrison.example/provider:0.1.0", "sha256:aa", Path("archive"))
@@ -125,7 +126,7 @@ def test_what_it_is_made_of_makes_it_anew(engine: Path, what: str) -> None:
 def test_a_program_that_uses_no_provider_has_none(engine: Path) -> None:
     provider.ensure(CLUSTER, ESTATE, IMAGE)
     assert provider.settings(CLUSTER)
-    without = App("other", trust_domain="other.example").graph()
+    without = App("other", trust_domain="other.example", images=IMAGES).graph()
     provider.ensure(CLUSTER, without, IMAGE)
     assert provider.settings(CLUSTER) == {}
     assert not (engine / "container").exists()
