@@ -22,8 +22,9 @@ from cryptography import x509
 
 from garrison.model.externals import HTTPS, External
 from garrison.model.graph import Graph
+from garrison.settings import MACHINE
 from garrison.words import Ref
-from harness import artefact, docker, environment, manifest, packing, paths, shell
+from harness import artefact, docker, manifest, packing, paths, shell
 from harness.authority import Authority
 from harness.errors import HarnessError
 from harness.oci import Image
@@ -75,37 +76,49 @@ def ensure(cluster: str, graph: Graph, image: Image) -> None:
     if now is None or not now.address:
         raise HarnessError(f"{name(cluster)} has ended; see `docker logs {name(cluster)}`")
     await_answer(now.address, folder(cluster) / "ca.pem", SECONDS)
-    (folder(cluster) / "address").write_text(now.address)
+    authorities = {HOST: str(folder(cluster) / "ca.pem")}
+    said = {"egressAllowed": [f"{now.address}/32"], "egressAuthorities": authorities}
+    _written(said_in(cluster), json.dumps(said, indent=1).encode())
 
 
 def there(cluster: str) -> bool:
     """Whether it is where the settings say, if they say so."""
-    noted = _noted(cluster)
-    found = look(cluster) if noted else None
-    return not noted or (found is not None and found.running and found.address == noted)
+    if not (said := settings(cluster)):
+        return True
+    found = look(cluster)
+    return found is not None and said["egressAllowed"] == [f"{found.address}/32"]
 
 
 def settings(cluster: str) -> dict[str, Any]:
     """What the stack has to know: the one private address that is outside, and who vouches for it."""
-    if not (address := _noted(cluster)):
-        return {}
-    authorities = {HOST: str(folder(cluster) / "ca.pem")}
-    return {"garrison:egressAllowed": [f"{address}/32"], "garrison:egressAuthorities": authorities}
+    file = said_in(cluster)
+    said: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    return said
 
 
-def introduce(cluster: str, graph: Graph) -> None:
+def introduce(cluster: str, graph: Graph, env: Mapping[str, str]) -> None:
     """Tell the provider whose key is good, by its SHA-256: the secret store made it, and gave it to who calls."""
     for caller in used(graph)[:1]:
         where = ["exec", "-n", caller.namespace, f"deploy/{caller.name}", "-c", "app"]
         command = ["kubectl", *where, "--", "/usr/bin/python3", "-c", FINGERPRINT]
         what = f"asking {caller} for the fingerprint of its key"
-        said = shell.run(command, what=what, env=environment.full(cluster), timeout=60)
+        said = shell.run(command, what=what, env=env, timeout=60)
         _written(folder(cluster) / "key.sha256", said.strip().encode())
 
 
 def used(graph: Graph) -> list[Ref]:
     """Who calls the provider."""
     return sorted({call.caller for call in graph.calls_to.get(External(HOST).ref, ())})
+
+
+def said_in(cluster: str) -> Path:
+    """The file with those settings; who runs Pulumi by hand is led to it by the environment."""
+    return folder(cluster) / "settings.json"
+
+
+def variables(cluster: str) -> dict[str, str]:
+    """What leads there."""
+    return {MACHINE: str(said_in(cluster))} if said_in(cluster).exists() else {}
 
 
 def name(cluster: str) -> str:
@@ -186,15 +199,8 @@ def _good(place: Path, now: dt.datetime) -> bool:
     return ends - now > MONTH
 
 
-def _noted(cluster: str) -> str:
-    try:
-        return (folder(cluster) / "address").read_text().strip()
-    except OSError:
-        return ""
-
-
 def _written(file: Path, content: bytes) -> None:
-    """In place: the container sees this folder."""
+    """Whole or not at all."""
     temporary = file.with_suffix(".new")
     temporary.write_bytes(content)
     temporary.replace(file)

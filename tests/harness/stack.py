@@ -75,7 +75,7 @@ def _of(cluster: str, text: str) -> str:
     tests make pods of all sorts, in namespaces of their own.
     """
     found = yaml.safe_load(text)
-    found["config"] |= provider.settings(cluster)
+    found["config"] |= {f"garrison:{key}": value for key, value in provider.settings(cluster).items()}
     if cluster == environment.TEST:
         found["config"]["garrison:edgePort"] = str(entrance.PORTS[environment.TEST])
         found["config"]["garrison:systemNamespaces"] += PROBES

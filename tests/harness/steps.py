@@ -72,7 +72,7 @@ def deploy(cluster: str) -> None:
     from harness import visit
 
     _timed("pulumi up", lambda: stack.up(cluster))
-    provider.introduce(cluster, visit.declared())
+    provider.introduce(cluster, visit.declared(), environment.full(cluster))
 
 
 def up(cluster: str, nodes: int) -> int:

@@ -17,7 +17,7 @@ import yaml
 from cryptography import x509
 
 from garrison import App, settings
-from harness import docker, environment, oci, packing, paths, provider, shell, stack, visit
+from harness import docker, oci, packing, paths, provider, shell, stack, visit
 from harness.errors import HarnessError
 from provider.account import Account
 from provider.server import Provider
@@ -92,7 +92,7 @@ def test_it_stands_on_the_clusters_network_under_the_hosts_name_and_may_do_nothi
 
 def test_what_runs_is_left_alone_and_what_stopped_is_started(engine: Path) -> None:
     provider.ensure(CLUSTER, ESTATE, IMAGE)
-    before = provider.settings(CLUSTER)["garrison:egressAllowed"]
+    before = provider.settings(CLUSTER)["egressAllowed"]
     provider.ensure(CLUSTER, ESTATE, IMAGE)
     assert provider.there(CLUSTER)
     assert len(told(engine, "run")) == 1
@@ -101,7 +101,7 @@ def test_what_runs_is_left_alone_and_what_stopped_is_started(engine: Path) -> No
     provider.ensure(CLUSTER, ESTATE, IMAGE)
     assert told(engine, "start") == [["start", provider.name(CLUSTER)]]
     assert provider.there(CLUSTER)
-    assert provider.settings(CLUSTER)["garrison:egressAllowed"] != before, "a new address is a new setting"
+    assert provider.settings(CLUSTER)["egressAllowed"] != before, "a new address is a new setting"
 
 
 def test_another_address_than_the_stack_was_told_is_noticed(engine: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_program_that_uses_no_provider_has_none(engine: Path) -> None:
     provider.ensure(CLUSTER, without, IMAGE)
     assert provider.settings(CLUSTER) == {}
     assert not (engine / "container").exists()
-    provider.introduce(CLUSTER, without)  # nobody is asked for a key
+    provider.introduce(CLUSTER, without, {})  # nobody is asked for a key
     assert provider.there(CLUSTER)
 
 
@@ -153,12 +153,17 @@ def test_a_cluster_takes_along_what_stands_beside_it(engine: Path) -> None:
 
 
 def test_the_stack_is_told_one_address_and_one_authority(engine: Path, tmp_path: Path) -> None:
+    charts = tmp_path / "charts"
+    for name in ("cert-manager", "trust-manager"):
+        (charts / name).mkdir(parents=True)
+        (charts / name / "Chart.yaml").write_text(f"name: {name}\n")
     provider.ensure(CLUSTER, ESTATE, IMAGE)
     file = tmp_path / "stack.yaml"
     file.write_text(stack._of(CLUSTER, (paths.REPO / "stacks/Pulumi.kind.yaml").read_text()))
     out = settings.cluster_of(file).egress
     (allowed,) = out.allowed
     assert allowed.startswith("172.18.0.") and allowed.endswith("/32")
+    assert settings.parse({"charts": str(charts)}, provider.variables(CLUSTER)).cluster.egress == out, "by hand as well"
     assert dict(out.authorities) == {provider.HOST: (provider.folder(CLUSTER) / "ca.pem").read_text()}
     assert yaml.safe_load(file.read_text())["config"]["garrison:edgePort"] == "8443"
 
@@ -172,8 +177,7 @@ def test_the_key_comes_as_its_fingerprint(engine: Path, monkeypatch: pytest.Monk
         return "abc\n"
 
     monkeypatch.setattr(shell, "run", run)
-    monkeypatch.setattr(environment, "full", lambda cluster: {})
-    provider.introduce(CLUSTER, ESTATE)
+    provider.introduce(CLUSTER, ESTATE, {})
     ((_, *words),) = asked
     assert words[:6] == ["exec", "-n", "bank", "deploy/payments", "-c", "app"]
     assert (provider.folder(CLUSTER) / "key.sha256").read_text() == "abc"
