@@ -141,7 +141,7 @@ def parse(values: Mapping[str, str], environment: Mapping[str, str]) -> Settings
 
 
 def _of_machine(environment: Mapping[str, str]) -> dict[str, str]:
-    """What only this machine can say of its cluster, such as an address that changes; what the stack says counts more."""
+    """What only this machine can say of its cluster, such as an address that changes. The stack's word counts more."""
     if not (place := environment.get(MACHINE)):
         return {}
     try:

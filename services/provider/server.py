@@ -33,6 +33,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "provider", ""
     timeout = SECONDS
+    wbufsize = -1  # an answer is one write: two would wait for each other (Nagle's algorithm)
     server: Provider
 
     def do_POST(self) -> None:
