@@ -69,9 +69,14 @@ def prepare(cluster: str, nodes: int = 1, parts: Iterable[Part] = UP) -> None:
 
 def deploy(cluster: str) -> None:
     """The stack on the prepared cluster; whom it calls outside knows it then."""
+    _timed("pulumi up", lambda: stack.up(cluster))
+    _introduced(cluster)
+
+
+def _introduced(cluster: str) -> None:
+    """The provider knows the key that is good now."""
     from harness import visit
 
-    _timed("pulumi up", lambda: stack.up(cluster))
     provider.introduce(cluster, visit.declared(), environment.full(cluster))
 
 
@@ -80,6 +85,7 @@ def up(cluster: str, nodes: int) -> int:
     start, record = time.monotonic(), paths.cluster_state(cluster) / "up.json"
     inputs = fingerprint(nodes)
     if _recorded(record) == inputs and _untouched(cluster):
+        _introduced(cluster)
         say(f"{cluster} is up and nothing has changed: nothing to do ({clock(time.monotonic() - start)})")
         return 0
     record.unlink(missing_ok=True)
