@@ -9,7 +9,7 @@ import threading
 
 from common import log, settings
 from provider.account import Account
-from provider.server import Provider
+from provider.app import Provider
 
 
 def build() -> Provider:

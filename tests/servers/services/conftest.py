@@ -21,7 +21,7 @@ from harness.postgres import Server, throw_away
 from payments.app import Book, application
 from payments.psp import Provider, key
 from provider.account import GREATEST, Account
-from provider.server import Provider as Psp
+from provider.app import Provider as Psp
 from unit.services.serving import served
 
 ROLES = """

@@ -20,7 +20,7 @@ from garrison import App, settings
 from harness import docker, oci, packing, paths, provider, shell, stack, visit
 from harness.errors import HarnessError
 from provider.account import Account
-from provider.server import Provider
+from provider.app import Provider
 from unit.estates import IMAGES
 
 CLUSTER = "garrison-unit"
