@@ -80,6 +80,10 @@ payments.reads("psp/api-key")  # a path in the secret store
 statement = bank.job("statement", image=lock["statement"], schedule="30 0 * * *", retries=2, resources=small)
 statement.uses(ledger, role="reader")
 
+# Somebody else takes the money: outside, with an authority of its own. Orders waits five seconds for its charge.
+psp = estate.external("api.psp.example")
+payments.calls(psp, "POST /v1/charges", "POST /v1/refunds", env="PSP_URL", timeout=3)
+
 # The edge: programs bring a token to api, browsers log in at www.
 users = estate.users()
 customers, managers = users.group("customers"), users.group("claims-managers")

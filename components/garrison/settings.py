@@ -30,6 +30,7 @@ from garrison.errors import GarrisonError, Problem, did_you_mean
 
 T = TypeVar("T")
 CHARTS = "GARRISON_CHARTS"
+MACHINE = "GARRISON_SETTINGS"  # a JSON file of further settings
 
 
 class SettingsError(GarrisonError, ValueError):
@@ -126,7 +127,7 @@ class Settings:
 
 def parse(values: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
     """Read the settings from the text of the stack file; raises SettingsError with every problem."""
-    found, problems = _readings(values)
+    found, problems = _readings({**_of_machine(environment), **values})
     if environment.get(CHARTS):
         found.setdefault("charts", Path(environment[CHARTS]))
     if environment.get(verified.VARIABLE):
@@ -137,6 +138,20 @@ def parse(values: Mapping[str, str], environment: Mapping[str, str]) -> Settings
     if problems:
         raise SettingsError(sorted(problems))
     return settings
+
+
+def _of_machine(environment: Mapping[str, str]) -> dict[str, str]:
+    """What only this machine can say of its cluster, such as an address that changes. The stack's word counts more."""
+    if not (place := environment.get(MACHINE)):
+        return {}
+    try:
+        said = json.loads(Path(place).read_text())
+    except (OSError, ValueError):
+        said = None
+    if not isinstance(said, dict):
+        what = f"{place} has no settings in JSON"
+        raise SettingsError([Problem(MACHINE, what, "name such a file, or unset the variable")])
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in said.items()}
 
 
 def _readings(values: Mapping[str, str]) -> tuple[dict[str, Any], list[Problem]]:

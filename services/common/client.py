@@ -6,6 +6,7 @@ A 4xx that the caller wants to explain itself comes back as `Refused`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import httpx
@@ -17,7 +18,7 @@ from common.problem import Problem
 
 Answer = TypeVar("Answer", bound=BaseModel)
 TIMEOUT = httpx.Timeout(5.0, connect=1.0)
-EXPLAINED = frozenset({404, 409, 422})
+EXPLAINED = frozenset({402, 404, 409, 422})
 
 
 class Refused(Exception):
@@ -33,11 +34,20 @@ class Callee:
     """One service this one calls."""
 
     def __init__(
-        self, name: str, url: str, *, forward_token: bool = False, transport: httpx.BaseTransport | None = None
+        self,
+        name: str,
+        url: str,
+        *,
+        forward_token: bool = False,
+        authorization: Callable[[], str] | None = None,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """`forward_token` passes the user's token on: only where the estate declares the call with token="forward"."""
+        """`forward_token` passes the user's token on: only where the estate declares the call with token="forward".
+        `authorization` says what shows who we are to a callee that is not the estate's, asked at each call.
+        """
         self.name = name
         self._forward_token = forward_token
+        self._authorization = authorization
         # One more attempt to connect, never one to send: a request may already have had its effect.
         self._http = httpx.Client(
             base_url=url,
@@ -63,6 +73,8 @@ class Callee:
             headers["idempotency-key"] = key
         if self._forward_token and (token := context.authorization.get()):
             headers["authorization"] = token
+        if self._authorization:
+            headers["authorization"] = self._authorization()
         try:
             response = self._http.request(method, path, json=body, headers=headers)
         except httpx.HTTPError as error:

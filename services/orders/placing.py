@@ -121,7 +121,7 @@ def _charge(id: str, total: Money, callees: Callees) -> Charge:
     try:
         charge = callees.payments.post("/charges", ChargeRequest(reference=id, amount=total), Charge, key=f"order-{id}")
     except Refused as refused:
-        if refused.status in {HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY}:
+        if refused.status in {HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY}:
             raise Problem(409, f"not charged: {refused.detail}", kind="not-charged") from None
         raise _odd("payments", refused) from None
     if charge.amount != total:

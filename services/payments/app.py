@@ -1,7 +1,18 @@
-"""The payments service. Ready only while its ledger answers; it needs nobody to restart it after that."""
+"""The payments service. Ready only while its ledger answers; it needs nobody to restart it after that.
+
+A movement is meant, asked for, and booked, in this order, each step whole before the next:
+
+1. the intent is committed, and with it the movement's id;
+2. the provider is asked under that id, and has one outcome for it, however often it is asked;
+3. the outcome is committed: booked, or declined.
+
+So whoever asks again after a crash or a timeout goes on where it stopped, with the same id. Nothing is booked that the
+provider did not do; what it did and nobody asked about again stays an intent without an outcome (`ledger.open`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
@@ -10,13 +21,14 @@ from fastapi import APIRouter, FastAPI
 
 from common import settings
 from common.app import create
+from common.client import Callee
 from common.model import IdempotencyKey
 from common.problem import Problem
 from payments import ledger
 from payments.credentials import CredentialsFile
 from payments.model import Charge, ChargeRequest, Refund, RefundRequest
 from payments.pool import Connection, Pool
-from payments.psp import Provider
+from payments.psp import Declined, Provider, key
 
 
 class Book:
@@ -28,11 +40,28 @@ class Book:
 
     def charge(self, request: ChargeRequest, key: str) -> Charge:
         """Take money, once per key."""
-        return self.pool.run(lambda connection: ledger.charge(connection, request, key, self.provider.reference))
+        meant = self.pool.run(lambda connection: ledger.intend_charge(connection, request, key))
+        if isinstance(meant, Charge):
+            return meant
+        reference = self._done(meant, lambda: self.provider.charge(meant.id, request.reference, request.amount))
+        return self.pool.run(lambda connection: ledger.book_charge(connection, request, meant, reference))
 
     def refund(self, request: RefundRequest, key: str) -> Refund:
         """Give money back, once per key."""
-        return self.pool.run(lambda connection: ledger.refund(connection, request, key, self.provider.reference))
+        meant = self.pool.run(lambda connection: ledger.intend_refund(connection, request, key))
+        if isinstance(meant, Refund):
+            return meant
+        reference = self._done(meant, lambda: self.provider.refund(meant.id, meant.of, request.amount))
+        return self.pool.run(lambda connection: ledger.book_refund(connection, request, meant, reference))
+
+    def _done(self, meant: ledger.Intent, ask: Callable[[], str]) -> str:
+        """The provider's reference for what it did; no transaction is open while it is asked."""
+        try:
+            return ask()
+        except Declined as declined:
+            reason = str(declined)
+            self.pool.run(lambda connection: ledger.decline(connection, meant, reason))
+            raise ledger.declined(reason) from None
 
     def find(self, id: UUID) -> Charge:
         """One charge."""
@@ -44,6 +73,11 @@ class Book:
             self.pool.run(_ping)
         except psycopg.ProgrammingError:
             raise Problem(503, "the ledger is not ready", kind="ledger-unavailable") from None
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self.pool.close()
+        self.provider.close()
 
 
 def _ping(connection: Connection) -> None:
@@ -76,16 +110,17 @@ def application(book: Book) -> FastAPI:
         "Charges and refunds, kept in a double-entry ledger.",
         routes(book),
         ready=book.ready,
-        close=book.pool.close,
+        close=book.close,
     )
 
 
 def build() -> FastAPI:
     """The service as it runs: where its secrets lie comes from the environment."""
-    provider = Provider(settings.file("PSP_API_KEY_FILE"))
+    known = settings.file("PSP_API_KEY_FILE")
+    provider = Provider(Callee("psp", settings.url("PSP_URL"), authorization=key(known)))
     return application(Book(settings.file("LEDGER_FILE"), provider))
 
 
 def describe() -> FastAPI:
     """The service for its OpenAPI document."""
-    return application(Book(Path("ledger.json"), Provider(Path("key"))))
+    return application(Book(Path("ledger.json"), Provider(Callee("psp", "http://callee"))))

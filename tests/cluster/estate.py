@@ -18,7 +18,7 @@ from harness import environment, paths, stack, visit
 from harness.errors import HarnessError
 from harness.order import ASK
 
-NAMESPACES = ("shop", "bank", "insurance", "edge")
+NAMESPACES = ("shop", "bank", "insurance", "edge", "egress")
 PLATFORM = ("cert-manager", "openbao", "users")
 TOKEN_SECONDS = 300  # a token is used for half of the ten minutes that it is good for
 

@@ -53,6 +53,8 @@ def test_every_declared_call_passed() -> None:
         ("shop/orders", "shop/catalog", "GET /items/{id}"),
         ("shop/orders", "insurance/cover", "POST /quotes"),
         ("shop/orders", "bank/payments", "POST /charges"),
+        ("bank/payments", "api.psp.example", "POST /v1/charges"),
+        ("bank/payments", "api.psp.example", "POST /v1/refunds"),
         ("insurance/claims", "insurance/cover", "GET /covers/{id}"),
         ("insurance/claims", "bank/payments", "POST /refunds"),
         ("shop/storefront", "shop/cart", "POST /shop.Cart/Add"),
@@ -135,10 +137,27 @@ def test_the_side_doors_are_shut(kind: str, layer: str) -> None:
 
 
 def test_an_identity_of_nobody_ends_at_the_rule_and_over_tcp_in_the_handshake() -> None:
-    shown = probes(kind="identity alone: undeclared identity")
+    shown = [p for p in probes(kind="identity alone: undeclared identity") if p["target"] != "api.psp.example"]
     tcp = ("shop/redis", "shop/nats")
     assert {p["layer"] for p in shown if p["target"] not in tcp} == {"authorization"}
     assert {p["layer"] for p in shown if p["target"] in tcp} == {"identity"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "layer"),
+    [
+        ("undeclared operation", "authorization"),
+        ("undeclared host", "identity"),
+        ("plaintext", "identity"),
+        ("wrong authority", "identity"),
+        ("another host's certificate", "identity"),
+    ],
+)
+def test_the_way_out_is_the_gateways_and_only_what_is_declared_takes_it(kind: str, layer: str) -> None:
+    mine = probes(kind=kind, source="bank/payments", target="api.psp.example")
+    assert {p["layer"] for p in mine} == {layer}
+    others = [p for p in probes(kind=kind, target="api.psp.example") if p["source"] != "bank/payments"]
+    assert {p["layer"] for p in others} <= {"network"}
 
 
 def test_a_run_leaves_nothing() -> None:

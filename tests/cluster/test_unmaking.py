@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from cluster.estate import NAMESPACES, PLATFORM, order, placed, pulumi
-from cluster.live import eventually, kubectl
+from cluster.live import CLUSTER, eventually, kubectl
+from harness import environment, provider, visit
 
 
 def test_destroy_leaves_no_object_and_up_makes_it_again() -> None:
@@ -20,6 +21,7 @@ def test_destroy_leaves_no_object_and_up_makes_it_again() -> None:
     eventually(lambda: "Bound" not in kubectl("get", "pv"), "the volumes are gone", 60)
     assert json.loads(pulumi("stack", "export")).get("deployment", {}).get("resources", [])[1:] == []
     pulumi("up", "--yes", "--skip-preview")
+    provider.introduce(CLUSTER, visit.declared(), environment.full(CLUSTER))  # of the new store's key
     eventually(placed, "an order can be placed in the new estate", 120)
 
 

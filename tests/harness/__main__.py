@@ -94,7 +94,7 @@ def _env(options: argparse.Namespace) -> int:
 
 def _test(options: argparse.Namespace) -> int:
     steps.prepare(TEST, parts=PARTS)  # the scanners and the public fixtures, too
-    stack.up(TEST)
+    steps.deploy(TEST)
     # Two workers: the cluster's tests mostly wait, the others compute (tests/conftest.py).
     whole = ["-n", "2", "--no-loadscope-reorder", "--durations", "25", "tests"]
     command = [sys.executable, "-m", "pytest", *(options.rest or whole)]

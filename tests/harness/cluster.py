@@ -166,6 +166,7 @@ def _remove(name: str) -> None:
             ["docker", "rm", "--force", "--volumes", container.name],
             what=f"removing node {container.name}",
         )
+    docker.remove_beside(name)
     shell.succeeds(["docker", "network", "rm", name])  # none there, or others use it: both are well
     shutil.rmtree(state, ignore_errors=True)
     if state.exists():

@@ -14,6 +14,7 @@ from harness.errors import HarnessError
 from harness.survey import Node, moment
 
 _LABEL = "io.x-k8s.kind.cluster"
+BESIDE = "dev.garrison.beside"  # the label of what is no node, and belongs to a cluster all the same
 _SYS_RESOURCE = 24
 
 
@@ -42,6 +43,13 @@ def addresses(cluster: str) -> dict[str, str]:
         )
         for found in _inspect(cluster)
     }
+
+
+def remove_beside(cluster: str) -> None:
+    """Remove what stands beside the nodes on the cluster's network."""
+    listing = ["docker", "ps", "--all", "--quiet", f"--filter=label={BESIDE}={cluster}"]
+    if ids := shell.run(listing, what=f"listing what stands beside {cluster}").split():
+        shell.run(["docker", "rm", "--force", "--volumes", *ids], what=f"removing what stands beside {cluster}")
 
 
 def _inspect(cluster: str) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from harness import build, images, paths, signing
+from harness import build, images, paths, provider, signing
 from harness.parts import part
 from harness.plugin import launcher
 
@@ -39,6 +39,7 @@ def variables(cluster: str) -> dict[str, str]:
         "GARRISON_CHARTS": str(part("charts").folder),
         "GARRISON_CLUSTER": cluster,
         **signing.variables(),
+        **provider.variables(cluster),
         **({"GARRISON_IMAGES": str(images.built_here())} if images.built_here().exists() else {}),
     }
 

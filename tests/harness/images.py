@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 
 from harness import archive, assembly, debs, oci, packages, paths, rootfs, shell
@@ -36,6 +37,11 @@ def service_images() -> list[oci.Image]:
             )
     _note(pins, {name: image.pinned for name, image in other.items()})
     return list(images.values())
+
+
+def of(name: str, images: Iterable[oci.Image]) -> oci.Image:
+    """The image of that recipe among `images`."""
+    return next(image for image in images if image.reference == RECIPES[name].reference)
 
 
 def built_here() -> Path:

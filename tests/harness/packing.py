@@ -6,7 +6,7 @@ import io
 import json
 import subprocess
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +31,38 @@ def put(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 def load(name: str, layers: Sequence[Path], settings: Mapping[str, Any]) -> None:
     """Give Docker the image `name` made of uncompressed layers, streamed: nothing is written twice."""
+    _stream(name, lambda tar: _fill(tar, name, layers, settings))
+
+
+def _stream(name: str, fill: Callable[[tarfile.TarFile], None]) -> None:
     with subprocess.Popen(
         ["docker", "load", "--quiet"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as docker:
         assert docker.stdin is not None and docker.stderr is not None
         try:
             with tarfile.open(fileobj=docker.stdin, mode="w|", format=tarfile.GNU_FORMAT) as tar:
-                _fill(tar, name, layers, settings)
+                fill(tar)
             docker.stdin.close()
         except BrokenPipeError:
             pass  # docker says why
         complaint = docker.stderr.read().decode(errors="replace")
     if docker.returncode:
         raise HarnessError(f"docker load of {name}: {shell.last_words(complaint)}")
+
+
+def give(image: oci.Image) -> None:
+    """Give Docker an image of ours: the same parts, and the table of contents that engines before 25 look for."""
+    manifest = oci.manifest_of(image.path)
+    blobs = [f"blobs/sha256/{part['digest'][7:]}" for part in (manifest["config"], *manifest["layers"])]
+    table = [{"Config": blobs[0], "RepoTags": [image.reference], "Layers": blobs[1:]}]
+
+    def fill(tar: tarfile.TarFile) -> None:
+        put(tar, "manifest.json", json.dumps(table).encode())
+        with tarfile.open(image.path) as archive:
+            for member in archive:
+                tar.addfile(member, archive.extractfile(member))
+
+    _stream(image.reference, fill)
 
 
 def _fill(tar: tarfile.TarFile, name: str, layers: Sequence[Path], settings: Mapping[str, Any]) -> None:

@@ -194,7 +194,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         **{
             name: _service(name)
-            for name in ("cart", "catalog", "claims", "cover", "mailer", "orders", "payments", "storefront")
+            for name in ("cart", "catalog", "claims", "cover", "mailer", "orders", "payments", "provider", "storefront")
         },
         "statement": _service("statement", "payments"),  # whose pool and lease it reads the ledger with
         "prober": Recipe(

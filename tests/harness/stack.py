@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from harness import entrance, environment, paths, shell
+from harness import entrance, environment, paths, provider, shell
 from harness.environment import STACK
 from harness.errors import HarnessError
 from harness.progress import say
@@ -66,15 +66,19 @@ def settings(cluster: str) -> Path:
         committed.write_text("\n".join(unsalted) + "\n")
     merged = paths.cluster_state(cluster) / "stack.yaml"
     text = "\n".join(unsalted) + "\n"
-    merged.write_text("\n".join([*ours, _for_tests(text) if cluster == environment.TEST else text]))
+    merged.write_text("\n".join([*ours, _of(cluster, text)]))
     return merged
 
 
-def _for_tests(text: str) -> str:
-    """The settings of a test cluster: its own port, and tests make pods of all sorts, in namespaces of their own."""
+def _of(cluster: str, text: str) -> str:
+    """The settings with what is this cluster's alone: where its provider is. A test cluster has its own port, too, and
+    tests make pods of all sorts, in namespaces of their own.
+    """
     found = yaml.safe_load(text)
-    found["config"]["garrison:edgePort"] = str(entrance.PORTS[environment.TEST])
-    found["config"]["garrison:systemNamespaces"] += PROBES
+    found["config"] |= {f"garrison:{key}": value for key, value in provider.settings(cluster).items()}
+    if cluster == environment.TEST:
+        found["config"]["garrison:edgePort"] = str(entrance.PORTS[environment.TEST])
+        found["config"]["garrison:systemNamespaces"] += PROBES
     return yaml.safe_dump(found)
 
 

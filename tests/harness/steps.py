@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from harness import build, engine, environment, limits, lock, paths, shell, signing, stack
+from harness import build, engine, environment, limits, lock, paths, provider, shell, signing, stack
 from harness.errors import HarnessError
 from harness.parts import UP, Part
 from harness.progress import clock, say
@@ -47,7 +47,7 @@ _INPUTS = (
 def prepare(cluster: str, nodes: int = 1, parts: Iterable[Part] = UP) -> None:
     """Everything below the stack: Docker engine, toolchain (`parts` of it), images, cluster, loaded images."""
     from harness import cluster as clusters
-    from harness import images, platform_images
+    from harness import images, platform_images, visit
 
     with lock.held(paths.state() / "up.lock"):
         _timed("Docker engine", engine.ensure)
@@ -56,12 +56,28 @@ def prepare(cluster: str, nodes: int = 1, parts: Iterable[Part] = UP) -> None:
         _timed("packages", platform_images.settle)
         ours = _timed("images", images.service_images)
         _timed("signatures", lambda: signing.sign(ours))
-        wanted = ours + _timed("platform images", platform_images.platform_images)
+        outside = images.of("provider", ours)
+        wanted = [image for image in ours if image != outside]
+        wanted += _timed("platform images", platform_images.platform_images)
         _timed(f"cluster {cluster}", lambda: clusters.ensure(cluster, nodes=nodes))
         clusters.open_to_drills(cluster)
         signing.verify(ours)  # refuses before anything is loaded or deployed
         _timed("images in the cluster", lambda: clusters.load(cluster, wanted))
+        _timed("the outside", lambda: provider.ensure(cluster, visit.declared(), outside))
         environment.write(cluster)
+
+
+def deploy(cluster: str) -> None:
+    """The stack on the prepared cluster; whom it calls outside knows it then."""
+    _timed("pulumi up", lambda: stack.up(cluster))
+    _introduced(cluster)
+
+
+def _introduced(cluster: str) -> None:
+    """The provider knows the key that is good now."""
+    from harness import visit
+
+    provider.introduce(cluster, visit.declared(), environment.full(cluster))
 
 
 def up(cluster: str, nodes: int) -> int:
@@ -69,11 +85,12 @@ def up(cluster: str, nodes: int) -> int:
     start, record = time.monotonic(), paths.cluster_state(cluster) / "up.json"
     inputs = fingerprint(nodes)
     if _recorded(record) == inputs and _untouched(cluster):
+        _introduced(cluster)
         say(f"{cluster} is up and nothing has changed: nothing to do ({clock(time.monotonic() - start)})")
         return 0
     record.unlink(missing_ok=True)
     prepare(cluster, nodes)
-    _timed("pulumi up", lambda: stack.up(cluster))
+    deploy(cluster)
     code = prove(cluster, [])
     if code == 0:
         _shown(cluster)
@@ -152,7 +169,7 @@ def _recorded(record: Path) -> str:
 def _untouched(cluster: str) -> bool:
     """Whether the cluster answers and holds exactly what the stack says."""
     try:
-        return engine.running() and stack.unchanged(cluster)
+        return engine.running() and provider.there(cluster) and stack.unchanged(cluster)
     except HarnessError:
         return False
 

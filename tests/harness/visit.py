@@ -94,7 +94,7 @@ def browsing(hosts: Iterable[str], port: int, bundle: Path) -> tuple[str, ...]:
 
 def show(cluster: str) -> None:
     """Make the two requests, make the user, and print how to do it by hand; nothing where the program has no host."""
-    graph = program.load(paths.REPO / "stacks/estate.py").graph()
+    graph = declared()
     if not graph.hosts or cluster not in entrance.PORTS:
         return
     bundle = authorities(cluster)
@@ -114,6 +114,11 @@ def show(cluster: str) -> None:
         if any(issuer.embedded for issuer in graph.issuers):
             print(f"      {_introduced(cluster, groups(graph))}")
     print(flush=True)
+
+
+def declared() -> Graph:
+    """The program that is deployed here."""
+    return program.load(paths.REPO / "stacks/estate.py").graph()
 
 
 def visited(graph: Graph, port: int) -> Iterator[Visit]:
@@ -164,7 +169,7 @@ def token(cluster: str) -> str:
 
     They are in every group that browsers need. Empty where the program has no users of its own.
     """
-    graph = program.load(paths.REPO / "stacks/estate.py").graph()
+    graph = declared()
     if cluster not in entrance.PORTS or not any(issuer.embedded for issuer in graph.issuers):
         return ""
     name = f"visitor-{secrets.token_hex(4)}"

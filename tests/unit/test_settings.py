@@ -70,6 +70,22 @@ def test_the_stack_file_wins_over_the_environment(charts: Path, tmp_path: Path) 
     assert parse({"charts": str(charts)}, {"GARRISON_CHARTS": str(tmp_path / "other")}).charts == charts
 
 
+def test_a_machine_says_what_the_stack_does_not(charts: Path, tmp_path: Path) -> None:
+    file, known = tmp_path / "machine.json", {"GARRISON_CHARTS": str(charts)}
+    file.write_text('{"egressAllowed": ["172.18.0.3/32"], "edgePort": "8443"}')
+    both = known | {"GARRISON_SETTINGS": str(file)}
+    assert parse({}, known).egress_allowed == ()
+    assert parse({}, both).egress_allowed == ("172.18.0.3/32",)
+    assert parse({"edgePort": "8444"}, both).edge_port == 8444
+    file.write_text('{"egressAllowed": ["127.0.0.1/32"]}')
+    (problem,) = refused({}, both)
+    assert "of this machine or its link" in problem
+    for text in ("", "[]"):
+        file.write_text(text)
+        (problem,) = refused({}, both)
+        assert problem.startswith(f"GARRISON_SETTINGS: {file} has no settings in JSON")
+
+
 @pytest.mark.parametrize(
     ("key", "value", "says"),
     [

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
 import psycopg
 import pytest
 
+from common.client import Callee
 from harness.postgres import Server, throw_away
 from payments.app import Book, application
-from payments.psp import Provider
+from payments.psp import Provider, key
+from provider.account import GREATEST, Account
+from provider.app import Provider as Psp
 from unit.services.serving import served
 
 ROLES = """
@@ -26,15 +33,51 @@ SCHEMA = Path(__file__).parents[3] / "stacks" / "schema" / "ledger"
 PSP_KEY = "planted-psp-key"
 
 
+class Wavering(Account):
+    """The provider's account, good for anything; `before` and `after` happen around each movement."""
+
+    def __init__(self) -> None:
+        super().__init__(limit=GREATEST)
+        self.asked: list[str] = []
+        self.before: Callable[[], None] = lambda: None
+        self.after: Callable[[], None] = lambda: None
+
+    def _once(self, what: str, key: str, body: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append(key)
+        self.before()
+        try:
+            return super()._once(what, key, body)
+        finally:
+            self.after()
+
+
+@contextmanager
+def psp(keys: Path) -> Iterator[tuple[Wavering, str]]:
+    """A running provider, which knows whose key has its SHA-256 in that file. TLS is the gateway's affair."""
+    account = Wavering()
+    server = Psp(("127.0.0.1", 0), account, keys)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield account, f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def asking(url: str, key_file: Path) -> Provider:
+    """The provider as payments has it."""
+    return Provider(Callee("psp", url, authorization=key(key_file)))
+
+
 @dataclass
 class Bank:
-    """A database of its own, a lease file, and the service on both."""
+    """A database of its own, a lease file, the service on both, and the provider that it asks."""
 
     server: Server
     database: str
     lease_file: Path
     book: Book
     client: httpx.Client
+    account: Wavering
+    psp: str
 
     def admin(self) -> psycopg.Connection[tuple[object, ...]]:
         return psycopg.connect(host=str(self.server.home), user="postgres", dbname=self.database, autocommit=True)
@@ -94,10 +137,11 @@ def bank(server: Server, tmp_path: Path) -> Iterator[Bank]:
         admin.execute("SET ROLE ledger_owner")
         for step in sorted(SCHEMA.glob("*.sql")):
             admin.execute(step.read_bytes())
-    key = tmp_path / "psp-key"
-    key.write_text(PSP_KEY)
-    book = Book(tmp_path / "ledger.json", Provider(key))
-    with served(application(book)) as client:
-        bank = Bank(server, name, tmp_path / "ledger.json", book, client)
-        bank.lease()
-        yield bank
+    (tmp_path / "psp-key").write_text(PSP_KEY)
+    (tmp_path / "psp-key.sha256").write_text(sha256(PSP_KEY.encode()).hexdigest())
+    with psp(tmp_path / "psp-key.sha256") as (account, url):
+        book = Book(tmp_path / "ledger.json", asking(url, tmp_path / "psp-key"))
+        with served(application(book)) as client:
+            bank = Bank(server, name, tmp_path / "ledger.json", book, client, account, url)
+            bank.lease()
+            yield bank

@@ -12,8 +12,7 @@ import pytest
 
 from common.log import JsonLines
 from payments.app import Book, application
-from payments.psp import Provider
-from servers.services.conftest import PSP_KEY, Bank, headers, money
+from servers.services.conftest import PSP_KEY, Bank, asking, headers, money
 from unit.services.serving import served
 
 
@@ -87,7 +86,7 @@ def test_ready_only_while_the_database_answers(bank: Bank) -> None:
 
 def test_starting_before_the_secrets_are_there(tmp_path: Path, bank: Bank) -> None:
     late = tmp_path / "late.json"
-    with served(application(Book(late, Provider(tmp_path / "psp-key")))) as client:
+    with served(application(Book(late, asking(bank.psp, tmp_path / "psp-key")))) as client:
         assert client.get("/healthz").status_code == 503
         late.write_text(bank.lease_file.read_text()[:20])
         assert client.get("/healthz").status_code == 503
@@ -129,16 +128,6 @@ def test_no_secret_is_ever_logged(bank: Bank, caplog: pytest.LogCaptureFixture) 
     for secret in ("planted-password", PSP_KEY):
         assert secret not in said
         assert secret not in str(charge)
-
-
-def test_the_provider_reference_needs_the_key_and_follows_it(bank: Bank, tmp_path: Path) -> None:
-    first = bank.charge()
-    (tmp_path / "psp-key").write_text("")
-    assert bank.post("charges", {"reference": "r", "amount": money(1)}).json()["type"].endswith("no-psp-key")
-    (tmp_path / "psp-key").write_text("another")
-    assert bank.charge()["psp_reference"] != first["psp_reference"]
-    with bank.admin() as admin:
-        assert admin.execute("SELECT count(*) FROM ledger.transaction").fetchone() == (2,)
 
 
 def test_an_unexpected_error_is_a_problem_without_details(bank: Bank) -> None:

@@ -75,6 +75,8 @@ def as_writer(bank: Bank, *statements: str) -> None:
 def movement(amount: int, debit: int, credit: int, currency: str = "EUR") -> list[str]:
     tx = uuid4()
     return [
+        "INSERT INTO intent (id, caller, key, fingerprint, kind, reference, amount, currency)"
+        f" VALUES ('{tx}', 'c', '{tx}', 'f', 'charge', 'r', {amount}, 'EUR')",
         "INSERT INTO transaction (id, kind, reference, amount, currency, psp_reference, caller)"
         f" VALUES ('{tx}', 'charge', 'r', {amount}, 'EUR', 'p', 'c')",
         f"INSERT INTO entry VALUES ('{tx}', 1, 'psp:EUR', 'EUR', {debit})",
@@ -86,7 +88,7 @@ def test_the_database_itself_refuses_what_does_not_balance(bank: Bank) -> None:
     bank.charge(1)
     bank.charge(1, "USD")
     as_writer(bank, *movement(5, 5, -5))
-    for wrong in (movement(5, 5, -4), movement(5, 6, -6), movement(5, 5, -5)[:2], movement(5, 5, -5)[:1]):
+    for wrong in (movement(5, 5, -4), movement(5, 6, -6), movement(5, 5, -5)[:3], movement(5, 5, -5)[:2]):
         with pytest.raises(psycopg.errors.CheckViolation, match="does not balance"):
             as_writer(bank, *wrong)
     with pytest.raises(psycopg.errors.CheckViolation, match="does not balance"):
@@ -95,7 +97,7 @@ def test_the_database_itself_refuses_what_does_not_balance(bank: Bank) -> None:
 
 
 @pytest.mark.parametrize("role", ["ledger_writer", "ledger_owner", "postgres"])
-@pytest.mark.parametrize("table", ["transaction", "entry", "idempotency"])
+@pytest.mark.parametrize("table", ["transaction", "entry", "idempotency", "intent"])
 def test_what_is_written_stays_written(bank: Bank, role: str, table: str) -> None:
     bank.charge()
     for change in (f"DELETE FROM ledger.{table}", f"TRUNCATE ledger.{table} CASCADE"):

@@ -80,11 +80,14 @@ def test_a_cluster_without_an_estate_takes_no_port() -> None:
     assert all("extraPortMappings" not in node for node in kindconfig.config("demo", 2, STATE)["nodes"])
 
 
-def test_the_settings_of_both_clusters_say_the_ports_that_lead_to_them() -> None:
+def test_the_settings_of_both_clusters_say_the_ports_that_lead_to_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Clients see the port in every URL, and tokens name it."""
     text = (paths.REPO / "stacks/Pulumi.kind.yaml").read_text()
-    for cluster, said in ((environment.MAIN, text), (environment.TEST, stack._for_tests(text))):
-        config = yaml.safe_load(said)["config"]
+    monkeypatch.setenv("GARRISON_STATE", str(tmp_path))
+    for cluster in (environment.MAIN, environment.TEST):
+        config = yaml.safe_load(stack._of(cluster, text))["config"]
         (port,) = entrance.mappings(cluster)
         assert config["garrison:edgePort"] == str(port["hostPort"])
         assert config["garrison:edgeNodePort"] == str(port["containerPort"])
