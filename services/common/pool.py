@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from queue import Empty, LifoQueue
 from typing import TypeVar
 
@@ -105,6 +106,23 @@ class Pool:
     def _away(self, what: str) -> Problem:
         name = self._file.schema
         return Problem(503, f"the {name} is not {what}", kind=f"{name}-unavailable")
+
+
+class Store:
+    """What a service keeps in a schema of its own; a Problem while the database is away."""
+
+    def __init__(self, credentials: Path, *, schema: str, service: str, table: str) -> None:
+        """`credentials` is the file of the lease, `table` one that has to be there."""
+        self.pool = Pool(CredentialsFile(credentials, schema=schema, service=service))
+        self._table = table
+
+    def ready(self) -> None:
+        """A Problem unless the database answers and has its schema."""
+        self.pool.check(self._table)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self.pool.close()
 
 
 def _close(slot: Slot) -> None:
