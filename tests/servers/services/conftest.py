@@ -1,61 +1,30 @@
-"""A real PostgreSQL for the ledger, with the roles the estate gives it."""
+"""A real PostgreSQL with the roles that the estate gives it, and the bank on it."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
-import psycopg
 import pytest
 
 from harness.postgres import Server, throw_away
 from payments.app import Book, application
 from payments.psp import Provider
+from servers.services.databases import Database, make_roles
 from unit.services.serving import served
 
-ROLES = """
-CREATE ROLE ledger_owner NOLOGIN;
-CREATE ROLE ledger_reader NOLOGIN;
-CREATE ROLE ledger_writer NOLOGIN NOINHERIT;
-"""
-SCHEMA = Path(__file__).parents[3] / "stacks" / "schema" / "ledger"
 PSP_KEY = "planted-psp-key"
 
 
-@dataclass
-class Bank:
-    """A database of its own, a lease file, and the service on both."""
+@dataclass(kw_only=True)
+class Bank(Database):
+    """The ledger's database, and the service on it."""
 
-    server: Server
-    database: str
-    lease_file: Path
     book: Book
     client: httpx.Client
-
-    def admin(self) -> psycopg.Connection[tuple[object, ...]]:
-        return psycopg.connect(host=str(self.server.home), user="postgres", dbname=self.database, autocommit=True)
-
-    def lease(self) -> str:
-        """Grant a new lease and put it in the file, as the agent does: written beside, then renamed."""
-        user = f"lease_{uuid4().hex[:8]}"
-        with self.admin() as admin:
-            admin.execute(f"CREATE ROLE \"{user}\" LOGIN PASSWORD 'planted-password' IN ROLE ledger_writer")
-        said = {"host": str(self.server.home), "port": 5432, "database": self.database}
-        fresh = self.lease_file.with_suffix(".new")
-        fresh.write_text(json.dumps({**said, "username": user, "password": "planted-password"}))
-        fresh.replace(self.lease_file)
-        return user
-
-    def revoke(self, user: str) -> None:
-        """What the secret store does at the end of a lease."""
-        with self.admin() as admin:
-            admin.execute(f'ALTER ROLE "{user}" NOLOGIN')
-            admin.execute("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = %s", [user])
-            admin.execute(f'DROP ROLE "{user}"')
 
     def charge(
         self, amount: int = 1000, currency: str = "EUR", *, key: str = "", caller: str = "shop"
@@ -80,24 +49,15 @@ def money(amount: int, currency: str = "EUR") -> dict[str, object]:
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     with throw_away() as server:
-        with psycopg.connect(server.conninfo, autocommit=True) as admin:
-            admin.execute(ROLES)
+        make_roles(server)
         yield server
 
 
 @pytest.fixture
 def bank(server: Server, tmp_path: Path) -> Iterator[Bank]:
-    name = f"ledger_{uuid4().hex[:8]}"
-    with psycopg.connect(server.conninfo, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} OWNER ledger_owner")
-    with psycopg.connect(host=str(server.home), user="postgres", dbname=name, autocommit=True) as admin:
-        admin.execute("SET ROLE ledger_owner")
-        for step in sorted(SCHEMA.glob("*.sql")):
-            admin.execute(step.read_bytes())
     key = tmp_path / "psp-key"
     key.write_text(PSP_KEY)
-    book = Book(tmp_path / "ledger.json", Provider(key))
+    ledger = Database.make(server, "ledger", tmp_path)
+    book = Book(ledger.lease_file, Provider(key))
     with served(application(book)) as client:
-        bank = Bank(server, name, tmp_path / "ledger.json", book, client)
-        bank.lease()
-        yield bank
+        yield Bank(**vars(ledger), book=book, client=client)
