@@ -44,7 +44,7 @@ class Register(Store):
 
     def reserve(self, key: str, request: ClaimRequest, cover: Cover) -> None:
         """Speak for the amount, once; a Problem where it would be beyond the cover's limit."""
-        self.pool.run(lambda connection: _reserve(connection, key, request, cover))
+        self.pool.run(lambda connection: reserve(connection, key, request, cover))
 
     def release(self, key: str) -> None:
         """Give back what was spoken for in vain; what is settled stays."""
@@ -63,7 +63,8 @@ class Register(Store):
 SPEAK = "INSERT INTO reserved (key, cover_id, amount, currency) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING"
 
 
-def _reserve(connection: Connection, key: str, request: ClaimRequest, cover: Cover) -> None:
+def reserve(connection: Connection, key: str, request: ClaimRequest, cover: Cover) -> None:
+    """Speak for the amount in the transaction that is under way."""
     # Claims on one cover wait for each other here, so that each sees what those before it spoke for.
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [request.cover_id])
     within = connection.execute(

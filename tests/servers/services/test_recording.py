@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import psycopg
 import pytest
 
 from catalog.store import Catalogue
-from claims.store import Register
+from claims.store import Register, reserve
+from common.pool import Connection
 from common.problem import Problem
 from harness.postgres import Server
 from orders.store import Orderbook
@@ -125,3 +127,22 @@ def test_the_stores_follow_their_leases(orders: Orderbook, orderbook: Database) 
         orders.ready()
     orderbook.lease()
     orders.ready()
+
+
+def test_claims_on_one_cover_wait_for_each_other(claims: Register, register: Database) -> None:
+    first, second = (ClaimsLaws().claim(3000, "one-cover") for _ in range(2))
+    for case in (first, second):
+        claims.begin(*case)
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with ThreadPoolExecutor(1) as threads:
+
+        def spoken_for(connection: Connection) -> Future[None]:
+            reserve(connection, *first)
+            other = threads.submit(claims.reserve, *second)
+            while not other.done() and register.rows(waiting) == [(0,)]:
+                pass
+            return other
+
+        other = claims.pool.run(spoken_for)
+        with pytest.raises(Problem, match="beyond the limit"):
+            other.result()
