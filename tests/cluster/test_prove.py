@@ -20,6 +20,8 @@ from garrison.prove.look.pods import LABEL
 
 KEYS = {"source", "target", "port", "operation", "kind", "expected", "observed", "layer", "ok"}
 NOTHING = f"localhost:1/nothing@sha256:{'0' * 64}"
+DATABASES = ("bank/ledger", "insurance/register", "shop/catalogue", "shop/orderbook")
+LEASED = {"bank/payments", "insurance/claims", "shop/catalog", "shop/orders"}
 ONE_PAIR = ("--source=shop/catalog", "--target=insurance/cover")
 
 
@@ -60,6 +62,8 @@ def test_every_declared_call_passed() -> None:
         ("shop/orders", "shop/cart", "POST /shop.Cart/Get"),
         ("shop/orders", "shop/cart", "POST /shop.Cart/Clear"),
         ("shop/cart", "shop/redis", "connect"),
+        ("shop/orders", "shop/nats", "connect"),
+        ("shop/mailer", "shop/nats", "connect"),
     }
 
 
@@ -78,7 +82,7 @@ def test_every_declared_call_passed() -> None:
 def test_each_refusal_is_seen_in_place_and_with_identity_alone(kind: str, layer: str) -> None:
     assert {p["layer"] for p in probes(kind=f"identity alone: {kind}") if p["target"].count("/")} >= {layer}
     inside = [p for p in probes(kind=kind) if not p["source"].endswith(".estate.example")]  # not through the edge
-    at_services = [p for p in inside if p["target"] not in ("bank/ledger", "openbao/openbao")]
+    at_services = [p for p in inside if p["target"] not in (*DATABASES, "openbao/openbao")]
     assert {p["layer"] for p in at_services} == {"network", layer} - {"workload"}, "nobody gets to another's loopback"
 
 
@@ -91,12 +95,13 @@ def test_the_network_alone_refuses_whom_identity_would_let_in() -> None:
 
 def test_secrets_and_leases() -> None:
     assert {p["observed"] for p in probes(kind="own secret")} == {"allowed"}
-    assert {p["observed"] for p in probes(kind="leased credentials")} == {"allowed"}
-    assert {p["layer"] for p in probes(kind="expired lease")} == {"database"}
+    assert {(p["source"], p["observed"]) for p in probes(kind="leased credentials")} == {(s, "allowed") for s in LEASED}
+    assert {(p["source"], p["layer"]) for p in probes(kind="expired lease")} == {(s, "database") for s in LEASED}
     assert {p["layer"] for p in probes(kind="wrong audience")} == {"store"}
     stolen = probes(kind="identity alone: another's secret")
-    shop, insurance = ("cart", "catalog", "mailer", "nats", "orders", "redis", "storefront"), ("cover", "claims")
-    assert {p["source"] for p in stolen} == {*(f"shop/{n}" for n in shop), *(f"insurance/{n}" for n in insurance)}
+    without = {"insurance/cover", *(f"shop/{name}" for name in ("cart", "mailer", "nats", "redis", "storefront"))}
+    assert {p["source"] for p in stolen} == without, "whoever needs nothing of the store does not reach it either"
+    assert {p["source"] for p in probes(kind="another's secret", layer="store")} == LEASED
     assert {p["layer"] for p in stolen} == {"store"}
 
 
@@ -117,8 +122,9 @@ def test_the_side_doors_are_shut(kind: str, layer: str) -> None:
 
 def test_an_identity_of_nobody_ends_at_the_rule_and_over_tcp_in_the_handshake() -> None:
     shown = probes(kind="identity alone: undeclared identity")
-    assert {p["layer"] for p in shown if p["target"] != "shop/redis"} == {"authorization"}
-    assert {p["layer"] for p in shown if p["target"] == "shop/redis"} == {"identity"}
+    over_tcp = ("shop/nats", "shop/redis")
+    assert {p["layer"] for p in shown if p["target"] not in over_tcp} == {"authorization"}
+    assert {p["layer"] for p in shown if p["target"] in over_tcp} == {"identity"}
 
 
 def test_a_run_leaves_nothing() -> None:
