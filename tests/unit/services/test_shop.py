@@ -204,6 +204,13 @@ def test_a_users_token_goes_on_where_the_estate_declares_it_and_nowhere_else(
     assert seen == {call.callee.name: token or None if call.token == "forward" else None for call in declared}
 
 
+def test_a_database_that_is_away_is_a_service_that_is_not_ready_and_restarts_nobody() -> None:
+    graph = load(ESTATE).graph()
+    users = {use.service for use in graph.uses}
+    kept = {one.ref.name: (one.health, one.liveness, one.replicas) for one in graph.services if one.ref in users}
+    assert kept == dict.fromkeys(("catalog", "claims", "orders", "payments"), ("/healthz", "tcp", 2))
+
+
 def test_a_repetition_after_a_restart_is_not_charged_again(shop: Shop, street: Street) -> None:
     key = uuid4().hex
     first = shop.order(key).json()
