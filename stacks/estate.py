@@ -16,13 +16,12 @@ lock = images(Path(os.environ.get("GARRISON_IMAGES") or HERE / "images.lock"))
 estate = App("estate", trust_domain="estate.example", images=lock)
 shop, bank, insurance = estate.namespaces("shop", "bank", "insurance")
 
-# orders and claims keep their records in memory, so there is one of each
-orders = shop.service("orders", image=lock["orders"], port=8080, replicas=1, openapi=CONTRACTS / "orders.json")
+orders = shop.service("orders", image=lock["orders"], port=8080, openapi=CONTRACTS / "orders.json")
 catalog = shop.service("catalog", image=lock["catalog"], port=8080, openapi=CONTRACTS / "catalog.json")
 storefront = shop.service("storefront", image=lock["storefront"], port=8080, openapi=CONTRACTS / "storefront.json")
 payments = bank.service("payments", image=lock["payments"], port=8080, openapi=CONTRACTS / "payments.json")
 cover = insurance.service("cover", image=lock["cover"], port=8080, openapi=CONTRACTS / "cover.json")
-claims = insurance.service("claims", image=lock["claims"], port=8080, replicas=1, openapi=CONTRACTS / "claims.json")
+claims = insurance.service("claims", image=lock["claims"], port=8080, openapi=CONTRACTS / "claims.json")
 
 # The cart speaks gRPC and keeps what it has in Redis, whose image nobody here wrote; Redis keeps it on a volume.
 small = Resources(cpu="10m", memory="48Mi", cpu_limit="250m", memory_limit="96Mi")
@@ -72,8 +71,16 @@ orders.calls(payments, "POST /charges", token="forward")
 claims.calls(cover, "GET /covers/{id}")
 claims.calls(payments, "POST /refunds")
 
-ledger = bank.postgres("ledger", schema=HERE / "schema" / "ledger")
+# Each keeps its records in a database of its own, so there are two of each and a restart loses nothing.
+SCHEMA = HERE / "schema"
+ledger = bank.postgres("ledger", schema=SCHEMA / "ledger")
+orderbook = shop.postgres("orderbook", schema=SCHEMA / "orderbook")
+catalogue = shop.postgres("catalogue", schema=SCHEMA / "catalogue")
+register = insurance.postgres("register", schema=SCHEMA / "register")
 payments.uses(ledger, role="writer")  # leased credentials, never a value here
+orders.uses(orderbook, role="writer")
+claims.uses(register, role="writer")
+catalog.uses(catalogue, role="reader")  # what is sold changes by a step of the schema
 payments.reads("psp/api-key")  # a path in the secret store
 
 # What moved on each account in a day, and whether the ledger balances. Nobody can call it, and it may only read.

@@ -8,8 +8,8 @@ from google.protobuf.message import Message
 from common import cart_pb2 as cart
 from common import context
 from common.client import Refused
+from common.ids import derived_id
 from common.log import logger
-from common.once import derived_id
 from common.problem import Problem
 from common.rpc import Answer, Remote
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI
 
 from common.app import create
+from common.ids import derived_id
 from common.model import Identifier, Money
-from common.once import derived_id
 from common.problem import Problem
 from cover.model import Cover, CoverRequest, Quote, QuoteRequest, State, premium
 

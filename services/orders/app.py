@@ -1,7 +1,8 @@
-"""The orders service. Orders live in memory here; the money, which must not be lost, is at payments."""
+"""The orders service, on an orderbook that its replicas share. Ready only while that answers."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Protocol
 
 from fastapi import APIRouter, FastAPI
@@ -14,10 +15,10 @@ from common.decision import Decisions
 from common.events import Events, Lost
 from common.log import logger
 from common.model import IdempotencyKey, Identifier
-from common.once import Once
 from common.problem import Problem
 from orders.model import Order, OrderRequest
 from orders.placing import Callees, place
+from orders.store import Keeper, Orderbook
 
 PLACE, SHOW = "POST /orders", "GET /orders/{id}"
 PLACED = "orders.placed"
@@ -30,12 +31,9 @@ class Publisher(Protocol):
     def close(self) -> None: ...
 
 
-def routes(callees: Callees, decisions: Decisions, events: Publisher | None) -> APIRouter:
-    """The operations, on a store of their own. An order is whose token it was placed with."""
+def routes(callees: Callees, book: Keeper, decisions: Decisions, events: Publisher | None) -> APIRouter:
+    """The operations on `book`. An order is whose token it was placed with."""
     router = APIRouter(tags=["orders"])
-    placed: Once[Order] = Once()
-    orders: dict[str, Order] = {}
-    owners: dict[str, dict[str, str]] = {}
 
     @router.post("/orders", status_code=201, operation_id="placeOrder", summary="Buy something")
     def post(request: OrderRequest, idempotency_key: IdempotencyKey) -> Order:
@@ -43,20 +41,18 @@ def routes(callees: Callees, decisions: Decisions, events: Publisher | None) -> 
         decisions.check(PLACE, {"customer": customer, "currency": request.currency})
         if not customer:
             raise Problem(422, "nobody is logged in, and no customer is named", kind="no-customer")
-        key = context.own(idempotency_key)
-        order = placed.run(key, request, lambda: place(request, customer, key, callees))
-        owners[order.id] = context.owner()
-        orders[order.id] = order
+        order = place(request, customer, context.own(idempotency_key), callees, book)
         if events is not None:
             _tell(events, order)
         return order
 
     @router.get("/orders/{id}", operation_id="getOrder", summary="One order")
     def get(id: Identifier) -> Order:
-        decisions.check(SHOW, _known(orders[id]) | owners[id] if id in orders else {})
-        if id not in orders:
+        kept = book.find(id)
+        decisions.check(SHOW, _known(kept.record) | kept.owner if kept else {})
+        if kept is None:
             raise Problem(404, f"there is no order {id}", kind="unknown-order")
-        return orders[id]
+        return kept.record
 
     return router
 
@@ -76,18 +72,22 @@ def _known(order: Order) -> dict[str, Any]:
     return {"id": order.id, "customer": order.customer, "total": order.total.amount, "currency": order.total.currency}
 
 
-def application(callees: Callees, decisions: Decisions | None = None, events: Publisher | None = None) -> FastAPI:
-    """The service on given callees; without a publisher nobody is told of orders."""
+def application(
+    callees: Callees, book: Keeper, decisions: Decisions | None = None, events: Publisher | None = None
+) -> FastAPI:
+    """The service on given callees and orders; without a publisher nobody is told of orders."""
 
     def close() -> None:
         callees.close()
+        book.close()
         if events is not None:
             events.close()
 
     return create(
         "orders",
         "Orders of the shop: from a cart or a list, priced at catalog, insured by cover, charged at payments.",
-        routes(callees, decisions or Decisions(), events),
+        routes(callees, book, decisions or Decisions(), events),
+        ready=book.ready,
         close=close,
     )
 
@@ -101,11 +101,12 @@ def build() -> FastAPI:
         Callee("payments", payments, forward_token=True),  # money moves for a user: who keeps it looks, too
         Carts(settings.address("CART_ADDR")),
     )
+    book = Orderbook(settings.file("ORDERBOOK_FILE"))
     events = Events.from_environment("NATS_ADDR", "orders")
-    return application(callees, Decisions.from_environment(PLACE, SHOW), events)
+    return application(callees, book, Decisions.from_environment(PLACE, SHOW), events)
 
 
 def describe() -> FastAPI:
     """The service for its OpenAPI document."""
     catalog, cover, payments = (Callee(name, "http://callee") for name in ("catalog", "cover", "payments"))
-    return application(Callees(catalog, cover, payments, Carts("callee:1")))
+    return application(Callees(catalog, cover, payments, Carts("callee:1")), Orderbook(Path("orderbook.json")))

@@ -36,6 +36,18 @@ class PricedLine(Closed):
     price: Money
 
 
+class Decided(Closed):
+    """What an order takes and costs, as it is from the first time that it was asked for."""
+
+    customer: str
+    items: list[PricedLine]
+    goods: Money
+    premium: Money
+    total: Money
+    quote_id: str
+    from_cart: bool
+
+
 class Order(Closed):
     """A paid order."""
 

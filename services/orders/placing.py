@@ -1,10 +1,11 @@
-"""Placing an order: price it, quote its cover, charge it; only then does it exist.
+"""Placing an order: decide what it takes and costs, charge it, record it; only then does it exist.
 
 Without items of its own it takes what is in the user's cart, by its id: the same at every repetition, so that this is
-as good as a request that names them. They leave the cart once it is paid.
+as good as a request that names them. They leave the cart once it is recorded.
 
-Nothing is written before the charge succeeded, and the charge's key follows from the order's key: a
-repetition after any failure, even a restart, finds the first charge instead of making a second.
+What was decided is kept before the charge, and the charge's key follows from the order's: a repetition after any
+failure charges the same amount under the same key, whatever the prices are by then, and so finds the first charge
+instead of making a second.
 """
 
 from __future__ import annotations
@@ -12,15 +13,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from common import context
 from common.carts import Carts
 from common.client import Callee, Refused
+from common.ids import derived_id
 from common.log import logger
 from common.model import MAX_AMOUNT, Money
-from common.once import derived_id
+from common.once import Kept
 from common.problem import Problem
 from orders.model import (
     Charge,
     ChargeRequest,
+    Decided,
     Item,
     Line,
     Order,
@@ -29,6 +33,7 @@ from orders.model import (
     Quote,
     QuoteRequest,
 )
+from orders.store import Keeper
 
 
 @dataclass(frozen=True)
@@ -46,9 +51,20 @@ class Callees:
             callee.close()
 
 
-def place(request: OrderRequest, customer: str, key: str, callees: Callees) -> Order:
-    """The order, paid for; or a Problem, and nothing happened."""
+def place(request: OrderRequest, customer: str, key: str, callees: Callees, book: Keeper) -> Order:
+    """The order, paid for and kept; or a Problem, and the same request goes on where this one ended."""
     id = derived_id("order", key)
+    decided = book.begun(key, request)
+    if decided is None:
+        decided = book.begin(key, request, _decide(id, request, customer, callees))
+    before = book.find(id)
+    order = before.record if before else _pay(id, key, decided, callees, book)
+    if decided.from_cart:
+        _clear_cart(id, callees)
+    return order
+
+
+def _decide(id: str, request: OrderRequest, customer: str, callees: Callees) -> Decided:
     wanted = request.items or _from_cart(id, callees)
     if len({line.id for line in wanted}) < len(wanted):
         raise Problem(422, "an item is named twice; use its quantity", kind="repeated-item")
@@ -56,19 +72,21 @@ def place(request: OrderRequest, customer: str, key: str, callees: Callees) -> O
     goods = _money(sum(line.price.amount * line.quantity for line in lines), request.currency)
     quote = _quote(id, goods, callees)
     total = _money(goods.amount + quote.premium.amount, request.currency)
-    charge = _charge(id, total, callees)
-    if not request.items:
-        _clear_cart(id, callees)
-    return Order(
-        id=id,
+    return Decided(
         customer=customer,
         items=lines,
         goods=goods,
         premium=quote.premium,
         total=total,
         quote_id=quote.id,
-        charge_id=charge.id,
+        from_cart=not request.items,
     )
+
+
+def _pay(id: str, key: str, decided: Decided, callees: Callees, book: Keeper) -> Order:
+    charge = _charge(id, decided.total, callees)
+    order = Order(id=id, charge_id=charge.id, **dict(decided.model_dump(exclude={"from_cart"})))
+    return book.record(key, Kept(order, context.owner()))
 
 
 def _money(amount: int, currency: str) -> Money:

@@ -16,18 +16,16 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
-import psycopg
 from fastapi import APIRouter, FastAPI
 
 from common import settings
 from common.app import create
 from common.client import Callee
+from common.credentials import CredentialsFile
 from common.model import IdempotencyKey
-from common.problem import Problem
+from common.pool import Pool
 from payments import ledger
-from payments.credentials import CredentialsFile
 from payments.model import Charge, ChargeRequest, Refund, RefundRequest
-from payments.pool import Connection, Pool
 from payments.psp import Declined, Provider, key
 
 
@@ -35,7 +33,7 @@ class Book:
     """The ledger behind its pool. The schema is the database's own affair: no lease may change it."""
 
     def __init__(self, credentials: Path, provider: Provider) -> None:
-        self.pool = Pool(CredentialsFile(credentials))
+        self.pool = Pool(CredentialsFile(credentials, schema="ledger", service="payments"))
         self.provider = provider
 
     def charge(self, request: ChargeRequest, key: str) -> Charge:
@@ -69,19 +67,12 @@ class Book:
 
     def ready(self) -> None:
         """A Problem unless the database answers and has its schema."""
-        try:
-            self.pool.run(_ping)
-        except psycopg.ProgrammingError:
-            raise Problem(503, "the ledger is not ready", kind="ledger-unavailable") from None
+        self.pool.check("transaction")
 
     def close(self) -> None:
         """Let go of every connection."""
         self.pool.close()
         self.provider.close()
-
-
-def _ping(connection: Connection) -> None:
-    connection.execute("SELECT FROM ledger.transaction LIMIT 1")
 
 
 def routes(book: Book) -> APIRouter:

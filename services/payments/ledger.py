@@ -18,9 +18,9 @@ from pydantic import BaseModel
 
 from common import context
 from common.model import Money
+from common.pool import Connection
 from common.problem import Problem
 from payments.model import Charge, ChargeRequest, Refund, RefundRequest
-from payments.pool import Connection
 
 Answer = TypeVar("Answer", Charge, Refund)
 # What the payment provider owes us, and what we owe the merchants; one of each per currency.

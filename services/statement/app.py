@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 import psycopg
 
 from common import log, settings
+from common.credentials import CredentialsFile
 from common.log import logger
+from common.pool import Pool
 from common.problem import Problem
-from payments.credentials import CredentialsFile
-from payments.pool import Pool
 from statement.book import Books, read
 
 BALANCED, UNBALANCED, NOT_READ = 0, 1, 2

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from payments.pool import Connection
+from common.pool import Connection
 
 # One state of the ledger for all of it, however long it takes, and nothing that could be written.
 ONE_STATE = ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", "SET LOCAL statement_timeout = '5min'")

@@ -24,23 +24,36 @@ TOKEN_SECONDS = 300  # a token is used for half of the ten minutes that it is go
 
 
 def ask(
-    service: str, method: str, path: str, body: object = None, *, key: str = "", request_id: str = "", token: str = ""
+    service: str,
+    method: str,
+    path: str,
+    body: object = None,
+    *,
+    key: str = "",
+    request_id: str = "",
+    token: str = "",
+    pod: str = "",
 ) -> tuple[int, str, dict[str, Any]]:
-    """What `namespace/service` answers to a request from its own pod: status, content type, document."""
+    """What `namespace/service` answers to a request from its own pod, or from that one: status, type, document."""
     namespace, name = service.split("/")
     text = json.dumps(body) if body is not None else ""
     identity = request_id or secrets.token_hex(8)
-    command = ["exec", "-i", "-n", namespace, f"deploy/{name}", "-c", "app", "--", "/usr/bin/python3", "-c", ASK]
+    where = pod or f"deploy/{name}"
+    command = ["exec", "-i", "-n", namespace, where, "-c", "app", "--", "/usr/bin/python3", "-c", ASK]
     words = [method, path, key or secrets.token_hex(8), identity, text]
     status, kind, document = json.loads(kubectl(*command, *words, stdin=token))
     return status, kind, document
 
 
-def order(*, key: str = "", request_id: str = "", item: str = "hammer", quantity: int = 2) -> dict[str, Any]:
+def order(
+    *, key: str = "", request_id: str = "", item: str = "hammer", quantity: int = 2, pod: str = ""
+) -> dict[str, Any]:
     """Place an order that has to succeed; the one request that goes through every layer and most services."""
     body = {"customer": "test", "items": [{"id": item, "quantity": quantity}]}
     token = _token(int(time.monotonic() // TOKEN_SECONDS))
-    status, _, document = ask("shop/orders", "POST", "/orders", body, key=key, request_id=request_id, token=token)
+    status, _, document = ask(
+        "shop/orders", "POST", "/orders", body, key=key, request_id=request_id, token=token, pod=pod
+    )
     assert status == 201, document
     return document
 

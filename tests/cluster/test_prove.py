@@ -20,6 +20,8 @@ from garrison.prove.look.pods import LABEL
 
 KEYS = {"source", "target", "port", "operation", "kind", "expected", "observed", "layer", "ok"}
 NOTHING = f"localhost:1/nothing@sha256:{'0' * 64}"
+DATABASES = ("bank/ledger", "insurance/register", "shop/catalogue", "shop/orderbook")
+LEASED = {"bank/payments", "insurance/claims", "shop/catalog", "shop/orders"}
 ONE_PAIR = ("--source=shop/catalog", "--target=insurance/cover")
 
 
@@ -99,7 +101,7 @@ def test_a_job_is_proven_by_a_pod_of_its_identity_while_it_does_not_run() -> Non
 def test_each_refusal_is_seen_in_place_and_with_identity_alone(kind: str, layer: str) -> None:
     assert {p["layer"] for p in probes(kind=f"identity alone: {kind}") if p["target"].count("/")} >= {layer}
     inside = [p for p in probes(kind=kind) if not p["source"].endswith(".estate.example")]  # not through the edge
-    at_services = [p for p in inside if p["target"] not in ("bank/ledger", "openbao/openbao")]
+    at_services = [p for p in inside if p["target"] not in (*DATABASES, "openbao/openbao")]
     assert {p["layer"] for p in at_services} == {"network", layer} - {"workload"}, "nobody gets to another's loopback"
 
 
@@ -112,12 +114,13 @@ def test_the_network_alone_refuses_whom_identity_would_let_in() -> None:
 
 def test_secrets_and_leases() -> None:
     assert {p["observed"] for p in probes(kind="own secret")} == {"allowed"}
-    assert {p["observed"] for p in probes(kind="leased credentials")} == {"allowed"}
-    assert {p["layer"] for p in probes(kind="expired lease")} == {"database"}
+    assert {(p["source"], p["observed"]) for p in probes(kind="leased credentials")} == {(s, "allowed") for s in LEASED}
+    assert {(p["source"], p["layer"]) for p in probes(kind="expired lease")} == {(s, "database") for s in LEASED}
     assert {p["layer"] for p in probes(kind="wrong audience")} == {"store"}
     stolen = probes(kind="identity alone: another's secret")
-    shop, insurance = ("cart", "catalog", "mailer", "nats", "orders", "redis", "storefront"), ("cover", "claims")
-    assert {p["source"] for p in stolen} == {*(f"shop/{n}" for n in shop), *(f"insurance/{n}" for n in insurance)}
+    without = {"insurance/cover", *(f"shop/{name}" for name in ("cart", "mailer", "nats", "redis", "storefront"))}
+    assert {p["source"] for p in stolen} == without, "whoever needs nothing of the store does not reach it either"
+    assert {p["source"] for p in probes(kind="another's secret", layer="store")} == LEASED
     assert {p["layer"] for p in stolen} == {"store"}
 
 

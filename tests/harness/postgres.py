@@ -41,13 +41,13 @@ class Server:
         """Start and wait until it answers."""
         settings = {"listen_addresses": "", "unix_socket_directories": str(self.home), "fsync": "off"}
         options = [f"-c{key}={value}" for key, value in settings.items()]
-        log = (self.home / "log").open("ab")
-        self.process = subprocess.Popen(
-            [self.program("postgres"), "-D", self.home / "data", *options],
-            stdout=log,
-            stderr=log,
-            **self.unprivileged(),
-        )
+        with (self.home / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [self.program("postgres"), "-D", self.home / "data", *options],
+                stdout=log,
+                stderr=log,
+                **self.unprivileged(),
+            )
         deadline = time.monotonic() + 30
         while subprocess.run(
             [self.program("pg_isready"), "-q", "-h", self.home], check=False, **self.unprivileged()

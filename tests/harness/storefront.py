@@ -23,12 +23,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 import catalog.app
 import storefront.app
-from catalog.app import ITEMS
 from common.carts import Carts
 from common.client import Callee
 from common.model import Money
 from cover.model import premium
-from harness import browser, carts, paths
+from harness import books, browser, carts, paths
 from harness.errors import HarnessError
 from harness.serving import served
 from orders.app import application
@@ -43,6 +42,7 @@ SHOWN: tuple[tuple[str, ViewportSize, Literal["light", "dark"], bool], ...] = (
     ("storefront-phone", PHONE, "light", False),
     ("storefront-phone-dark", PHONE, "dark", True),
 )
+GOODS = books.Goods.sown()
 WEN = {"sub": "6f1d3c5e-wen", "name": "wen", "groups": ["customers"]}
 
 
@@ -59,8 +59,8 @@ class Edge:
     def __post_init__(self) -> None:
         page = storefront.app.application(Carts(carts.NOBODY))
         self._routes: dict[str, ASGIApp] = {
-            "items": catalog.app.build(),
-            "orders": application(_callees()),
+            "items": catalog.app.application(GOODS),
+            "orders": application(_callees(), books.Orders()),
             **dict.fromkeys(("", "assets", "me"), page),
         }
 
@@ -85,7 +85,7 @@ def answer(request: httpx.Request) -> httpx.Response:
         return httpx.Response(201, json={"id": "quote", "premium": premium(Money(**asked["value"])).model_dump()})
     if request.url.path == "/charges":
         return httpx.Response(201, json={"id": "charge", "amount": asked["amount"]})
-    item = ITEMS.get(request.url.path.rpartition("/")[2])
+    item = GOODS.item(request.url.path.rpartition("/")[2])
     return httpx.Response(200, json=item.model_dump()) if item else httpx.Response(404, json={"detail": "no item"})
 
 

@@ -119,7 +119,12 @@ def alone(name: str, code: str, folder: Path) -> str:
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_starts_from_its_image_alone(name: str, tmp_path: Path) -> None:
     # these have no document, and ask nobody at their start
-    own = {"cart": "a.served(a.Store(None, 1))", "mailer": "a.Mailer(None, None)", "provider": "a.Account()", "statement": "a.Pool(None)"}
+    own = {
+        "cart": "a.served(a.Store(None, 1))",
+        "mailer": "a.Mailer(None, None)",
+        "provider": "a.Account()",
+        "statement": "a.Pool(None)",
+    }
     start = own.get(name, "a.describe()")
     code = f"import {name}.app as a; {start}; import psycopg, ssl; print(psycopg.pq.__impl__, ssl.OPENSSL_VERSION)"
     assert alone(name, code, tmp_path).startswith("binary OpenSSL 3.")

@@ -17,15 +17,23 @@ from typing import Any
 import psycopg
 import pytest
 
+from garrison.declare.program import load
 from garrison.derive import postgres as derived
 from garrison.model.graph import Database
 from garrison.words import Ref
-from harness import postgres
+from harness import paths, postgres
 from harness.postgres import NOBODY
 from unit.authority import Authority
 
 STEP = ("0001_accounts", "CREATE TABLE accounts (x int);\n\nCOMMENT ON TABLE accounts IS 'it''s a \\ test';\n")
 LEDGER = Database(Ref("bank", "ledger"), "image", "1Gi", 3600, (STEP,))
+ESTATE = load(paths.REPO / "stacks" / "estate.py").graph().databases
+KEPT = {
+    "catalogue": ("catalogue.item", "'anchor', 'there then', 100, 'EUR'"),
+    "ledger": ("ledger.account", "'there then', 'asset', 'EUR'"),
+    "orderbook": ("orderbook.request", "'there then', 'print', '{}'"),
+    "register": ("register.request", "'there then', 'print', '{}'"),
+}
 OWNER = NOBODY if os.geteuid() == 0 else os.geteuid()
 
 OPENED: list[
@@ -90,7 +98,7 @@ def server(programs: postgres.Server) -> Iterator[Server]:
 
 def write_config(programs: postgres.Server, folder: Path, database: Database = LEDGER) -> None:
     """The derived files, with the places of a pod moved below `folder`."""
-    (folder / "volume").mkdir(parents=True)
+    (folder / "volume").mkdir(parents=True, exist_ok=True)
     places = {
         "/etc/postgres": folder / "config",
         derived.VOLUME: folder / "volume",
@@ -330,6 +338,27 @@ def test_a_schema_step_is_applied_once_and_never_changed(programs: postgres.Serv
     asked = "SELECT string_agg(tablename || ' of ' || tableowner, ', ' ORDER BY tablename) AS made FROM pg_tables"
     made = single(programs, folder, "ledger", f"{asked} WHERE schemaname = 'public';\n")
     assert 'made = "accounts of ledger_owner, more of ledger_owner"' in made
+
+
+@pytest.mark.parametrize("database", ESTATE, ids=lambda database: database.ref.name)
+def test_the_steps_of_the_estate_move_what_is_kept(programs: postgres.Server, database: Database) -> None:
+    """From the first step with what was there then to all of them, each applied once and none at the next start."""
+    folder, name = programs.home / f"estate-{database.ref.name}", database.ref.name
+
+    def start(steps: tuple[tuple[str, str], ...]) -> None:
+        shutil.rmtree(folder / "config", ignore_errors=True)
+        write_config(programs, folder, replace(database, schema=steps))
+        assert run(programs, folder, "init.sh").wait(60) == 0, (folder / "init.sh.log").read_text()
+        asked = "SELECT string_agg(step, ' ' ORDER BY step) AS applied FROM garrison.applied;\n"
+        assert f'applied = "{" ".join(step for step, _ in steps)}"' in single(programs, folder, name, asked)
+
+    table, row = KEPT[name]
+    start(database.schema[:1])
+    single(programs, folder, name, f"INSERT INTO {table} VALUES ({row});\n")
+    for _ in range(2):
+        start(database.schema)
+        asked = f"SELECT count(*) AS kept FROM {table} kept WHERE kept::text LIKE '%there then%';\n"
+        assert 'kept = "1"' in single(programs, folder, name, asked)
 
 
 def single(programs: postgres.Server, folder: Path, database: str, sql: str) -> str:

@@ -25,7 +25,7 @@ from claims.app import Desk
 from claims.app import application as claims_app
 from common.carts import Carts
 from common.client import Callee
-from harness import carts
+from harness import books, carts
 from orders.app import application as orders_app
 from orders.placing import Callees
 from payments.app import application
@@ -81,16 +81,16 @@ def service(name: str, bank: Bank) -> Iterator[FastAPI]:
         def start(app: FastAPI) -> str:
             return str(stack.enter_context(served(app)).base_url)
 
-        plain = {"catalog": catalog.app.describe, "cover": cover.app.describe}
-        if name in plain:
-            yield plain[name]()
+        goods = catalog.app.application(books.Goods.sown())
+        if name in ("catalog", "cover"):
+            yield goods if name == "catalog" else cover.app.describe()
             return
         covers, money = Callee("cover", start(cover.app.describe())), Callee("payments", start(Till().app()))
         if name == "claims":
-            yield claims_app(Desk(covers, money))
+            yield claims_app(Desk(covers, money, books.Claims()))
         else:
-            goods = Callee("catalog", start(catalog.app.describe()))
-            yield orders_app(Callees(goods, covers, money, Carts(carts.NOBODY)))
+            callees = Callees(Callee("catalog", start(goods)), covers, money, Carts(carts.NOBODY))
+            yield orders_app(callees, books.Orders())
 
 
 @pytest.mark.parametrize("name", ["catalog", "claims", "cover", "orders", "payments"])

@@ -20,9 +20,9 @@ import psycopg
 import pytest
 
 from common.log import JsonLines
+from common.pool import Pool
 from harness import paths
 from payments.app import application
-from payments.pool import Pool
 from provider.account import Account
 from servers.services.conftest import PSP_KEY, Bank, headers, money
 from unit.services.serving import served

@@ -13,15 +13,15 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from common.pool import Connection
 from harness import paths
-from payments.pool import Connection
 from servers.services.conftest import Bank, money
 from statement.book import read
 
 Lines = list[dict[str, Any]]
 
 
-def run(bank: Bank, role: str = "ledger_reader") -> tuple[int, Lines]:
+def run(bank: Bank, role: str = "reader") -> tuple[int, Lines]:
     """How the job ends with a lease of this role, and its log."""
     bank.lease(role)
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(paths.REPO / "services"), "LEDGER_FILE": str(bank.lease_file)}

@@ -28,7 +28,7 @@ from garrison import claim, data
 from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive import tokens
-from harness import carts
+from harness import books, carts
 from orders.app import PLACE, SHOW
 from orders.app import application as orders_app
 from orders.placing import Callees
@@ -86,13 +86,13 @@ def shop() -> Iterator[Shop]:
     of_orders, of_claims = rules()
     assert (set(of_orders), set(of_claims)) == ({SHOW}, {CLAIM})
     with ExitStack() as stack:
-        apps = (catalog.app.build(), cover.app.build(), Till().app())
+        apps = (catalog.app.application(books.Goods.sown()), cover.app.build(), Till().app())
         goods, covers, money = (stack.enter_context(served(app)) for app in apps)
         callees = Callees(
             callee("catalog", goods), callee("cover", covers), callee("payments", money), Carts(carts.NOBODY)
         )
-        desk = Desk(callee("cover", covers), callee("payments", money))
-        orders = orders_app(callees, Decisions(of_orders, decided=(PLACE, SHOW)))
+        desk = Desk(callee("cover", covers), callee("payments", money), books.Claims())
+        orders = orders_app(callees, books.Orders(), Decisions(of_orders, decided=(PLACE, SHOW)))
         claims = claims_app(desk, Decisions(of_claims, decided=(CLAIM, SHOW_CLAIM)))
         yield Shop(stack.enter_context(served(orders)), stack.enter_context(served(claims)))
 

@@ -18,6 +18,7 @@ from common.context import accepted_request_id, identity
 from common.limits import MAX_BODY
 from common.log import JsonLines
 from cover.app import describe as cover_app
+from harness import books
 from unit.services.serving import served
 
 PROBLEM = "application/problem+json"
@@ -122,7 +123,7 @@ def test_one_log_line_a_request_with_id_and_caller(caplog: pytest.LogCaptureFixt
         "x-forwarded-client-cert": f'Hash=ab;URI={caller};Subject=""',
     }
     try:
-        with served(catalog.app.build()) as client:
+        with served(catalog.app.application(books.Goods.sown())) as client:
             client.get("/items/nails?token=planted", headers=sent)
             client.get("/healthz")
     finally:

@@ -28,7 +28,7 @@ from common.carts import Carts, own
 from common.client import Callee
 from common.events import Lost
 from garrison.declare.program import load
-from harness import carts, paths, storefront
+from harness import books, carts, paths, storefront
 from orders.app import Publisher
 from orders.app import application as orders_app
 from orders.placing import Callees
@@ -98,6 +98,7 @@ class Street:
     carts: carts.Memory
     cart: str
     stack: ExitStack
+    book: books.Orders = field(default_factory=books.Orders)
 
     def start(self, app: FastAPI) -> httpx.Client:
         return self.stack.enter_context(served(app))
@@ -108,11 +109,12 @@ class Street:
             callee("cover", self.covers),
             callee("payments", self.money),
         )
-        return self.start(orders_app(Callees(catalog, cover, payments, Carts(self.cart)), events=events))
+        return self.start(orders_app(Callees(catalog, cover, payments, Carts(self.cart)), self.book, events=events))
 
-    def claims(self) -> tuple[httpx.Client, Desk]:
-        desk = Desk(callee("cover", self.covers), callee("payments", self.money))
-        return self.start(claims_app(desk)), desk
+    def claims(self) -> tuple[httpx.Client, books.Claims]:
+        kept = books.Claims()
+        desk = Desk(callee("cover", self.covers), callee("payments", self.money), kept)
+        return self.start(claims_app(desk)), kept
 
 
 @pytest.fixture(scope="module")
@@ -120,23 +122,24 @@ def street() -> Iterator[Street]:
     till = Till()
     with ExitStack() as stack:
         goods, covers, money = (
-            stack.enter_context(served(app)) for app in (catalog.app.build(), cover.app.build(), till.app())
+            stack.enter_context(served(app))
+            for app in (catalog.app.application(books.Goods.sown()), cover.app.build(), till.app())
         )
         kept = carts.Memory()
         yield Street(goods, covers, money, till, kept, stack.enter_context(carts.running(kept)), stack)
 
 
 @pytest.fixture(scope="module")
-def running(street: Street) -> tuple[Shop, Desk]:
-    claims, desk = street.claims()
-    return Shop(street.orders(), claims, street.till), desk
+def running(street: Street) -> tuple[Shop, books.Claims]:
+    claims, kept = street.claims()
+    return Shop(street.orders(), claims, street.till), kept
 
 
 @pytest.fixture
-def shop(running: tuple[Shop, Desk]) -> Shop:
-    """The running shop with an empty till."""
-    shop, desk = running
-    desk.paid.clear()
+def shop(running: tuple[Shop, books.Claims]) -> Shop:
+    """The running shop with an empty till, and no claims on its covers."""
+    shop, claims = running
+    claims.reserved.clear()
     shop.till.charges.clear()
     shop.till.refunds.clear()
     shop.till.seen.clear()
@@ -189,8 +192,9 @@ def test_a_users_token_goes_on_where_the_estate_declares_it_and_nowhere_else(
     monkeypatch.setattr(httpx, "HTTPTransport", lambda **_: httpx.MockTransport(answer))
     for name in ("catalog", "cover", "payments"):
         monkeypatch.setenv(f"{name.upper()}_URL", f"http://{name}")
-    for name in ("CART_ADDR", "NATS_ADDR"):
+    for name in ("CART_ADDR", "NATS_ADDR", "ORDERBOOK_FILE"):
         monkeypatch.setenv(name, carts.NOBODY)
+    monkeypatch.setattr(orders.app, "Orderbook", lambda _: books.Orders())
     with served(orders.app.build()) as client:
         Shop(client, client, Till()).order(headers={"authorization": token} if token else {})
     declared = [call for call in load(ESTATE).graph().calls if call.caller.name == "orders"]
@@ -200,12 +204,19 @@ def test_a_users_token_goes_on_where_the_estate_declares_it_and_nowhere_else(
     assert seen == {call.callee.name: token or None if call.token == "forward" else None for call in declared}
 
 
+def test_a_database_that_is_away_is_a_service_that_is_not_ready_and_restarts_nobody() -> None:
+    graph = load(ESTATE).graph()
+    users = {use.service for use in graph.uses}
+    kept = {one.ref.name: (one.health, one.liveness, one.replicas) for one in graph.services if one.ref in users}
+    assert kept == dict.fromkeys(("catalog", "claims", "orders", "payments"), ("/healthz", "tcp", 2))
+
+
 def test_a_repetition_after_a_restart_is_not_charged_again(shop: Shop, street: Street) -> None:
     key = uuid4().hex
     first = shop.order(key).json()
-    assert Shop(street.orders(), shop.claims, shop.till).order(key).json() == first
-    assert len(shop.till.seen) == 2
-    assert len(shop.till.charges) == 1
+    restarted = Shop(street.orders(), shop.claims, shop.till)
+    assert restarted.order(key).json() == restarted.orders.get(f"/orders/{first['id']}").json() == first
+    assert len(shop.till.seen) == len(shop.till.charges) == 1
 
 
 @pytest.mark.parametrize(
@@ -236,7 +247,7 @@ def test_a_callee_that_is_not_there_is_named() -> None:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         nobody = Callee("catalog", f"http://127.0.0.1:{held.getsockname()[1]}")
-        with served(orders_app(Callees(nobody, nobody, nobody, Carts(carts.NOBODY)))) as client:
+        with served(orders_app(Callees(nobody, nobody, nobody, Carts(carts.NOBODY)), books.Orders())) as client:
             shop = Shop(client, client, Till())
             failed = shop.order("k")
     assert (failed.status_code, failed.headers["retry-after"]) == (503, "1")

@@ -24,6 +24,7 @@ from cover.model import LEAST_PREMIUM, premium
 from harness import paths
 
 REDIS = "redis://127.0.0.1:1"  # nobody is there
+CALLEES = {f"{name}_URL": "http://callee" for name in ("CATALOG", "COVER", "PAYMENTS")}
 ENV = {"PATH": os.environ["PATH"], "PYTHONPATH": str(paths.REPO / "services")}
 
 
@@ -38,7 +39,10 @@ def start(service: str, **env: str) -> subprocess.Popen[str]:
     [
         ("orders", {}, "orders: CATALOG_URL is not set"),
         ("claims", {"COVER_URL": "cover:80"}, "claims: COVER_URL='cover:80' is not an http address"),
-        ("catalog", {"PORT": "http"}, "catalog: PORT='http' is not a port number"),
+        ("catalog", {}, "catalog: CATALOGUE_FILE is not set"),
+        ("catalog", {"CATALOGUE_FILE": "/c", "PORT": "http"}, "catalog: PORT='http' is not a port number"),
+        ("orders", {**CALLEES, "CART_ADDR": "cart:1"}, "orders: ORDERBOOK_FILE is not set"),
+        ("claims", CALLEES, "claims: REGISTER_FILE is not set"),
         ("payments", {}, "payments: PSP_API_KEY_FILE is not set"),
         ("storefront", {"CART_ADDR": "cart"}, "storefront: CART_ADDR='cart' is not an address, such as 127.0.0.1:7070"),
         ("cart", {}, "cart: REDIS_URL is not set"),
@@ -55,20 +59,20 @@ def test_sigterm_ends_a_service_cleanly_and_its_output_is_json() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    service = start("catalog", HOST="127.0.0.1", PORT=str(port))
+    service = start("cover", HOST="127.0.0.1", PORT=str(port))
     pause = threading.Event()
     for _ in range(400):
         try:
-            answer = httpx.get(f"http://127.0.0.1:{port}/items/nails", headers={"x-request-id": "r-1"})
+            answer = httpx.get(f"http://127.0.0.1:{port}/covers/cover-1", headers={"x-request-id": "r-1"})
             break
         except httpx.ConnectError:
             assert service.poll() is None
             pause.wait(0.05)
-    assert answer.json()["price"] == {"amount": 1250, "currency": "EUR"}
+    assert answer.json()["limit"] == {"amount": 100_000, "currency": "EUR"}
     service.send_signal(signal.SIGTERM)
     out, err = service.communicate(timeout=20)
     lines = [json.loads(line) for line in out.splitlines()]
-    assert {line["service"] for line in lines} == {"catalog"}
+    assert {line["service"] for line in lines} == {"cover"}
     assert "r-1" in {line.get("request_id") for line in lines}
     assert lines[-1]["message"].startswith("Finished server process")
     assert err == ""

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from queue import Empty, LifoQueue
 from typing import TypeVar
 
 import psycopg
+from psycopg import sql
 
+from common.credentials import Credentials, CredentialsError, CredentialsFile
 from common.log import logger
 from common.problem import Problem
-from payments.credentials import Credentials, CredentialsError, CredentialsFile
 
 Result = TypeVar("Result")
 Connection = psycopg.Connection[tuple[object, ...]]
@@ -43,13 +45,21 @@ class Pool:
             return self._attempt(work)
         except psycopg.OperationalError as error:
             if isinstance(error, BUSY):
-                raise _unavailable() from None
+                raise self._away("available") from None
             logger.warning("database connection lost: %s", type(error).__name__)
         try:
             return self._attempt(work, renew=True)
         except psycopg.OperationalError as error:
             logger.warning("database unavailable: %s", type(error).__name__)
-            raise _unavailable() from None
+            raise self._away("available") from None
+
+    def check(self, table: str) -> None:
+        """A Problem unless the database answers and has its schema, of which `table` is one."""
+        query = sql.SQL("SELECT FROM {} LIMIT 1").format(sql.Identifier(table))
+        try:
+            self.run(lambda connection: connection.execute(query))
+        except psycopg.ProgrammingError:
+            raise self._away("ready") from None
 
     def close(self) -> None:
         """Close every idle connection."""
@@ -87,18 +97,35 @@ class Pool:
             current = self._file.current()
         except CredentialsError as error:
             logger.warning("no database credentials: %s", error)
-            raise _unavailable() from None
+            raise self._away("available") from None
         if slot and slot[0] == current and not (renew or slot[1].closed):
             return slot
         _close(slot)
         return current, psycopg.connect(**dict(current.parameters), autocommit=True)
+
+    def _away(self, what: str) -> Problem:
+        name = self._file.schema
+        return Problem(503, f"the {name} is not {what}", kind=f"{name}-unavailable")
+
+
+class Store:
+    """What a service keeps in a schema of its own; a Problem while the database is away."""
+
+    def __init__(self, credentials: Path, *, schema: str, service: str, table: str) -> None:
+        """`credentials` is the file of the lease, `table` one that has to be there."""
+        self.pool = Pool(CredentialsFile(credentials, schema=schema, service=service))
+        self._table = table
+
+    def ready(self) -> None:
+        """A Problem unless the database answers and has its schema."""
+        self.pool.check(self._table)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self.pool.close()
 
 
 def _close(slot: Slot) -> None:
     if slot:
         with suppress(psycopg.Error):
             slot[1].close()
-
-
-def _unavailable() -> Problem:
-    return Problem(503, "the ledger is not available", kind="ledger-unavailable")
