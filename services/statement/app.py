@@ -27,7 +27,8 @@ def main() -> int:
     """Write the statement; returns how the job ends."""
     log.set_up("statement")
     try:
-        pool = Pool(CredentialsFile(settings.file("LEDGER_FILE")), size=1)
+        file = CredentialsFile(settings.file("LEDGER_FILE"), schema="ledger", service="statement")
+        pool = Pool(file, size=1)
     except settings.SettingsError as error:
         print(f"statement: {error}", file=sys.stderr)
         return NOT_READ

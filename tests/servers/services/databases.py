@@ -56,9 +56,9 @@ class Database:
 
     def lease(self, role: str = "") -> str:
         """Grant a new lease and put it in the file, as the agent does: written beside, then renamed."""
-        user = f"lease_{uuid4().hex[:8]}"
+        user, whole = f"lease_{uuid4().hex[:8]}", f"{self.schema}_{role or self.role}"
         with self.admin() as admin:
-            admin.execute(f"CREATE ROLE \"{user}\" LOGIN PASSWORD '{PASSWORD}' IN ROLE {self.schema}_{role or self.role}")
+            admin.execute(f"CREATE ROLE \"{user}\" LOGIN PASSWORD '{PASSWORD}' IN ROLE {whole}")
         said = {"host": str(self.server.home), "port": 5432, "database": self.database}
         fresh = self.lease_file.with_suffix(".new")
         fresh.write_text(json.dumps({**said, "username": user, "password": PASSWORD}))
