@@ -57,7 +57,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Turn:
-    """Microseconds of CPU of both proxies for a request; until half and 99 % were answered, at 200 a second; the rate."""
+    """Microseconds of CPU of both proxies for a request; until half, and 99 %, were answered at 200 a second; rate."""
 
     proxies: tuple[float, ...]
     median: float
