@@ -21,7 +21,7 @@ from garrison.prove.look.pods import LABEL
 KEYS = {"source", "target", "port", "operation", "kind", "expected", "observed", "layer", "ok"}
 NOTHING = f"localhost:1/nothing@sha256:{'0' * 64}"
 DATABASES = ("bank/ledger", "insurance/register", "shop/catalogue", "shop/orderbook")
-LEASED = {"bank/payments", "insurance/claims", "shop/catalog", "shop/orders"}
+LEASED = {"bank/payments", "bank/statement", "insurance/claims", "shop/catalog", "shop/orders"}
 ONE_PAIR = ("--source=shop/catalog", "--target=insurance/cover")
 
 
