@@ -57,7 +57,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Turn:
-    """Microseconds of CPU of both proxies for a request; until half and 99 % were answered, at 200 a second; the rate."""
+    """Microseconds of CPU of the caller's proxy and the callee's for a request; until half and 99 % are
+    answered, at 200 a second; the rate.
+    """
 
     proxies: tuple[float, ...]
     median: float

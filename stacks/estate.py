@@ -89,7 +89,7 @@ statement.uses(ledger, role="reader")
 
 # Somebody else takes the money: outside, with an authority of its own. Orders waits five seconds for its charge.
 psp = estate.external("api.psp.example")
-payments.calls(psp, "POST /v1/charges", "POST /v1/refunds", env="PSP_URL", timeout=3)
+payments.calls(psp, "POST /v1/charges", "POST /v1/refunds", env={"PSP_URL": "{url}"}, timeout=3)
 
 # The edge: programs bring a token to api, browsers log in at www.
 users = estate.users()

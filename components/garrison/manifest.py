@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from garrison import defaults as d
@@ -72,6 +72,16 @@ def claim(name: str, size: str, storage_class: str | None) -> Manifest:
 def compact(value: object) -> str:
     """JSON in one stable form, used for configuration files inside ConfigMaps."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def keyed(**written: str) -> str:
+    """The JSON of an object, in the same form, of which every value is written already."""
+    return "{" + ",".join(f'"{key}":{written[key]}' for key in sorted(written)) + "}"
+
+
+def listed(written: Iterable[str]) -> str:
+    """The JSON of a list of which everything is written already."""
+    return f"[{','.join(written)}]"
 
 
 def digest(texts: Sequence[str]) -> str:

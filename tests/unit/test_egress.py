@@ -16,7 +16,7 @@ from garrison import App, Graph, IntentError, Service, render
 from garrison import defaults as d
 from garrison.cluster import Cluster, Egress
 from garrison.derive.egress import bootstrap
-from garrison.derive.egress.ranges import permitted
+from garrison.derive.egress.ranges import addresses, permitted
 from garrison.derive.mesh import config
 from garrison.manifest import Manifest, identity
 from garrison.model.externals import External
@@ -181,14 +181,16 @@ def out_by_policy(policy: Manifest, address: str, port: int) -> bool:
 def test_the_proxy_and_the_network_let_out_to_the_same_addresses(address: str, port: int) -> None:
     (policy,) = (m for m in render(used(), THERE) if m["kind"] == "NetworkPolicy" and _at(m, GATEWAY))
     mapped = ipaddress.ip_address(address) in ipaddress.ip_network(d.MAPPED)
-    assert matches(permitted(THERE, 443), address, port) == (out_by_policy(policy, address, port) and not mapped)
+    assert matches(permitted(addresses(THERE), 443), address, port) == (
+        out_by_policy(policy, address, port) and not mapped
+    )
 
 
 @given(ADDRESSES)
 def test_nothing_that_python_knows_to_be_no_address_of_the_internet_is_let_out(address: str) -> None:
     known = ipaddress.ip_address(address)
     if not known.is_global or known.is_multicast:
-        assert not matches(permitted(Cluster(), 443), address, 443)
+        assert not matches(permitted(addresses(Cluster()), 443), address, 443)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +205,7 @@ def test_nothing_that_python_knows_to_be_no_address_of_the_internet_is_let_out(a
     ],
 )
 def test_which_addresses_are_outside(address: str, out: bool) -> None:
-    assert matches(permitted(THERE, 443), address, 443) == out
+    assert matches(permitted(addresses(THERE), 443), address, 443) == out
 
 
 @pytest.mark.parametrize(

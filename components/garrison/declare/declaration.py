@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from garrison.collecting import uncollected
 from garrison.declare.statements import Statement
 from garrison.errors import IntentError, Problem
 from garrison.model.breach import Place
@@ -39,6 +40,7 @@ def problems(declaration: Declaration) -> list[Problem]:
     return _in_order(found)
 
 
+@uncollected
 def freeze(declaration: Declaration) -> Graph:
     """The graph of a declaration; raises IntentError with all problems at once."""
     if found := _misfits(declaration):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from garrison.cluster import Cluster
+from garrison.collecting import uncollected
 from garrison.derive import database, edge, egress, identity, jobs, mesh, namespace, network, rbac, secrets, workload
 from garrison.derive.bounds import bounded
 from garrison.derive.rolling import rolled
@@ -34,6 +35,7 @@ LAYERS: tuple[Layer, ...] = (
 )
 
 
+@uncollected
 def render(graph: Graph, cluster: Cluster | None = None) -> list[Manifest]:
     """All Kubernetes objects of a graph on a cluster, in an order in which they can be applied; same values, same list.
 

@@ -189,7 +189,7 @@ class Call:
     timeout: int | None = None
     """Seconds for the answer, once the request is there; 0 is as long as it takes. None is 15 for HTTP, 0 for gRPC."""
 
-    @property
+    @cached_property
     def target(self) -> Target:
         return Target(self.callee, self.port)
 

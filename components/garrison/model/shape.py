@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
+from operator import attrgetter
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -58,13 +59,12 @@ def _test(hint: Any) -> Test:
     """Whether a value is of a type, made once for each type: a graph has tens of thousands of values."""
     origin, inner = get_origin(hint), get_args(hint)
     if isinstance(hint, UnionType):
-        ways = [_test(one) for one in inner]
-        return lambda value: any(way(value) for way in ways)
+        return _either([_test(one) for one in inner])
     if origin is Literal:
         return lambda value: isinstance(value, str)  # which word it may be is a law, with a better answer
     if row := row_of(hint):
         each = _test(row)
-        return lambda value: isinstance(value, tuple) and all(each(part) for part in value)
+        return lambda value: isinstance(value, tuple) and all(map(each, value))
     if origin is tuple:
         return _row_test([_test(one) for one in inner])
     if origin is Mapping:
@@ -73,6 +73,16 @@ def _test(hint: Any) -> Test:
     if is_dataclass(hint):
         return _dataclass_test(hint)
     return lambda value: type(value) is hint or (isinstance(value, hint) and type(value) is not bool)
+
+
+def _either(ways: Sequence[Test]) -> Test:
+    def test(value: Any) -> bool:
+        for way in ways:  # noqa: SIM110 a generator for each value would be most of the time
+            if way(value):
+                return True
+        return False
+
+    return test
 
 
 def _row_test(tests: Sequence[Test]) -> Test:
@@ -84,8 +94,17 @@ def _row_test(tests: Sequence[Test]) -> Test:
 
 
 def _dataclass_test(kind: Any) -> Test:
-    tests = [(name, _test(hint)) for name, hint in hints(kind).items()]
-    return lambda value: isinstance(value, kind) and all(test(getattr(value, name)) for name, test in tests)
+    tests = [(attrgetter(name), _test(hint)) for name, hint in hints(kind).items()]
+
+    def test(value: Any) -> bool:
+        if not isinstance(value, kind):
+            return False
+        for part, fits in tests:  # noqa: SIM110 as above
+            if not fits(part(value)):
+                return False
+        return True
+
+    return test
 
 
 def _misfits(hint: Any, value: Any, place: str) -> Iterator[Misfit]:

@@ -45,7 +45,11 @@ def test_a_clone_has_the_identity_of_its_workload(deployment: Manifest) -> None:
     assert pod["metadata"]["labels"] == template["metadata"]["labels"] | {pods.LABEL: "r"}
     assert pod["spec"]["serviceAccountName"] == "payments"
     (proxy,) = pod["spec"]["initContainers"]
-    assert proxy | {"args": None} == template["spec"]["initContainers"][0] | {"args": None}
+    live, not_its_own = template["spec"]["initContainers"][0], {"args": None, "resources": None}
+    assert proxy | not_its_own == live | not_its_own
+    assert proxy["resources"]["limits"] == live["resources"]["limits"]
+    asked, usual = (int(one["resources"]["requests"]["cpu"].removesuffix("m")) for one in (proxy, live))
+    assert asked < usual, "many of them live beside the estate for a minute"
     assert proxy["args"][: -len(pods.LOG_AT_ONCE)] == template["spec"]["initContainers"][0]["args"]
     assert {v["name"] for v in pod["spec"]["volumes"]} == {"proxy", "identity", "trust"}
     (app,) = pod["spec"]["containers"]

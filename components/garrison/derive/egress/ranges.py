@@ -26,13 +26,17 @@ def _in(one: Any, other: Any) -> bool:
     return one.version == other.version and bool(one.subnet_of(other))
 
 
-def permitted(cluster: Cluster, port: int) -> Json:
-    """Envoy's permission for an address and port to which a name has led.
+def addresses(cluster: Cluster) -> Json:
+    """Envoy's permission for an address to which a name has led; the same for every host."""
+    public = {"not_rule": _any([_at(cidr) for cidr in closed(cluster)])}
+    return _any([public, *(_at(cidr) for cidr in cluster.egress.allowed)])
+
+
+def permitted(addresses: Json, port: int) -> Json:
+    """That, and for this port.
 
     The port is asked for first and not only because it is declared: without an address the answer is no.
     """
-    public = {"not_rule": _any([_at(cidr) for cidr in closed(cluster)])}
-    addresses = _any([public, *(_at(cidr) for cidr in cluster.egress.allowed)])
     declared = _matcher(upstream_port_range={"start": port, "end": port + 1})
     return {"and_rules": {"rules": [declared, addresses]}}
 

@@ -7,7 +7,7 @@ from typing import Any
 from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive.egress.names import TUNNEL, called, connected
-from garrison.derive.egress.ranges import permitted
+from garrison.derive.egress.ranges import addresses, permitted
 from garrison.derive.mesh import envoy
 from garrison.derive.names import way_out
 from garrison.model.externals import External
@@ -19,20 +19,21 @@ ADDRESSES = "envoy.filters.http.upstream_rbac"
 
 
 def clusters(graph: Graph, cluster: Cluster) -> list[Json]:
-    found = [_outside(one.authority, one, cluster, _tls(one, cluster)) for one in called(graph)]
-    found += [_outside(f"{TUNNEL} {one.authority}", one, cluster, None) for one in connected(graph)]
+    open_to = addresses(cluster)
+    found = [_outside(one.authority, one, open_to, _tls(one, cluster)) for one in called(graph)]
+    found += [_outside(f"{TUNNEL} {one.authority}", one, open_to, None) for one in connected(graph)]
     within = [way_out(one.ref, "connects") for one in connected(graph)]
     return [*found, *(_within(name) for name in [*within, *([TUNNEL] if within else [])])]
 
 
-def _outside(name: str, external: External, cluster: Cluster, transport: Json | None) -> Json:
+def _outside(name: str, external: External, open_to: Json, transport: Json | None) -> Json:
     """Every address of an answer stands alone, and is judged when it is chosen, before a packet goes there."""
     durations = {"idle_timeout": d.OUTBOUND_IDLE_TIMEOUT, "max_connection_duration": d.OUTBOUND_CONNECTION_DURATION}
     if transport is None:
         durations = {}  # of requests; a tunnel is one request as long as its connection
     made = envoy.cluster(name, external.host, external.port, dns=True, durations=durations, transport=transport)
     made["typed_extension_protocol_options"][f"envoy.{PROTOCOL}"]["http_filters"] = [
-        {"name": ADDRESSES, "typed_config": _addresses(cluster, external.port)},
+        {"name": ADDRESSES, "typed_config": _addresses(open_to, external.port)},
         {
             "name": "envoy.filters.http.upstream_codec",
             "typed_config": envoy.typed("extensions.filters.http.upstream_codec.v3.UpstreamCodec"),
@@ -44,8 +45,8 @@ def _outside(name: str, external: External, cluster: Cluster, transport: Json | 
     return made | {"circuit_breakers": {"thresholds": [bounds]}}
 
 
-def _addresses(cluster: Cluster, port: int) -> Json:
-    policy = {"permissions": [permitted(cluster, port)], "principals": [{"any": True}]}
+def _addresses(open_to: Json, port: int) -> Json:
+    policy = {"permissions": [permitted(open_to, port)], "principals": [{"any": True}]}
     rules = {"action": "ALLOW", "policies": {"outside": policy}}
     return envoy.typed("extensions.filters.http.rbac.v3.RBAC", rules=rules)
 

@@ -219,10 +219,10 @@ def undisputed(*more: Json) -> Json:
 
 def health(service: Service) -> Json:
     """What the kubelet asks of a sidecar: the proxy itself, and what the proxy found when it asked the application."""
-    return health_listener(filters=tuple(_found(path, name) for name, path, _ in _questions(service)))
+    return health_listener(filters=tuple(_found(path, name) for name, path, _ in questions(service)))
 
 
-def _questions(service: Service) -> list[tuple[str, str, str]]:
+def questions(service: Service) -> list[tuple[str, str, str]]:
     """What is asked of the application: by which cluster, under which path the kubelet hears of it, and how."""
     ready, alive = (READINESS, READY, service.health), (LIVENESS, ALIVE, service.liveness)
     return [(name, path, how) for name, path, how in (ready, alive) if how]
@@ -281,7 +281,7 @@ def applications(graph: Graph, service: Service) -> Iterator[Json]:
         made = envoy.cluster(cluster, "127.0.0.1", number, dns=False, durations={"idle_timeout": d.APP_IDLE_TIMEOUT})
         spoken = {"grpc": envoy.http2, "tcp": envoy.plain}.get(protocol, lambda same: same)(made)
         yield spoken | {"circuit_breakers": {"thresholds": [BOUNDS]}}
-    for name, _, how in _questions(service):
+    for name, _, how in questions(service):
         made = envoy.cluster(name, "127.0.0.1", service.port, dns=False, durations={})
         spoken = envoy.http2(made) if how == "grpc" else made
         yield spoken | {"health_checks": [_check(service.ref, how)]}

@@ -67,7 +67,7 @@ def clone(deployment: Manifest, *, name: str, run: str, image: str, port: int, c
     proxy = next((c for c in spec.get("initContainers", ()) if c["name"] == PROXY), None)
     if proxy is None:
         raise ProveError(f"{namespace}/{deployment['metadata']['name']} has no proxy: run `pulumi up` again")
-    proxy.pop("lifecycle", None)
+    _passing(proxy)
     proxy["args"] = [*proxy.get("args", ()), *LOG_AT_ONCE]
     app = next(c for c in spec["containers"] if c["name"] == APP)
     mounts = [m for m in proxy["volumeMounts"] if m["mountPath"] in (d.IDENTITY_DIR, d.TRUST_DIR)]
@@ -90,12 +90,18 @@ def gateway(deployment: Manifest, ref: Ref, *, run: str, image: str, config: str
     proxy = next((c for c in spec["containers"] if c["name"] == PROXY), None)
     if proxy is None:
         raise ProveError(f"Deployment {d.EGRESS} has no proxy: run `pulumi up` again")
-    proxy.pop("lifecycle", None)
+    _passing(proxy)
     listen = _application(image, "127.0.0.1", FREE_PORT, d.container_security_context(d.APP_UID), [])
     body = {key: spec[key] for key in KEPT if key in spec}
     volumes = [_instead(volume, config) for volume in spec["volumes"]]
     labels = template["metadata"]["labels"]
     return _pod(ref, run, labels, {**body, "containers": [proxy, listen], "volumes": volumes})
+
+
+def _passing(proxy: Manifest) -> None:
+    """Of a copy that lives for minutes: it drains for nobody, and asks the scheduler for next to nothing."""
+    proxy.pop("lifecycle", None)
+    proxy["resources"] = {**proxy.get("resources", {}), "requests": RESOURCES["requests"]}
 
 
 def mislead(pod: Manifest, names: Mapping[str, str]) -> Manifest:
