@@ -28,7 +28,8 @@ HELD = {
     "venv": "the Python environment",
 }
 _AWAY = ".removed-"
-_NODES = ["docker", "image", "ls", "--filter=reference=garrison.local/node*", "--format={{.Repository}}:{{.Tag}}"]
+_OURS = ["--filter=reference=garrison.local/node*", "--filter=reference=garrison.example/provider"]
+_NODES = ["docker", "image", "ls", *_OURS, "--format={{.Repository}}:{{.Tag}}"]
 
 
 def clean(*, remove: bool) -> int:

@@ -34,6 +34,8 @@ LABEL = "dev.garrison.provider"  # what it was made of
 YEAR, MONTH = dt.timedelta(days=365), dt.timedelta(days=30)
 SECONDS = 60.0  # to begin to listen
 MEMORY = "64m"
+TITLE = "org.opencontainers.image.title=provider"
+UNNAMED = ["docker", "image", "ls", "--quiet", "--filter=dangling=true"]
 INSIDE = "/etc/provider"
 ENV = {
     "TLS_CERTIFICATE_FILE": f"{INSIDE}/tls.crt",
@@ -66,10 +68,7 @@ def ensure(cluster: str, graph: Graph, image: Image) -> None:
     wanted = artefact.key(image.digest, manifest.digest(folder(cluster) / "tls.crt"), run(cluster, image, ""))
     found = look(cluster)
     if found is None or found.made_of != wanted:
-        with shell.step(f"{HOST}, outside the cluster {cluster}"):
-            docker.remove_beside(cluster)
-            packing.give(image)
-            shell.run(run(cluster, image, wanted), what=f"starting {name(cluster)}")
+        _make(cluster, image, wanted)
     elif not found.running:
         shell.run(["docker", "start", name(cluster)], what=f"starting {name(cluster)}")
     now = look(cluster)
@@ -189,6 +188,18 @@ def await_answer(address: str, authority: Path, seconds: float, port: int = HTTP
             if time.monotonic() > deadline:
                 raise HarnessError(f"{HOST} at {address} does not answer in {seconds:.0f} s: {error}") from None
         time.sleep(0.1)
+
+
+def _make(cluster: str, image: Image, made_of: str) -> None:
+    """In place of what was there."""
+    with shell.step(f"{HOST}, outside the cluster {cluster}"):
+        docker.remove_beside(cluster)
+        packing.give(image)
+        shell.run(run(cluster, image, made_of), what=f"starting {name(cluster)}")
+    # what lost its name to it; Docker refuses where another cluster's still runs
+    left = shell.run([*UNNAMED, f"--filter=label={TITLE}"], what="listing images of providers").split()
+    for one in left:
+        shell.succeeds(["docker", "image", "rm", one])
 
 
 def _good(place: Path, now: dt.datetime) -> bool:

@@ -37,6 +37,7 @@ INSIDE = "127.0.0.1"  # a service of somebody's inside, at the provider's port
 ALLOWED = "10.99.0.1"  # what the derived configuration calls ELSEWHERE
 CHARGE = "POST /v1/charges"
 Cut = Callable[[dict[str, str]], dict[str, str]]
+Handler = type[http.server.BaseHTTPRequestHandler]
 
 
 class Provider(http.server.BaseHTTPRequestHandler):
@@ -196,8 +197,8 @@ def estate(port: int) -> App:
 
 
 @contextmanager
-def stand(folder: Path, cut: Cut = lambda texts: texts) -> Iterator[Bench]:
-    """Everything running; `cut` changes the derived files of the gateway."""
+def stand(folder: Path, cut: Cut = lambda texts: texts, handler: Handler = Provider) -> Iterator[Bench]:
+    """Everything running; `cut` changes the derived files of the gateway, `handler` is how providers answer."""
     root, providers, port = Authority.fresh(), Authority.fresh("providers"), free_port()
     graph = estate(port).graph()
     for ref in (*graph.by_ref, d.EGRESS):
@@ -213,7 +214,7 @@ def stand(folder: Path, cut: Cut = lambda texts: texts) -> Iterator[Bench]:
     (folder / "hosts").write_text("")
     with ExitStack() as stack:
         provider, inside = (
-            stack.enter_context(_served(host, port, folder / "providers")) for host in (ELSEWHERE, INSIDE)
+            stack.enter_context(_served(host, port, folder / "providers", handler)) for host in (ELSEWHERE, INSIDE)
         )
         resolver, config = stack.enter_context(_resolver(folder)), bootstrap.config(graph, there)
         ports = free_port(), free_port(), free_port(), port
@@ -227,8 +228,8 @@ def stand(folder: Path, cut: Cut = lambda texts: texts) -> Iterator[Bench]:
 
 
 @contextmanager
-def _served(host: str, port: int, files: Path) -> Iterator[Server]:
-    server = Server((host, port), Provider)
+def _served(host: str, port: int, files: Path, handler: Handler) -> Iterator[Server]:
+    server = Server((host, port), handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files / "tls.crt", files / "tls.key")
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -21,6 +22,8 @@ from common import openapi
 from common.model import MAX_AMOUNT, Money
 from common.rpc import NOT_SERVING
 from cover.model import LEAST_PREMIUM, premium
+from garrison import render
+from garrison.declare.program import load
 from harness import paths
 
 REDIS = "redis://127.0.0.1:1"  # nobody is there
@@ -53,6 +56,19 @@ def start(service: str, **env: str) -> subprocess.Popen[str]:
 def test_a_bad_setting_is_one_line(service: str, env: dict[str, str], line: str) -> None:
     out, err = start(service, **env).communicate(timeout=30)
     assert (out, err.strip()) == ("", line)
+
+
+@pytest.mark.parametrize("service", openapi.SERVICES)
+def test_a_service_starts_with_what_the_estate_gives_it(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (pod,) = (
+        one["spec"]["template"]["spec"]
+        for one in render(load(paths.REPO / "stacks/estate.py").graph())
+        if one["kind"] == "Deployment" and one["metadata"]["name"] == service
+    )
+    (app,) = (container for container in pod["containers"] if container["name"] == "app")
+    for variable in app["env"]:
+        monkeypatch.setenv(variable["name"], variable["value"])
+    importlib.import_module(f"{service}.app").build()
 
 
 def test_sigterm_ends_a_service_cleanly_and_its_output_is_json() -> None:
