@@ -1,10 +1,11 @@
 """How long a graph takes to become manifests, beside `kubectl kustomize` producing the same objects from plain files.
 
-    python benchmarks/lowering.py [--kubectl PATH]
+    PYTHONPATH=components:tests python benchmarks/lowering.py [--kubectl PATH | --mixed]
 
 Prints a table: one row per size with the best of three runs, and how the time grows when the size doubles. The ratio
-is between two programs on the same machine in the same run; neither column means much without the other. The last row
-has routes as well, and CPU seconds of one `render` alone.
+is between two programs on the same machine in the same run; neither column means much without the other. Then
+one with routes as well, and CPU seconds of one `render` alone; and estates of mixed protocols with jobs and hosts
+outside, as CPU seconds of both steps (`--mixed`: these alone).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 import yaml
 
 from garrison import App, Rate, claim, path, render
+from unit.mixed import mixed
 
 IMAGE = "registry.example/service@sha256:" + "0" * 64
 SIZES = (125, 250, 500, 1000)
@@ -54,6 +56,29 @@ def best_of_three(action: Callable[[], object]) -> float:
     return min(times)
 
 
+def cpu_of(action: Callable[[], object]) -> float:
+    """The least of five, in seconds of the processor: what is stable while others work on the machine."""
+    times = []
+    for _ in range(5):
+        start = time.process_time()
+        action()
+        times.append(time.process_time() - start)
+    return min(times)
+
+
+def of_mixed_protocols() -> None:
+    print("workloads  calls  objects  to a graph  to objects  together  growth (CPU)")
+    before = 0.0
+    for size in SIZES:
+        app = mixed(size)
+        graph = app.graph()
+        both, frozen = cpu_of(lambda: render(app.graph())), cpu_of(app.graph)  # noqa: B023 used at once
+        growth = f"x{both / before:.2f}" if before else ""
+        numbers = f"{size:9d} {len(graph.calls):6d} {len(render(graph)):8d}"
+        print(f"{numbers} {frozen:10.2f}s {both - frozen:10.2f}s {both:8.2f}s  {growth}", flush=True)
+        before = both
+
+
 def write_files(app: App, folder: Path) -> None:
     names = []
     for number, item in enumerate(render(app.graph())):
@@ -65,7 +90,14 @@ def write_files(app: App, folder: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kubectl", default="kubectl")
-    kubectl = parser.parse_args().kubectl
+    parser.add_argument("--mixed", action="store_true")
+    chosen = parser.parse_args()
+    if not chosen.mixed:
+        beside_kustomize(chosen.kubectl)
+    of_mixed_protocols()
+
+
+def beside_kustomize(kubectl: str) -> None:
     print("services   calls  objects  garrison  kustomize   ratio  growth")
     before = 0.0
     for size in SIZES:

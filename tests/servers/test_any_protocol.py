@@ -28,6 +28,7 @@ from garrison.words import Ref
 from prober.batch import observe
 from servers.mesh_bench import Estate, standing
 from servers.proxies import context, eventually, free_port, status_at
+from servers.test_mesh_claims import CLAIMS
 from unit.estates import DIGEST, empty_app
 
 CART, GREETER, FRONT, STRANGER = (Ref("shop", name) for name in ("cart", "greeter", "front", "stranger"))
@@ -166,6 +167,19 @@ def test_a_method_that_nobody_declared_is_denied(bench: Bench, method: str) -> N
             ask(line, method)
     assert refused.value.code() == grpc.StatusCode.PERMISSION_DENIED
     assert len(bench.carts.ran) == before
+
+
+def test_what_a_caller_claims_beside_its_call_does_not_reach_the_application(bench: Bench) -> None:
+    """The proof tries that over HTTP alone: at its copies answers a program that speaks no gRPC."""
+    said = [(name.lower(), "claimed") for names in CLAIMS.values() for name in names]
+    with channel(bench) as line:
+        called: Any = line.unary_unary("/shop.Cart/Get")
+        for name, value in said:
+            bench.carts.seen = {}
+            metadata = [(name, value), ("x-kept", "control")]
+            assert called(b"ada", timeout=10, wait_for_ready=True, metadata=metadata) == b"cart of ada"
+            assert "claimed" not in bench.carts.seen.values(), name
+            assert bench.carts.seen["x-kept"] == "control"
 
 
 def test_a_stream_is_not_cut_when_a_request_would_be(bench: Bench) -> None:

@@ -95,6 +95,19 @@ def test_one_caller_uses_a_host_in_one_way_and_hands_it_no_users_token() -> None
     assert "namespace 'egress' belongs to the egress gateway" in found
 
 
+def test_grpc_with_a_host_outside_is_the_applications_own_connection() -> None:
+    """Requests leave as HTTP/1.1: a client of gRPC would find nobody who understands it."""
+    app, payments, reports = estate()
+    host = app.external("pubsub.queue.example")
+    reports.calls(host, "POST /v1/Publish", "POST /twirp/queue.Topics/Publish")
+    payments.connects(host)
+    assert app.graph(), "the control"
+    reports.calls(host, "queue.v1.Topics/Publish")
+    (found,) = problems(app)
+    assert "'POST /queue.v1.Topics/Publish' at 'pubsub.queue.example' is gRPC" in found
+    assert "say connects(...)" in found
+
+
 def test_an_address_of_a_host_outside_is_never_a_setting() -> None:
     app = empty_app()
     env = {"PSP": "https://api.psp.example/v1"}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from garrison import defaults as d
 from garrison.errors import did_you_mean
@@ -11,6 +13,8 @@ from garrison.model.calls import Call
 from garrison.model.externals import is_outside
 from garrison.model.parts import Parts
 from garrison.words import Ref
+
+METHOD: Final = re.compile(r"/[A-Za-z_]\w*(\.[A-Za-z_]\w*)+/[A-Za-z_]\w*")  # /package.Service/Method
 
 
 def laws(parts: Parts) -> Iterator[Breach]:
@@ -56,6 +60,9 @@ def _ways(parts: Parts) -> Iterator[Breach]:
             yield Breach(
                 place, f"{host!r} has no port {call.port!r}", "declare it with its port: external(HOST, port=)"
             )
+        for operation in (one for one in call.operations if one.method == "POST" and METHOD.fullmatch(one.path)):
+            remedy = "say connects(...), which carries it in the application's own TLS; caller and host are checked"
+            yield Breach(place, f"'{operation}' at {host!r} is gRPC, and requests leave as HTTP/1.1", remedy)
         before, where = first.setdefault((call.caller, call.callee), (call, place))
         if before.connects != call.connects:
             what = f"'{call.caller}' calls {host!r} and connects to it"
