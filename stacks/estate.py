@@ -16,12 +16,20 @@ lock = images(Path(os.environ.get("GARRISON_IMAGES") or HERE / "images.lock"))
 estate = App("estate", trust_domain="estate.example", images=lock)
 shop, bank, insurance = estate.namespaces("shop", "bank", "insurance")
 
-orders = shop.service("orders", image=lock["orders"], port=8080, openapi=CONTRACTS / "orders.json")
-catalog = shop.service("catalog", image=lock["catalog"], port=8080, openapi=CONTRACTS / "catalog.json")
-storefront = shop.service("storefront", image=lock["storefront"], port=8080, openapi=CONTRACTS / "storefront.json")
-payments = bank.service("payments", image=lock["payments"], port=8080, openapi=CONTRACTS / "payments.json")
-cover = insurance.service("cover", image=lock["cover"], port=8080, openapi=CONTRACTS / "cover.json")
-claims = insurance.service("claims", image=lock["claims"], port=8080, openapi=CONTRACTS / "claims.json")
+# Two replicas of each share two cores with all else, and little is asked of them here.
+light = Resources(cpu="10m", memory="96Mi", cpu_limit="500m", memory_limit="192Mi")
+orders = shop.service("orders", image=lock["orders"], port=8080, openapi=CONTRACTS / "orders.json", resources=light)
+catalog = shop.service("catalog", image=lock["catalog"], port=8080, openapi=CONTRACTS / "catalog.json", resources=light)
+storefront = shop.service(
+    "storefront", image=lock["storefront"], port=8080, openapi=CONTRACTS / "storefront.json", resources=light
+)
+payments = bank.service(
+    "payments", image=lock["payments"], port=8080, openapi=CONTRACTS / "payments.json", resources=light
+)
+cover = insurance.service("cover", image=lock["cover"], port=8080, openapi=CONTRACTS / "cover.json", resources=light)
+claims = insurance.service(
+    "claims", image=lock["claims"], port=8080, openapi=CONTRACTS / "claims.json", resources=light
+)
 
 # The cart speaks gRPC and keeps what it has in Redis, whose image nobody here wrote; Redis keeps it on a volume.
 small = Resources(cpu="10m", memory="48Mi", cpu_limit="250m", memory_limit="96Mi")
