@@ -37,7 +37,7 @@ RATE, CLIENTS, STEADY = 200, 4, 600
 """Requests a second over so many connections that stay open, and how many."""
 FULL_CLIENTS = 16
 """Connections that each ask again as soon as they are answered."""
-FRONT, CATALOG, CART, REDIS = (Ref("shop", name) for name in ("front", "catalog", "cart", "redis"))
+FRONT, COVER, CART, REDIS = (Ref("shop", name) for name in ("front", "cover", "cart", "redis"))
 FIXED = {protocol: Ref("shop", f"fixed-{protocol}") for protocol in ("http", "grpc", "tcp")}
 GRPC = ("--header=content-type: application/grpc", "--header=te: trailers")
 
@@ -75,11 +75,11 @@ def graph() -> Graph:
         callee = shop.service(f"fixed-{protocol}", image="x" + DIGEST, port=8080, protocol=protocol, health="tcp")
         front.connects(callee) if protocol == "tcp" else front.calls(callee, "GET /items/{id}")
     fixed = shop.service("fixed-grpc", image="x" + DIGEST, port=8080, protocol="grpc", health="tcp")
-    catalog = shop.service("catalog", image="x" + DIGEST, port=8080)
+    cover = shop.service("cover", image="x" + DIGEST, port=8080)
     cart = shop.service("cart", image="x" + DIGEST, port=7070, protocol="grpc")
     redis = shop.service("redis", image="x" + DIGEST, port=6379, protocol="tcp")
     front.calls(fixed, "shop.Cart/Get")
-    front.calls(catalog, "GET /items/{id}")
+    front.calls(cover, "GET /covers/{id}")
     front.calls(cart, "shop.Cart/Get")
     cart.connects(redis)
     return app.graph()
@@ -145,14 +145,14 @@ def standing_rows(folder: Path) -> Iterator[list[Row]]:
     body = folder / "message"
     body.write_bytes(b"\0" + len(message).to_bytes(4, "big") + message)
     asked = (*GRPC, f"--data={body}")
-    ports = {name: free_port() for name in ("catalog", "cart", "cart of the hop")}
+    ports = {name: free_port() for name in ("cover", "cart", "cart of the hop")}
     with ExitStack() as stack:
         fixed = stack.enter_context(answering(folder / "answer", {}, ["app"]))["app"]
         redis = stack.enter_context(kept(folder))
         applications = {(ref, 8080): fixed for ref in FIXED.values()}
-        applications |= {(CATALOG, 8080): ports["catalog"], (CART, 7070): ports["cart"], (REDIS, 6379): redis}
+        applications |= {(COVER, 8080): ports["cover"], (CART, 7070): ports["cart"], (REDIS, 6379): redis}
         estate = stack.enter_context(standing(graph(), folder / "mesh", applications))
-        stack.enter_context(service("catalog", folder, ports["catalog"]))
+        stack.enter_context(service("cover", folder, ports["cover"]))
         through = estate.outbound[CART, Target(REDIS)]
         for name, at in (("cart", redis), ("cart of the hop", through)):
             url = f"redis://127.0.0.1:{at}"
@@ -170,7 +170,7 @@ def rows(estate: Estate, fixed: int, ports: dict[str, int], asked: tuple[str, ..
         Row("HTTP, a fixed answer", item, ("--h1",), 4_000, fixed, *way(FIXED["http"])),
         Row("gRPC, a fixed answer", get, asked, 4_000, fixed, *way(FIXED["grpc"])),
         Row("TCP, a fixed answer", item, ("--h1",), 4_000, fixed, *way(FIXED["tcp"])),
-        Row("HTTP, catalog `GET /items/{id}`", item, ("--h1",), 1_500, ports["catalog"], *way(CATALOG)),
+        Row("HTTP, cover `GET /covers/{id}`", "/covers/cover-1", ("--h1",), 1_500, ports["cover"], *way(COVER)),
         Row("gRPC, cart `shop.Cart/Get`", get, asked, 1_500, ports["cart"], *way(CART)),
         Row(
             "TCP, the same, from cart to redis",
