@@ -80,8 +80,8 @@ COST = """\
 
 Two sidecars, mutual TLS between them, measured in one run beside the same without them (`benchmarks/hop.py`): 150 us of
 CPU for a request over HTTP/1.1, 124 over gRPC, 50 over TCP, both proxies together; a quarter to two thirds of what
-the example's own services take for one. [measurements.md](measurements.md#a-hop) has times and rates, and what of the aim
-was missed.
+the example's own services take for one. [measurements.md](measurements.md#a-hop) has times and rates, and what of
+the aim was missed.
 """
 WAITING = """
 Programs that say a word which is still being added ({words}) wait for it: they count as nothing, and are tried by
