@@ -11,7 +11,7 @@ from garrison.model.graph import Graph, Target
 from garrison.prove.expect.expected import expected, sources
 from garrison.prove.expect.outside import METADATA, NODE, externals
 from garrison.prove.judge import classify
-from garrison.prove.look.world import Place, World, specs
+from garrison.prove.look.world import Place, World, specs, straight_to
 from garrison.prove.model import FREE, GATEWAY, Connect, Hold, Kind, OwnTls, Party, Probe, Request
 from garrison.words import Ref
 from unit.estates import apps, shop_app
@@ -106,6 +106,15 @@ def test_a_probe_asks_for_the_host_by_the_gateways_name_for_it() -> None:
 def test_straight_out_is_to_the_host_itself() -> None:
     found = spec(Kind.WAY_OUT, "egress/gateway")
     assert found == {"action": "connect", "host": "api.psp.example", "port": 8443}
+
+
+def test_who_can_ask_nobody_for_a_name_goes_to_the_addresses_that_the_gateway_is_told() -> None:
+    graph = estate()
+    probe = next(p for p in expected(graph) if p.kind == Kind.AROUND and straight_to(p) == "api.psp.example")
+    found = specs(probe, World(graph, {}, outside={"api.psp.example": ("192.0.2.1", "192.0.2.2")})).values()
+    assert [attempt["host"] for attempt in found] == ["192.0.2.1", "192.0.2.2"]
+    inside = [p for p in expected(graph) if p.kind == Kind.AROUND and not straight_to(p)]
+    assert {p.target.name for p in inside} >= {METADATA.name}, "what is known by its address stays so"
 
 
 def test_the_ends_of_an_own_handshake_are_told_apart() -> None:

@@ -15,7 +15,7 @@ from garrison.prove.model import FREE, Kind, Party, Phase, Probe, Result, Seen
 from garrison.words import Ref
 
 PHASES: tuple[Phase, ...] = ("closed", "identity open", "network open")
-PATIENCE = 20.0  # how long network rules may take to reach every node, and a restarted pod to come back
+PATIENCE = 40.0  # how long network rules may take to reach every node, and a restarted pod to come back
 PAUSE = 0.5
 ROUNDS = 3  # however slow a machine is
 

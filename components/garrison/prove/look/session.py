@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import signal
 import time
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.derive.mesh import config_ref
-from garrison.derive.names import full_host
+from garrison.derive.names import APP, full_host
 from garrison.manifest import Manifest
 from garrison.model.externals import is_outside
 from garrison.model.graph import Graph
@@ -23,11 +24,21 @@ from garrison.prove.look import behind, certify, forge, opening, pods, replicas
 from garrison.prove.look.alone import undisturbed
 from garrison.prove.look.finding import Finder
 from garrison.prove.look.pods import GATEWAYS, LABEL, Variant
-from garrison.prove.look.world import World, impersonated
+from garrison.prove.look.world import World, impersonated, straight_to
 from garrison.prove.model import EDGE, EDITOR, GATEWAY, Hold, Party, Probe, ProveError, Request
 from garrison.words import Ref
 
 READY_SECONDS, LOOK_SECONDS = 300, 15
+RESOLVE = """
+import json, socket, sys
+found = {}
+for host in sys.argv[1:]:
+    try:
+        found[host] = sorted({row[4][0] for row in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)})
+    except OSError:
+        found[host] = []
+print(json.dumps(found))
+"""
 CLEANED = "networkpolicies,pods,configmaps,serviceaccounts"
 
 
@@ -50,6 +61,7 @@ class Session:
         self.finder = Finder(self.kubectl, self.graph, self.run)
         self.namespace = pods.namespace_of(self.run)
         self.replicas: dict[tuple[Party, Variant], int] = {}
+        self.addresses: dict[str, list[str]] = {}
 
     def pod_of(self, party: Party, variant: Variant = "", replica: int = 0) -> Ref:
         return pods.where(party, self.run, variant, replica)
@@ -59,7 +71,16 @@ class Session:
         return self.replicas.get((party, variant), 1)
 
     def world(self, probes: Collection[Probe], admin: Ref) -> World:
-        return replace(self.finder.world(probes, admin, self.forged), bearers=self.bearers())
+        outside = self._outside({host for probe in probes if (host := straight_to(probe))})
+        return replace(self.finder.world(probes, admin, self.forged), bearers=self.bearers(), outside=outside)
+
+    def _outside(self, hosts: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+        """Where these hosts are, as the gateway's place is told: who may ask nobody for a name may know it all the same."""
+        if asked := sorted(set(hosts) - self.addresses.keys()):
+            pod = self.pod_of(GATEWAY)
+            where = ("exec", pod.name, f"--namespace={pod.namespace}", f"--container={APP}")
+            self.addresses |= json.loads(self.kubectl.run(*where, "--", "python3", "-c", RESOLVE, *asked))
+        return {host: tuple(self.addresses[host]) for host in hosts}
 
     # --- making ------------------------------------------------------------------------------------------------------
 
@@ -80,6 +101,7 @@ class Session:
             | {*also}
             | {p.target for p in probes if p.target.role in ("free", "stray") or at_copy(p)}
         )
+        used |= {GATEWAY} if any(map(straight_to, probes)) else set()
         opened = {p.target for p in probes if p.phase == "identity open"}
         ways = {GATEWAYS[p.attempt.by] for p in probes if isinstance(p.attempt, Request) and p.attempt.by}
         wanted = [*self._pods(used, opened), *self._misled({p.source for p in probes if misled(p)})]

@@ -73,6 +73,7 @@ class World:
     admin: Ref = ADMIN
     bearers: Mapping[Ref, str] = field(default_factory=dict)  # tokens of users, by the service that serves them
     gateways: Mapping[str, tuple[Place, ...]] = field(default_factory=dict)  # copies of that, by what they mistake
+    outside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # where hosts are, as the gateway is told
 
 
 def subjects(probe: Probe, admin: Ref) -> list[Subject]:
@@ -91,6 +92,12 @@ def specs(probe: Probe, world: World) -> dict[Place, Spec]:
     places = _places(probe, world)
     one = isinstance(probe.attempt, Request | Hold | OwnTls) and probe.attempt.through_proxy
     return {place: _spec(probe, world, place.address) for place in places[: 1 if one else None]}
+
+
+def straight_to(probe: Probe) -> str:
+    """The host outside that a probe goes straight to, and not to the gateway; empty for all others."""
+    external = isinstance(probe.attempt, Connect) and probe.target.role == "external"
+    return External.of(probe.target.ref).host if external and probe.target not in NOT_BY_NAME else ""
 
 
 def _spec(probe: Probe, world: World, host: str) -> Spec:
@@ -120,8 +127,8 @@ def _places(probe: Probe, world: World) -> tuple[Place, ...]:
         known = world.copies
     if isinstance(probe.attempt, Request) and probe.attempt.by:
         known = {probe.target: world.gateways.get(probe.attempt.by, ())}
-    if isinstance(probe.attempt, Connect) and probe.target.role == "external" and probe.target not in NOT_BY_NAME:
-        return (Place(External.of(probe.target.ref).host),)  # straight there, and not to the gateway
+    if host := straight_to(probe):
+        return tuple(map(Place, world.outside.get(host) or (host,)))
     if not known.get(probe.target):
         raise ProveError(f"{probe.target} has no ready pod: run `pulumi up`, then look at `kubectl get pods`")
     return known[probe.target]
