@@ -75,7 +75,7 @@ class Session:
         return replace(self.finder.world(probes, admin, self.forged), bearers=self.bearers(), outside=outside)
 
     def _outside(self, hosts: Collection[str]) -> Mapping[str, tuple[str, ...]]:
-        """Where these hosts are, as the gateway's place is told: who may ask nobody for a name may know it all the same."""
+        """Where these hosts are, as the gateway's place is told: who can ask nobody for a name may know it."""
         if asked := sorted(set(hosts) - self.addresses.keys()):
             pod = self.pod_of(GATEWAY)
             where = ("exec", pod.name, f"--namespace={pod.namespace}", f"--container={APP}")
