@@ -216,3 +216,13 @@ def test_each_replica_that_a_policy_could_tell_apart_speaks_for_itself(graph: Gr
 
 def test_copies_of_a_party_have_names_of_their_own() -> None:
     assert len({where(ORDERS, "r", variant, i).name for variant in ("", "-open") for i in range(3)}) == 6
+
+
+def test_what_is_still_closed_where_nothing_listens_is_looked_at_again() -> None:
+    probe = Probe(ORDERS, CATALOG, 8080, Kind.APPLICATION_PORT, Connect(), frozenset({"workload"}), "network open")
+    closed, reached = Seen("refused", "network", "no answer to TCP"), Seen("refused", "workload", "nothing listens")
+    assert not leaked(Result(probe, closed))
+    assert leaked(Result(probe, Seen("refused", "identity", "an alert")))
+    answers = iter([closed, closed, reached])
+    (found,) = believed([probe], [], lambda some: [Result(one, next(answers)) for one in some], patience=5)
+    assert found.ok

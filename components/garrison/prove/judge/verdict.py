@@ -31,7 +31,12 @@ def leaked(result: Result) -> bool:
         return False
     if seen.layer is None:
         return seen.verdict == "allowed"
-    return DEPTH.index(seen.layer) > max(DEPTH.index(layer) for layer in probe.layers)
+    return _depth(seen.layer) > max(map(_depth, probe.layers))
+
+
+def _depth(layer: Layer) -> int:
+    """Neither of the first two is further than the other: what nothing listens at may still be closed, or be ending."""
+    return max(DEPTH.index(layer), DEPTH.index("network"))
 
 
 def gave_way(result: Result) -> bool:

@@ -245,6 +245,7 @@ class Session:
     def clear(self, *, everything: bool = False) -> None:
         """Remove what this run made; with `everything`, what any earlier run left."""
         which = f"--selector={LABEL}" if everything else f"--selector={LABEL}={self.run}"
+        self.kubectl.delete("namespaces", which, "--wait=false")  # it ends while the pods elsewhere do
         self.kubectl.delete(CLEANED, "--all-namespaces", which)
         self.kubectl.delete("namespaces", which)
 
