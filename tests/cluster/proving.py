@@ -26,5 +26,5 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 def prove(*arguments: str) -> tuple[int, str, str]:
     process = start(*arguments)
-    out, err = process.communicate(timeout=900)
+    out, err = process.communicate(timeout=1500)
     return process.returncode, out, err
