@@ -77,10 +77,10 @@ def charges(reference: str) -> list[dict[str, Any]]:
     return found
 
 
-def at_edge(key: str) -> dict[str, Any]:
+def at_edge(key: str, token: str) -> dict[str, Any]:
     """An order as a program outside places it."""
     body = {"customer": "test", "items": [{"id": "hammer", "quantity": 1}]}
-    headers = {"authorization": f"Bearer {visit.token(CLUSTER)}", "idempotency-key": key}
+    headers = {"authorization": f"Bearer {token}", "idempotency-key": key}
     with visit.connected(API, PORT, visit.authorities(CLUSTER)) as line:
         made = http.client.HTTPSConnection(API, PORT)
         made.sock = line
@@ -105,8 +105,8 @@ def restarted() -> Iterator[None]:
 
 
 def test_an_order_through_the_edge_is_charged_at_the_provider_once() -> None:
-    key = secrets.token_hex(8)
-    placed, again = at_edge(key), at_edge(key)
+    key, token = secrets.token_hex(8), visit.token(CLUSTER)  # a key is its user's
+    placed, again = at_edge(key, token), at_edge(key, token)
     assert placed == again
     (theirs,) = charges(placed["id"])
     assert (theirs["amount"], theirs["currency"]) == (placed["total"]["amount"], placed["total"]["currency"])
