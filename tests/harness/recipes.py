@@ -179,24 +179,20 @@ BASES = (
 )
 
 
-def _service(name: str, *more: str) -> Recipe:
-    """A service of ours; `more` are packages of others that it uses."""
+def _service(name: str) -> Recipe:
     return Recipe(
         reference=f"garrison.example/{name}:0.1.0",
         base="python",
         entrypoint=("/usr/bin/python3", "-m", name),
-        sources=("common", *more, name),
+        sources=("common", name),
         env=_map(PYTHONPATH="/app", PYTHONUNBUFFERED="1", PYTHONDONTWRITEBYTECODE="1"),
     )
 
 
+OURS = _words("cart catalog claims cover mailer orders payments provider statement storefront")
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
-        **{
-            name: _service(name)
-            for name in ("cart", "catalog", "claims", "cover", "mailer", "orders", "payments", "provider", "storefront")
-        },
-        "statement": _service("statement", "payments"),  # whose pool and lease it reads the ledger with
+        **{name: _service(name) for name in OURS},
         "prober": Recipe(
             reference="garrison.example/prober:0.1.0",
             base="python",
