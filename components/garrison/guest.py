@@ -11,12 +11,14 @@ import runpy
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 from garrison.errors import GarrisonError
 
 STDOUT, STDERR = 1, 2
+_READING: ContextVar[bool] = ContextVar("reading", default=False)
 
 
 class FailedError(GarrisonError):
@@ -26,6 +28,7 @@ class FailedError(GarrisonError):
 @contextmanager
 def guest() -> Iterator[None]:
     """Around a program: what it prints goes to standard error, and its own end is a FailedError."""
+    token = _READING.set(True)
     try:
         with _aside(), redirect_stdout(sys.stderr):
             yield
@@ -40,6 +43,13 @@ def guest() -> Iterator[None]:
     except BaseException as error:
         said = " ".join(str(error).split())[:300]
         raise FailedError(f"the program failed: {type(error).__name__}: {said}") from error
+    finally:
+        _READING.reset(token)
+
+
+def reading() -> bool:
+    """Whether a program runs for what it declares only, so that nothing that it asks for is to be done."""
+    return _READING.get()
 
 
 def run(path: Path) -> dict[str, Any]:

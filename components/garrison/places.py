@@ -39,6 +39,12 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def exceptions() -> Path:
+    """The exceptions that hold where nobody names others: GARRISON_EXCEPTIONS, or those of this installation."""
+    named = os.environ.get("GARRISON_EXCEPTIONS")
+    return Path(named) if named else _one("exceptions")
+
+
 def _one(name: str) -> Path:
     for path in _candidates(name):
         return path

@@ -31,6 +31,7 @@ from garrison.errors import GarrisonError, Problem, did_you_mean
 T = TypeVar("T")
 CHARTS = "GARRISON_CHARTS"
 MACHINE = "GARRISON_SETTINGS"  # a JSON file of further settings
+PREFIX = "garrison:"  # in a stack's file, whatever its project is called
 
 
 class SettingsError(GarrisonError, ValueError):
@@ -176,10 +177,7 @@ def cluster_of(path: Path) -> Cluster:
 
     Raises SettingsError, VerifiedError for its list of images, or IntentError for JSON that does not hold together.
     """
-    try:
-        text = path.read_text()
-    except OSError as error:
-        raise SettingsError([Problem(str(path), error.strerror or "cannot be read", "name a stack's file")]) from None
+    text = _text(path)
     if path.suffix == ".json":
         return Cluster.from_json(text)
     found, problems = _readings(_of_stack(path, text))
@@ -188,17 +186,26 @@ def cluster_of(path: Path) -> Cluster:
     return Settings(**found).cluster
 
 
+def settings_of(path: Path, environment: Mapping[str, str]) -> Settings:
+    """All settings of a stack's file, for who deploys without Pulumi; raises SettingsError with every problem."""
+    return parse(_of_stack(path, _text(path)), environment)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError as error:
+        raise SettingsError([Problem(str(path), error.strerror or "cannot be read", "name a stack's file")]) from None
+
+
 def _of_stack(path: Path, text: str) -> dict[str, str]:
-    """The settings in a stack's file, as the text that Pulumi would hand over: those of the project it belongs to."""
+    """The settings in a stack's file, as the text that Pulumi would hand over."""
     import yaml  # here alone: a program without a stack's file starts without it
 
-    folders = [path.resolve().parent, *path.resolve().parents[1:3]]
-    project = next((folder / "Pulumi.yaml" for folder in folders if (folder / "Pulumi.yaml").is_file()), None)
     try:
-        name = yaml.safe_load(project.read_text())["name"] if project else d.MANAGER
         config = (yaml.safe_load(text) or {}).get("config") or {}
-        said = {key.removeprefix(f"{name}:"): value for key, value in config.items() if key.startswith(f"{name}:")}
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError):
+        said = {key.removeprefix(PREFIX): value for key, value in config.items() if key.startswith(PREFIX)}
+    except (yaml.YAMLError, AttributeError, TypeError):
         raise SettingsError([Problem(str(path), "is not a stack's file", "name stacks/Pulumi.STACK.yaml")]) from None
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in said.items()}
 

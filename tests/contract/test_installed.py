@@ -28,7 +28,7 @@ from garrison import deploy
 from garrison.cluster import Cluster
 orders.may("get", "configmaps", "orders-flags")
 there = Cluster(issuer="corporate", api_server=("10.0.0.0/24",))
-deploy(estate, cluster=there, adjust=ADJUST)
+deploy(estate, guard="elsewhere", cluster=there, adjust=ADJUST)
 """
 
 

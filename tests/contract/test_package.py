@@ -24,6 +24,7 @@ def test_the_wheel_holds_every_module(wheel: Path) -> None:
     packages = {
         "garrison": REPO / "components",
         "garrison_import": REPO / "components",
+        "garrison_stack": REPO / "components",
         "garrison_supply": REPO / "components",
         "garrison_policies": REPO / "policies",
     }

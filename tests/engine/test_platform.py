@@ -124,6 +124,22 @@ def test_no_secret_is_registered(items: list[Manifest]) -> None:
     assert names(items, "Secret") == []
 
 
+def test_a_provider_is_refused_where_the_seal_key_would_go_elsewhere() -> None:
+    there = Settings(install_cert_manager=False, install_trust_manager=False, issuer="corporate")
+
+    def program(settings: Settings) -> None:
+        provider = pulumi.ProviderResource("kubernetes", "own", {})
+        Platform(settings, image=IMAGE, opts=pulumi.ResourceOptions(providers=[provider]))
+
+    recorder = Recorder()
+    with pytest.raises(
+        SettingsError, match="a Kubernetes provider of its own, and the seal key would be on the cluster"
+    ):
+        run(lambda: program(there), recorder)
+    assert [args.typ for args in recorder.seen] == ["pulumi:providers:kubernetes"]
+    assert run(lambda: program(replace(there, install_openbao=False))).seen, "the control: nothing asks kubectl"
+
+
 # --- what every pod of the platform keeps to -------------------------------------------------------------------------
 
 
@@ -247,10 +263,15 @@ def test_a_stack_cannot_send_pulumi_and_kubectl_to_two_clusters(key: str, monkey
         read()
 
 
-def test_the_settings_of_this_project_are_read_and_no_others(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_stand_under_garrison_and_the_programs_own_are_its_own(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project = pulumi.get_project()
-    config = {f"{project}:charts": str(folder), f"{project}:storageClass": "fast", "other:thing": "x"}
-    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(config))
+    config = {"garrison:charts": str(folder), "garrison:storageClass": "fast", f"{project}:storageClass": "x"}
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(config | {f"{project}:imageTag": "1.2"}))
     for name in ("GARRISON_SIGNED_IMAGES", MACHINE):  # `make test` has those of its cluster
         monkeypatch.delenv(name, raising=False)
     assert read() == Settings(charts=folder, storage_class="fast")
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(config | {"garrison:storageclass": "x"}))
+    with pytest.raises(SettingsError, match="storageclass: no such setting; did you mean 'storageClass'"):
+        read()

@@ -11,15 +11,17 @@ import pytest
 from pulumi.runtime import Mocks
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
 
-from garrison import IntentError, deploy, render
+from garrison import App, IntentError, deploy, render
 from garrison import defaults as d
 from garrison.cluster import Cluster
+from garrison.deployment.admission import Admission
 from garrison.deployment.emit import UNAWAITED
 from garrison.deployment.vault import StoreConnection
 from garrison.derive.secrets import store_objects
 from garrison.derive.users import users_objects
 from garrison.manifest import Manifest, identity
-from unit.estates import any_app, shop_app
+from garrison_policies.places import whole
+from unit.estates import IMAGES, any_app, shop_app
 from unit.served import served_app
 
 STORE = StoreConnection(namespace="openbao", audience="openbao", address=None, ca_file=None)
@@ -68,21 +70,21 @@ def _plain(item: Manifest) -> Manifest:
 
 
 def test_no_service_is_waited_for_so_that_none_keeps_pulumi_from_the_pods_behind_it() -> None:
-    recorder = run(lambda: deploy(shop_app(), store=STORE))
+    recorder = run(lambda: deploy(shop_app(), guard="elsewhere", store=STORE))
     services = [args.inputs for args in recorder.seen if args.typ == "kubernetes:core/v1:Service"]
     assert services
     assert {item["metadata"]["annotations"][UNAWAITED] for item in services} == {"true"}
 
 
 def test_every_manifest_arrives_unchanged() -> None:
-    recorder = run(lambda: deploy(shop_app(), store=STORE))
+    recorder = run(lambda: deploy(shop_app(), guard="elsewhere", store=STORE))
     wanted = render(shop_app().graph())
     got = kubernetes(recorder)
     assert sorted(got, key=identity) == sorted(wanted, key=identity), "each once, and nothing beside them"
 
 
 def test_names_and_types_are_those_people_know() -> None:
-    recorder = run(lambda: deploy(shop_app(), store=STORE))
+    recorder = run(lambda: deploy(shop_app(), guard="elsewhere", store=STORE))
     registered = {(args.typ, args.name) for args in recorder.seen}
     assert ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "shop/orders") in registered
     assert ("kubernetes:core/v1:Namespace", "shop") in registered
@@ -90,13 +92,15 @@ def test_names_and_types_are_those_people_know() -> None:
 
 
 def test_the_store_gets_what_is_derived() -> None:
-    recorder = run(lambda: deploy(shop_app(), store=STORE))
+    recorder = run(lambda: deploy(shop_app(), guard="elsewhere", store=STORE))
     names = {args.name for args in recorder.seen}
     assert {wanted.path for wanted in store_objects(shop_app().graph())} <= names
 
 
 def test_a_job_comes_when_whoever_it_calls_is_there() -> None:
-    recorder = run(lambda: deploy(any_app(), cluster=Cluster(api_server=("172.18.0.2/32",)), store=STORE))
+    recorder = run(
+        lambda: deploy(any_app(), guard="elsewhere", cluster=Cluster(api_server=("172.18.0.2/32",)), store=STORE)
+    )
     kinds = [args.typ.rpartition(":")[2] for args in recorder.seen]
     first = min(kinds.index(kind) for kind in ("Job", "CronJob"))
     assert max(place for place, kind in enumerate(kinds) if kind in ("Deployment", "StatefulSet")) < first
@@ -108,7 +112,7 @@ def test_an_adjustment_is_seen_and_nothing_else() -> None:
             item["metadata"]["annotations"] = {"team": "shop"}
         return item
 
-    recorder = run(lambda: deploy(shop_app(), store=STORE, adjust=adjust))
+    recorder = run(lambda: deploy(shop_app(), guard="elsewhere", store=STORE, adjust=adjust))
     changed = [m for m in kubernetes(recorder) if m not in render(shop_app().graph())]
     assert {m["kind"] for m in changed} == {"Service"}
 
@@ -116,8 +120,75 @@ def test_an_adjustment_is_seen_and_nothing_else() -> None:
 def test_secrets_without_a_store_are_refused() -> None:
     recorder = Recorder()
     with pytest.raises(IntentError, match=r"needs the secret store .* none is given; give deploy\(store="):
-        run(lambda: deploy(shop_app()), recorder)
+        run(lambda: deploy(shop_app(), guard="elsewhere"), recorder)
     assert recorder.seen == [], "before anything is registered"
+
+
+def test_everything_that_is_not_given_is_refused_at_once_and_before_anything_is_registered() -> None:
+    recorder = Recorder()
+    with pytest.raises(IntentError) as error:
+        run(lambda: deploy(served_app(foreign=True)), recorder)
+    said = str(error.value)
+    assert "nobody is given who guards estate at admission; use garrison_stack.run(app), or give guard=" in said
+    assert "needs the secret store" in said
+    assert "nobody who keeps them is given" in said
+    assert recorder.seen == []
+
+
+def guarded_by(app: App) -> None:
+    """Deploys the shop with a guard made for `app`."""
+    deploy(shop_app(), guard=Admission(whole.manifests(app.graph(), Cluster())), store=STORE)
+
+
+def test_a_guard_is_of_the_same_estate() -> None:
+    kinds = [args.typ for args in run(lambda: guarded_by(shop_app())).seen]
+    assert "garrison:index:Estate" in kinds, "the control"
+    other = App("other", trust_domain="other.example", images=IMAGES)
+    other.namespace("other").service("x", image=IMAGES["envoy"], port=8080)
+    recorder = Recorder()
+    with pytest.raises(IntentError, match="the guard that is given does not guard estate; make its policies"):
+        run(lambda: guarded_by(other), recorder)
+    assert not [args for args in recorder.seen if args.typ.endswith(":Estate")]
+    with pytest.raises(IntentError, match="guard='yes' is no Admission"):
+        run(lambda: deploy(shop_app(), guard="yes", store=STORE))  # type: ignore[arg-type]
+
+
+# --- providers of the program's own ----------------------------------------------------------------------------------
+
+
+def own(way: str) -> pulumi.ResourceOptions:
+    """The ways in which a component's children come to a provider."""
+    provider = pulumi.ProviderResource("kubernetes", "own", {"kubeconfig": "..."})
+    if way == "parent":
+        parent = pulumi.ComponentResource("test:index:Parent", "p", None, pulumi.ResourceOptions(providers=[provider]))
+        return pulumi.ResourceOptions(parent=parent)
+    given: dict[str, Any] = {"provider": provider, "providers": [provider], "map": {"kubernetes": provider}}
+    return pulumi.ResourceOptions(**{"providers" if way == "map" else way: given[way]})
+
+
+WAYS = ("provider", "providers", "map", "parent")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_provider_is_refused_where_kubectl_would_go_elsewhere(way: str) -> None:
+    recorder = Recorder()
+    with pytest.raises(
+        IntentError, match=r"opts: a Kubernetes provider .* leave the provider out, and point KUBECONFIG"
+    ):
+        run(lambda: deploy(shop_app(), guard="elsewhere", store=STORE, opts=own(way)), recorder)
+    assert not [args for args in recorder.seen if args.typ.endswith(":Estate")]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_provider_is_followed_where_nothing_goes_through_kubectl(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BAO_TOKEN", "only-for-this-test")
+    there = StoreConnection(address="https://store.example:8200", ca_file="/ca.pem")
+    recorder = run(lambda: deploy(shop_app(), guard="elsewhere", store=there, opts=own(way)))
+    objects = [args for args in recorder.seen if args.typ.startswith("kubernetes:")]
+    assert objects
+    assert all("::own::" in str(args.provider) for args in objects)
+    none = pulumi.ResourceOptions(providers=[])
+    assert run(lambda: deploy(shop_app(), guard="elsewhere", store=STORE, opts=none)).seen
 
 
 def test_what_adjust_weakens_is_refused_before_anything_is_registered() -> None:
@@ -128,7 +199,7 @@ def test_what_adjust_weakens_is_refused_before_anything_is_registered() -> None:
 
     recorder = Recorder()
     with pytest.raises(IntentError, match="spec.ingress; leave it as it was derived"):
-        run(lambda: deploy(shop_app(), store=STORE, adjust=adjust), recorder)
+        run(lambda: deploy(shop_app(), guard="elsewhere", store=STORE, adjust=adjust), recorder)
     assert recorder.seen == []
 
 
@@ -138,7 +209,7 @@ USERS = StoreConnection.to(d.USERS)
 
 
 def test_the_embedded_issuer_gets_what_is_derived_before_the_edge_starts() -> None:
-    recorder = run(lambda: deploy(served_app(), store=STORE, users=USERS))
+    recorder = run(lambda: deploy(served_app(), guard="elsewhere", store=STORE, users=USERS))
     objects = {
         args.name: args.inputs for args in recorder.seen if args.typ.endswith((":StoreObject", ":GeneratedSecret"))
     }
@@ -149,14 +220,14 @@ def test_the_embedded_issuer_gets_what_is_derived_before_the_edge_starts() -> No
 
 
 def test_no_secret_of_a_login_passes_the_engine() -> None:
-    recorder = run(lambda: deploy(served_app(), store=STORE, users=USERS))
+    recorder = run(lambda: deploy(served_app(), guard="elsewhere", store=STORE, users=USERS))
     for args in recorder.seen:
         assert "client_secret" not in str({k: v for k, v in args.inputs.items() if k in ("body", "path")}), args.name
         assert args.typ != "kubernetes:core/v1:Secret"
 
 
 def test_logins_with_another_issuer_are_kept_in_the_secret_store() -> None:
-    recorder = run(lambda: deploy(served_app(foreign=True), store=STORE, users=USERS))
+    recorder = run(lambda: deploy(served_app(foreign=True), guard="elsewhere", store=STORE, users=USERS))
     names = {args.name for args in recorder.seen}
     assert {"sys/policies/acl/edge.edge", "users/sys/policies/acl/edge.edge"} <= names
     assert {"secret/login/www.estate.example", "users/secret/login/desk.estate.example"} <= names
@@ -164,4 +235,4 @@ def test_logins_with_another_issuer_are_kept_in_the_secret_store() -> None:
 
 def test_users_whom_nobody_keeps_are_refused() -> None:
     with pytest.raises(IntentError, match="users of its own, and nobody who keeps them is given"):
-        run(lambda: deploy(served_app(), store=STORE))
+        run(lambda: deploy(served_app(), guard="elsewhere", store=STORE))

@@ -10,6 +10,7 @@ from harness.paths import REPO
 
 WIDTH, ROW, GAP, TOP, LEFT = 400, 30, 8, 70, 24
 COLOURS = {
+    "garrison_stack": "#ffedd5",
     "garrison": "#dbeafe",
     "garrison_policies": "#dcfce7",
     "garrison_import": "#ede9fe",
@@ -17,6 +18,7 @@ COLOURS = {
     "garrison_edge": "#fce7f3",
 }
 SAYS = {
+    "garrison_stack": "one call; imports garrison and the policies",
     "garrison": "knows the graph; imports none of the others",
     "garrison_policies": "the rules; imports garrison",
     "garrison_import": "a first program from manifests; imports both",

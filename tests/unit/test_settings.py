@@ -154,12 +154,11 @@ def test_an_existing_issuer_storage_class_and_api_server_are_the_clusters() -> N
 
 
 def test_a_stacks_file_says_which_cluster_it_is(tmp_path: Path) -> None:
-    (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
     (tmp_path / "stacks").mkdir()
     file = tmp_path / "stacks" / "Pulumi.dev.yaml"
-    file.write_text('config:\n  shop:issuer: corporate\n  shop:apiServer: ["10.0.0.0/24"]\n  other:issuer: x\n')
+    file.write_text('config:\n  garrison:issuer: corporate\n  garrison:apiServer: ["10.0.0.0/24"]\n  shop:issuer: x\n')
     assert cluster_of(file) == Cluster(issuer="corporate", api_server=("10.0.0.0/24",))
-    file.write_text("config:\n  shop:isuer: corporate\n")
+    file.write_text("config:\n  garrison:isuer: corporate\n")
     with pytest.raises(SettingsError, match="isuer: no such setting; did you mean 'issuer'"):
         cluster_of(file)
     for broken in ("- 1\n", "config: 7\n", "{"):

@@ -1,68 +1,59 @@
 """Pulumi, thin: one ComponentResource per App that emits what the graph derives, and decides nothing.
 
-Order is the only thing added here: what guards a workload (namespace, policies, identity, configuration) exists
-before the workload does, a database runs before the secret store connects to it, and leases exist before their users.
+Order is the only thing added here (`deployment.derived` has it).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
 import pulumi
 
-from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.declare.app import App
+from garrison.deployment import derived
+from garrison.deployment.admission import Admission
+from garrison.deployment.derived import Derived, Kept
+from garrison.deployment.objects import kubernetes_object, two_clusters
 from garrison.deployment.vault import GeneratedSecret, StoreConnection, StoreResource, StoreRights
-from garrison.derive import login, render
-from garrison.derive.adjustment import Adjust, adjust_all
-from garrison.derive.secrets import StoreObject, store_objects
-from garrison.derive.users import users_objects
+from garrison.derive.adjustment import Adjust
+from garrison.derive.names import admission_policy
 from garrison.errors import IntentError, Problem
-from garrison.manifest import Manifest, identity
+from garrison.manifest import Manifest
 from garrison.model.graph import Graph
 
-WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
-JOBS = ("Job", "CronJob")
-ENTRANCES = ("Service",)
 UNAWAITED = "pulumi.com/skipAwait"
+Guard = Admission | Literal["elsewhere"]
 
 
 class Estate(pulumi.ComponentResource):
     """Everything that one App derives, as children; it registers the graph, the cluster and what was adjusted.
 
-    adjusted: those of the manifests that are not as derived. The policy pack refuses any other that is not.
+    The policy pack refuses any manifest that is not as derived and not among the adjusted.
     """
 
     def __init__(
         self,
-        graph: Graph,
-        cluster: Cluster,
-        manifests: Sequence[Manifest],
+        what: Derived,
         *,
-        adjusted: Sequence[Manifest] = (),
         store: StoreConnection | None = None,
         users: StoreConnection | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("garrison:index:Estate", graph.name, None, opts)
+        super().__init__("garrison:index:Estate", what.graph.name, None, opts)
         self._namespaces: dict[str, pulumi.Resource] = {}
-        later = WORKLOADS + JOBS + ENTRANCES
-        guards = self._emit((m for m in manifests if m["kind"] not in later), after=[])
-        # A Service is ready when pods stand behind it. Nothing that makes pods may wait for one, and none may be waited
-        # for: Pulumi does as many things at once as it was told to, and as many Services would keep it from the pods.
-        self._emit((_unawaited(m) for m in manifests if m["kind"] in ENTRANCES), after=guards)
-        served = {(database.ref.namespace, database.ref.name) for database in graph.databases}
-        made = [m for m in manifests if m["kind"] in WORKLOADS]
-        databases = self._emit((m for m in made if identity(m)[2:] in served), after=guards)
-        stored = self._store(_secrets(graph), login.cookie_paths(graph, login.STORE), store, [*guards, *databases])
-        stored += self._store(users_objects(graph, cluster), login.cookie_paths(graph, d.USERS), users, guards)
-        workloads = self._emit((m for m in made if identity(m)[2:] not in served), after=[*guards, *stored])
-        # a Job begins when it is made, so whoever it calls is ready by then; nothing waits for a Job
-        self._emit((m for m in manifests if m["kind"] in JOBS), after=[*guards, *databases, *stored, *workloads])
-        truth = {"graph": json.loads(graph.to_json()), "cluster": json.loads(cluster.to_json())}
-        self.register_outputs({**truth, "adjusted": list(adjusted)})
+        stages = derived.stages(what.graph, what.manifests)
+        guards = self._emit(stages.guards, after=[])
+        self._emit(map(_unawaited, stages.entrances), after=guards)
+        databases = self._emit(stages.databases, after=guards)
+        stored = self._store(derived.secrets(what.graph), store, [*guards, *databases])
+        stored += self._store(derived.users(what.graph, what.cluster), users, guards)
+        workloads = self._emit(stages.workloads, after=[*guards, *stored])
+        self._emit(stages.jobs, after=[*guards, *databases, *stored, *workloads])
+        truth = {"graph": json.loads(what.graph.to_json()), "cluster": json.loads(what.cluster.to_json())}
+        self.register_outputs({**truth, "adjusted": list(what.adjusted)})
 
     def _emit(self, manifests: Iterable[Manifest], *, after: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
         return [self._object(item, after) for item in manifests]
@@ -79,19 +70,15 @@ class Estate(pulumi.ComponentResource):
         return resource
 
     def _store(
-        self,
-        objects: Iterable[StoreObject],
-        generated: Iterable[str],
-        where: StoreConnection | None,
-        after: Sequence[pulumi.Resource],
+        self, kept: Kept, where: StoreConnection | None, after: Sequence[pulumi.Resource]
     ) -> list[pulumi.Resource]:
         made: list[pulumi.Resource] = []
-        objects, generated = [*objects], [*generated]
-        if where and (objects or generated):
+        if where and (kept.objects or kept.generated):
             opts = pulumi.ResourceOptions(parent=self, depends_on=[*after])
-            made.append(StoreRights([one.path for one in objects], generated, connection=where, opts=opts))
+            paths = [one.path for one in kept.objects]
+            made.append(StoreRights(paths, kept.generated, connection=where, opts=opts))
         after = [*after, *made]
-        for wanted in objects:
+        for wanted in kept.objects:
             if where is None:  # `deploy` has refused this; an Estate made by hand is refused here
                 raise IntentError([_storeless(wanted.path)])
             # a database role needs its connection, a login role its policy: in the order they are derived
@@ -99,7 +86,7 @@ class Estate(pulumi.ComponentResource):
             made.append(StoreResource(wanted.path, wanted.body, connection=where, opts=opts))
         if where:
             opts = pulumi.ResourceOptions(parent=self, depends_on=[*after])
-            made += [GeneratedSecret(path, connection=where, opts=opts) for path in generated]
+            made += [GeneratedSecret(path, connection=where, opts=opts) for path in kept.generated]
         return made
 
 
@@ -110,66 +97,59 @@ def _unawaited(item: Manifest) -> Manifest:
     return {**item, "metadata": noted}
 
 
-def kubernetes_object(item: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
-    """Any manifest as a resource of the Kubernetes provider, its fields unchanged, under the name people know."""
-    meta = item["metadata"]
-    name = "/".join(filter(None, [meta.get("namespace"), meta["name"]]))
-    api = item["apiVersion"] if "/" in item["apiVersion"] else f"core/{item['apiVersion']}"
-    return pulumi.CustomResource(f"kubernetes:{api}:{item['kind']}", name, item, opts)
-
-
 def deploy(
     app: App,
     *,
+    guard: Guard | None = None,
     cluster: Cluster | None = None,
     adjust: Adjust | None = None,
     store: StoreConnection | None = None,
     users: StoreConnection | None = None,
     opts: pulumi.ResourceOptions | None = None,
 ) -> Estate:
-    """Deploy an App: check and freeze it, derive every object for this cluster, hand them to Pulumi.
+    """Deploy an App on a platform that is there: derive every object for this cluster, hand them to Pulumi.
+
+    `garrison_stack.run` does this and all that comes before it. Here nothing is taken for granted: who guards the
+    estate at admission, the secret store and the keeper of users are given, or refused where the graph needs them.
+    `guard="elsewhere"` says that another program makes the admission policies.
 
     `adjust` sees each manifest last and may change where and how large it runs (`derive.adjustment` has the list);
     a protection it would change is refused. Raises IntentError with every problem before anything is registered.
     """
     graph, there = app.graph(), cluster or Cluster()
-    if found := list(_unready(graph, there, store, users)):
+    found = [*derived.lacking(graph, there), *_unguarded(graph, guard), *_unserved(graph, store, users)]
+    if found := [*found, *two_clusters(opts, _asked(graph, store, users))]:
         raise IntentError(found)
-    derived = render(graph, there)
-    manifests, adjusted = adjust_all(derived, adjust) if adjust else (derived, [])
-    return Estate(graph, there, manifests, adjusted=adjusted, store=store, users=users, opts=opts)
+    what = derived.of(graph, there, adjust)
+    guarded = pulumi.ResourceOptions(depends_on=[guard] if isinstance(guard, Admission) else [])
+    return Estate(what, store=store, users=users, opts=pulumi.ResourceOptions.merge(opts, guarded))
 
 
-def _unready(
-    graph: Graph, cluster: Cluster, store: StoreConnection | None, users: StoreConnection | None
-) -> Iterator[Problem]:
-    """What the graph needs of this cluster and is not given."""
-    yield from _placeholders(graph)
-    if graph.permissions and not cluster.api_server:
-        who = ", ".join(map(str, graph.permissions_of))
-        remedy = "name its address ranges, such as those of `kubectl get endpointslices kubernetes -n default`"
-        yield Problem("apiServer", f"missing: {who} may use the Kubernetes API, whose addresses are not known", remedy)
-    if store is None and (wanted := [item.path for item in _secrets(graph)]):
+def _unguarded(graph: Graph, guard: object) -> Iterator[Problem]:
+    """An estate without its guard is one whose identities whoever edits its namespaces may take."""
+    alone = "use garrison_stack.run(app), or give guard=Admission(...); guard='elsewhere' if another program makes it"
+    if guard is None:
+        yield Problem("deploy", f"nobody is given who guards {graph.name} at admission", alone)
+    elif guard != "elsewhere" and not isinstance(guard, Admission):
+        yield Problem("deploy", f"guard={guard!r} is no Admission", alone)
+    elif isinstance(guard, Admission) and admission_policy(f"estate-{graph.name}") not in guard.policies:
+        remedy = f"make its policies of the same graph: garrison_policies.places.whole.manifests({graph.name}, ...)"
+        yield Problem("deploy", f"the guard that is given does not guard {graph.name}", remedy)
+
+
+def _unserved(graph: Graph, store: StoreConnection | None, users: StoreConnection | None) -> Iterator[Problem]:
+    """The servers that the graph needs and that are not given."""
+    if store is None and (wanted := [item.path for item in derived.secrets(graph).objects]):
         yield _storeless(f"{wanted[0]} and {len(wanted) - 1} more")
     if users is None and graph.embedded_issuer:
         remedy = "give deploy(users=...), such as Platform(..., users=True).users"
         yield Problem("deploy", "the estate has users of its own, and nobody who keeps them is given", remedy)
 
 
-def _placeholders(graph: Graph) -> Iterator[Problem]:
-    """Images that a lock file leaves to be pinned: a program with them can be derived and looked at, and not run."""
-    said = {image: role for role, image in graph.images}
-    said |= {database.image: str(database.ref) for database in graph.databases}
-    said |= {service.image: str(service.ref) for service in graph.services}
-    for image, whose in said.items():
-        if image.endswith(f"@{d.UNPINNED}"):
-            remedy = "put its digest in the place of 'pin-me' in the lock file"
-            yield Problem(whose, f"{image.partition('@')[0]} is not pinned yet", remedy)
-
-
-def _secrets(graph: Graph) -> list[StoreObject]:
-    """What has to be in the secret store: for services, and for logins with another issuer than the embedded one."""
-    return [*store_objects(graph), *login.store_objects(graph, login.STORE)]
+def _asked(graph: Graph, *given: StoreConnection | None) -> str:
+    """What kubectl would be asked for in this graph's name; empty where it would not be."""
+    wanted = derived.secrets(graph).objects or graph.embedded_issuer
+    return "the way into the secret store" if wanted and any(one and one.through_kubectl for one in given) else ""
 
 
 def _storeless(path: str) -> Problem:

@@ -26,7 +26,7 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UnknownValueError
 
-from garrison import verified
+from garrison import places, verified
 from garrison.findings import Severity
 from garrison_policies.exceptions.apply import apply
 from garrison_policies.exceptions.file import PolicyException, load_exceptions, open_findings
@@ -39,9 +39,7 @@ from garrison_policies.rules import RULES
 
 PREFIX = "kubernetes:"
 ESTATE = "garrison:index:Estate"
-# The exceptions beside the pack (in an installed wheel, or in the repository), unless the environment names others.
-BESIDE = (Path(__file__).parents[1] / "pack" / "exceptions.yaml", Path(__file__).parents[2] / "exceptions.yaml")
-EXCEPTIONS = Path(os.environ.get("GARRISON_EXCEPTIONS") or next((p for p in BESIDE if p.is_file()), BESIDE[-1]))
+EXCEPTIONS = places.exceptions()
 LEVELS = {True: EnforcementLevel.MANDATORY, False: EnforcementLevel.ADVISORY}
 
 

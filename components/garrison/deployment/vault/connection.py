@@ -69,6 +69,11 @@ class StoreConnection:
         )
 
     @property
+    def through_kubectl(self) -> bool:
+        """Whether the cluster of kubectl is asked for a way there or for a login."""
+        return not self.address or not _own_token()
+
+    @property
     def server_name(self) -> str:
         return f"{self.service}.{self.namespace}.svc"
 
@@ -189,9 +194,8 @@ class _NamedServer(HTTPAdapter):
 @contextmanager
 def _logged_in(where: StoreConnection, store: hvac.Client) -> Iterator[hvac.Client]:
     """A store reached directly takes the caller's own token, if there is one; else the cluster vouches for us."""
-    own = [os.environ[name] for name in TOKEN_VARIABLES if os.environ.get(name)]
-    if where.address and own:
-        store.token = own[0]
+    if not where.through_kubectl:
+        store.token = _own_token()
         yield store
         return
     asked = ["create", "token", where.role, "--namespace", where.namespace]
@@ -202,6 +206,11 @@ def _logged_in(where: StoreConnection, store: hvac.Client) -> Iterator[hvac.Clie
     finally:
         with suppress(VaultError, requests.RequestException):  # it ends by itself in minutes
             store.auth.token.revoke_self()
+
+
+def _own_token() -> str:
+    """The caller's own token, if there is one."""
+    return next((os.environ[name] for name in TOKEN_VARIABLES if os.environ.get(name)), "")
 
 
 @contextmanager

@@ -7,11 +7,16 @@ from typing import Any
 
 import pulumi
 
-from garrison.deployment.emit import kubernetes_object
+from garrison.deployment.objects import kubernetes_object
 
 
 class Admission(pulumi.ComponentResource):
-    """The ValidatingAdmissionPolicies and their bindings. A binding comes after its policy, and enforces at once."""
+    """The ValidatingAdmissionPolicies and their bindings. A binding comes after its policy, and enforces at once.
+
+    policies: their names, by which `deploy` knows whether its estate is among what is guarded.
+    """
+
+    policies: frozenset[str]
 
     def __init__(self, manifests: Iterable[Mapping[str, Any]], *, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("garrison:index:Admission", "admission", None, opts)
@@ -21,4 +26,5 @@ class Admission(pulumi.ComponentResource):
             after = pulumi.ResourceOptions(parent=self, depends_on=[policy] if policy else [])
             made = kubernetes_object({**item}, after)
             policies.setdefault(item["metadata"]["name"], made)
+        self.policies = frozenset(policies)
         self.register_outputs({})

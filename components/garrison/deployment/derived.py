@@ -1,0 +1,124 @@
+"""What a declaration becomes on one cluster, in the order in which it is made. Pure: Pulumi and files both begin here.
+
+What guards a workload (namespace, policies, identity, configuration) exists before the workload does, a database runs
+before the secret store connects to it, and leases exist before their users.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from garrison import defaults as d
+from garrison.cluster import Cluster
+from garrison.declare.app import App
+from garrison.derive import login, render
+from garrison.derive.adjustment import Adjust, adjust_all
+from garrison.derive.secrets import StoreObject, store_objects
+from garrison.derive.users import users_objects
+from garrison.errors import IntentError, Problem
+from garrison.manifest import Manifest, identity
+from garrison.model.graph import Graph
+from garrison.words import Ref
+
+WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
+JOBS = ("Job", "CronJob")
+ENTRANCES = ("Service",)
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The objects of an estate, each stage after those before it.
+
+    A Service is ready when pods stand behind it. Nothing that makes pods may wait for one, and none may be waited for:
+    who makes as many things at once as he was told to would be kept by as many Services from the pods.
+    A Job begins when it is made, so whoever it calls is ready by then; nothing waits for a Job.
+    """
+
+    guards: tuple[Manifest, ...]
+    entrances: tuple[Manifest, ...]
+    databases: tuple[Manifest, ...]
+    workloads: tuple[Manifest, ...]
+    jobs: tuple[Manifest, ...]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What one OpenBao has to hold for a graph: objects in order, and the paths of values that it makes up."""
+
+    server: Ref
+    objects: tuple[StoreObject, ...]
+    generated: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A graph on a cluster with all that follows; `adjusted` are those of the manifests that are not as derived."""
+
+    graph: Graph
+    cluster: Cluster
+    manifests: tuple[Manifest, ...]
+    adjusted: tuple[Manifest, ...] = ()
+
+
+def derived(app: App | Graph, cluster: Cluster, adjust: Adjust | None = None) -> Derived:
+    """Check an App (or take a frozen graph), and derive every object; raises IntentError with every problem."""
+    graph = app if isinstance(app, Graph) else app.graph()
+    if found := list(lacking(graph, cluster)):
+        raise IntentError(found)
+    return of(graph, cluster, adjust)
+
+
+def of(graph: Graph, cluster: Cluster, adjust: Adjust | None = None) -> Derived:
+    """The objects of a graph, as `adjust` changes them; raises IntentError for what it may not change."""
+    made = render(graph, cluster)
+    manifests, adjusted = adjust_all(made, adjust) if adjust else (made, [])
+    return Derived(graph, cluster, tuple(manifests), tuple(adjusted))
+
+
+def stages(graph: Graph, manifests: tuple[Manifest, ...]) -> Stages:
+    """The order of making. A database is whatever keeps one of the graph's."""
+    served = {(database.ref.namespace, database.ref.name) for database in graph.databases}
+    later = WORKLOADS + JOBS + ENTRANCES
+
+    def runs(item: Manifest, *, database: bool) -> bool:
+        return item["kind"] in WORKLOADS and (identity(item)[2:] in served) == database
+
+    return Stages(
+        guards=tuple(item for item in manifests if item["kind"] not in later),
+        entrances=tuple(item for item in manifests if item["kind"] in ENTRANCES),
+        databases=tuple(item for item in manifests if runs(item, database=True)),
+        workloads=tuple(item for item in manifests if runs(item, database=False)),
+        jobs=tuple(item for item in manifests if item["kind"] in JOBS),
+    )
+
+
+def secrets(graph: Graph) -> Kept:
+    """In the secret store: for services, and for logins with another issuer than the embedded one."""
+    objects = (*store_objects(graph), *login.store_objects(graph, login.STORE))
+    return Kept(login.STORE, objects, tuple(login.cookie_paths(graph, login.STORE)))
+
+
+def users(graph: Graph, cluster: Cluster) -> Kept:
+    """In the embedded issuer's OpenBao; nothing where no issuer is embedded."""
+    return Kept(d.USERS, tuple(users_objects(graph, cluster)), tuple(login.cookie_paths(graph, d.USERS)))
+
+
+def lacking(graph: Graph, cluster: Cluster) -> Iterator[Problem]:
+    """What has to be known before this graph can run on this cluster."""
+    yield from _placeholders(graph)
+    if graph.permissions and not cluster.api_server:
+        who = ", ".join(map(str, graph.permissions_of))
+        remedy = "name its address ranges, such as those of `kubectl get endpointslices kubernetes -n default`"
+        yield Problem("apiServer", f"missing: {who} may use the Kubernetes API, whose addresses are not known", remedy)
+
+
+def _placeholders(graph: Graph) -> Iterator[Problem]:
+    """Images that a lock file leaves to be pinned: a program with them can be derived and looked at, and not run."""
+    said = {image: role for role, image in graph.images}
+    said |= {database.image: str(database.ref) for database in graph.databases}
+    said |= {service.image: str(service.ref) for service in graph.services}
+    for image, whose in said.items():
+        if image.endswith(f"@{d.UNPINNED}"):
+            remedy = "put its digest in the place of 'pin-me' in the lock file"
+            yield Problem(whose, f"{image.partition('@')[0]} is not pinned yet", remedy)
