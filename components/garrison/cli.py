@@ -1,4 +1,4 @@
-"""The command `garrison`: render, graph and completion here, the other verbs in modules of their own.
+"""The command `garrison`: graph and completion here, the other verbs in modules of their own.
 
 Bad input ends in one clear line and a non-zero exit code, and it is here that every error of ours becomes one. A verb
 of `ELSEWHERE` is imported when it is asked for, so that `garrison check` starts without the probes and the other way
@@ -18,13 +18,11 @@ from typing import Any
 
 from garrison import completion, exits
 from garrison.declare import program
-from garrison.derive import render
 from garrison.errors import GarrisonError
 from garrison.exits import Exit
 from garrison.explain import choice, diagram, drawing
 from garrison.model import codec
 from garrison.model.parts import Parts
-from garrison.settings import cluster_of
 from garrison.version import VERSION
 
 DRAWINGS: dict[str, Callable[[Parts, str], str]] = {
@@ -36,6 +34,10 @@ DRAWINGS: dict[str, Callable[[Parts, str], str]] = {
 # verb -> the module that runs it, and what it is for. A module has `parser()`, and `main(arguments)`, which returns the
 # exit code and raises a GarrisonError for what cannot be done.
 ELSEWHERE: dict[str, tuple[str, str]] = {
+    "render": (
+        "garrison_stack.command",
+        "every Kubernetes manifest as YAML, or with -o all that a GitOps controller needs",
+    ),
     "prove": ("garrison.prove.command", "probe the live cluster: what is declared, and the rest"),
     "check": (
         "garrison_policies.commands.check",
@@ -56,7 +58,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "users": ("garrison.people.users", "the people of the embedded issuer and their groups"),
     "token": ("garrison.people.token", "log in at the embedded issuer and print a token for the hosts of the edge"),
     "password": ("garrison.people.password", "change your own password at the embedded issuer"),
-    "store": ("garrison.deployment.platform.policies", "the policies of the platform's OpenBaos, to write them again"),
+    "store": ("garrison.deployment.store_command", "the OpenBaos of the platform: their policies, and what files hold"),
     "issuer": ("garrison.people.issuer", "what another issuer says of itself, as a line of a program"),
     "ci": ("garrison_supply.pipelines.command", "lint workflows; make reports of checks, and judge them at a gate"),
 }
@@ -64,6 +66,7 @@ EPILOG = f"""examples:
   garrison graph --app estate.py                    who may call whom, and who from outside; all else is refused
   garrison graph --of orders --depth 2 --format svg what orders reaches in two steps, as a picture
   garrison render --app estate.py > manifests.yaml  the manifests, without a cluster
+  garrison render -o deploy --cluster Pulumi.x.yaml all that a cluster needs, for Argo CD or Flux
   helm template shop | garrison import - -o shop.py a first program from what there is
   garrison check deploy/ --format sarif             files against the rules, for a code-scanning service
   garrison check --live --app estate.py             is the cluster what the program derives?
@@ -160,12 +163,6 @@ def _parser() -> argparse.ArgumentParser:
     draw.add_argument("--format", choices=DRAWINGS, default="table", help="default: %(default)s")
     draw.set_defaults(run=_draw)
 
-    manifests = commands.add_parser("render", parents=[shared], help="write every Kubernetes manifest as YAML")
-    manifests.add_argument(
-        "--cluster", type=Path, metavar="FILE", help="the stack's file: names and addresses of a cluster"
-    )
-    manifests.set_defaults(run=_render)
-
     complete = commands.add_parser("completion", help="write the completion of a shell")
     complete.add_argument("shell", choices=completion.SHELLS)
     complete.set_defaults(run=_complete)
@@ -187,16 +184,6 @@ def _steps(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text)):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of steps, such as 2")
     return int(text)
-
-
-def _render(options: argparse.Namespace) -> int:
-    import yaml  # here alone: the other commands start without it
-
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    there = cluster_of(options.cluster) if options.cluster else None
-    manifests = render(program.graph_of(options.app), there)
-    yaml.dump_all(manifests, sys.stdout, Dumper=dumper, sort_keys=False, explicit_start=True, width=1000)
-    return Exit.CLEAN
 
 
 def _complete(options: argparse.Namespace) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from garrison import places
 from garrison.declare.app import App
-from garrison.deployment.derived import Derived, derived
+from garrison.deployment import derived
+from garrison.deployment.derived import Derived
 from garrison.deployment.platform import plan
 from garrison.derive.adjustment import Adjust
 from garrison.manifest import Manifest
@@ -32,10 +34,42 @@ class Whole:
         """Whether the estate has people of its own."""
         return self.estate.graph.embedded_issuer is not None
 
+    def steps(self) -> list[plan.Step]:
+        """All objects in one order: what Pulumi does by parts and parents, for whoever has but one list."""
+        policies = tuple(item for item in self.admission if not item["kind"].endswith("Binding"))
+        bindings = tuple(item for item in self.admission if item["kind"].endswith("Binding"))
+        guards = [plan.Step("admission-policies", policies), plan.Step("admission", bindings, ("admission-policies",))]
+        platform = [step if step.after else replace(step, after=("admission",)) for step in self.platform]
+        used = {name for step in platform for name in step.after}
+        ready = tuple(step.name for step in platform if step.name not in used) or ("admission",)
+        return _without_empty([*guards, *platform, *_estate(self.estate, ready)])
+
+
+def _estate(what: Derived, ready: tuple[str, ...]) -> Iterator[plan.Step]:
+    stages = derived.stages(what.graph, what.manifests)
+    yield plan.Step("estate-guards", stages.guards, ready)
+    yield plan.Step("estate-databases", stages.databases, ("estate-guards",))
+    yield plan.Step("estate-entrances", stages.entrances, ("estate-guards",), awaited=False)
+    yield plan.Step("estate-workloads", stages.workloads, ("estate-databases",))
+    yield plan.Step("estate-jobs", stages.jobs, ("estate-workloads",))
+
+
+def _without_empty(steps: Sequence[plan.Step]) -> list[plan.Step]:
+    """Whoever waited for a step without objects waits for what that one waited for."""
+    made: list[plan.Step] = []
+    instead: dict[str, tuple[str, ...]] = {}
+    for step in steps:
+        after = tuple(name for wanted in step.after for name in instead.get(wanted, (wanted,)))
+        if step.items:
+            made.append(replace(step, after=after))
+        else:
+            instead[step.name] = after
+    return made
+
 
 def whole(app: App | Graph, settings: Settings, adjust: Adjust | None = None, exceptions: Path | None = None) -> Whole:
     """Raises a GarrisonError with everything that is wrong, and has then made nothing."""
-    estate = derived(app, settings.cluster, adjust)
+    estate = derived.derived(app, settings.cluster, adjust)
     users = estate.graph.embedded_issuer is not None
     guards = admission.manifests(
         estate.graph,

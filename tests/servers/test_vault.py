@@ -18,8 +18,8 @@ import psycopg
 import pytest
 from hvac.exceptions import Forbidden
 
-from garrison.deployment.platform.policies import commands
 from garrison.deployment.platform.store_config import ADMIN, ADMIN_POLICY, BREAK_GLASS
+from garrison.deployment.store_command import commands_of
 from garrison.deployment.vault import StoreConnection, StoreError, connection
 from garrison.deployment.vault.connection import patiently
 from garrison.deployment.vault.resources import GeneratedProvider, RightsProvider, StoreProvider
@@ -326,7 +326,7 @@ def test_a_store_with_policies_of_an_older_version_is_refused_before_anything_is
             StoreProvider().create(props(bao, "database/roles/x", {"db_name": "x"}))
         environment = {**os.environ, "BAO_ADDR": bao.address, "BAO_CACERT": bao.ca_file, "BAO_TOKEN": breaker.token}
         environment |= {"PATH": f"{binary('bao').parent}:{os.environ['PATH']}"}
-        subprocess.run(["sh", "-e"], input=commands(users=False), text=True, env=environment, check=True)
+        subprocess.run(["sh", "-e"], input=commands_of(users=False), text=True, env=environment, check=True)
         assert provider.check({**wanted, "version": "1"}, wanted).failures == []
     finally:
         breaker.write_data(f"sys/policies/acl/{ADMIN}", data={"policy": ADMIN_POLICY})

@@ -6,8 +6,9 @@ before the secret store connects to it, and leases exist before their users.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from garrison import defaults as d
 from garrison.cluster import Cluster
@@ -102,6 +103,22 @@ def secrets(graph: Graph) -> Kept:
 def users(graph: Graph, cluster: Cluster) -> Kept:
     """In the embedded issuer's OpenBao; nothing where no issuer is embedded."""
     return Kept(d.USERS, tuple(users_objects(graph, cluster)), tuple(login.cookie_paths(graph, d.USERS)))
+
+
+def lasting(items: Collection[Manifest]) -> frozenset[tuple[str, str, str, str]]:
+    """Which of the objects take something with them that nobody can make again: volumes, and the key of the root.
+
+    With a namespace goes all that is in it, with a definition all objects of its kind.
+    """
+    keepers = [item for item in items if _keeps(item.get("spec", {}))]
+    homes = {item["metadata"].get("namespace") for item in keepers}
+    spaces = [item for item in items if item["kind"] == "Namespace" and item["metadata"]["name"] in homes]
+    definitions = [item for item in items if item["kind"] == "CustomResourceDefinition"]
+    return frozenset(map(identity, (*keepers, *spaces, *definitions)))
+
+
+def _keeps(spec: Mapping[str, Any]) -> bool:
+    return bool(spec.get("volumeClaimTemplates") or spec.get("isCA"))
 
 
 def lacking(graph: Graph, cluster: Cluster) -> Iterator[Problem]:

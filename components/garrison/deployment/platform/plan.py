@@ -23,6 +23,8 @@ class Step:
     after: tuple[str, ...] = ()
     key: openbao.Server | None = None
     """The server whose unseal key has to be there first. Its value is in no file and in no state."""
+    awaited: bool = True
+    """Whether to wait until they are ready; nothing comes after a step that is not awaited."""
 
 
 def installed(settings: Settings, *, users: bool = False) -> tuple[openbao.Server, ...]:

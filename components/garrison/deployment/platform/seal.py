@@ -45,6 +45,14 @@ class SealKeyProvider(ResourceProvider):
             kubectl(["delete", "secret", name, "--namespace", namespace, "--ignore-not-found"])
 
 
+def ensure(namespace: str, name: str) -> bool:
+    """For whoever deploys by files: the Secret, if it is missing. Whether it was made now."""
+    if _exists(namespace, name):
+        return False
+    kubectl(["create", "--filename", "-"], stdin=json.dumps(_secret(namespace, name, secrets.token_hex(8))))
+    return True
+
+
 class SealKey(Resource, name="SealKey"):
     """The Secret with the unseal key, under key `key`."""
 

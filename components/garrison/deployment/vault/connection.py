@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Self, TypeVar
@@ -67,6 +67,10 @@ class StoreConnection:
         return (
             OUTDATED.format(" --users", "users") if self.service == USERS.name else OUTDATED.format("", "secret-store")
         )
+
+    def refuses(self, paths: Sequence[str]) -> str:
+        """What to say where the login in use lacks rights."""
+        return f"{self.server_name} refuses {', '.join(paths)}: {self.outdated}"
 
     @property
     def through_kubectl(self) -> bool:

@@ -100,7 +100,7 @@ class RightsProvider(ResourceProvider):
         where = StoreConnection.from_props(props["connection"])
         needed = {path: list(may) for path, may in props["needed"].items()}
         paths = patiently(where, lambda client: store.lacking(client, needed), patience)
-        return f"{where.server_name} refuses {', '.join(paths)}: {where.outdated}" if paths else ""
+        return where.refuses(paths) if paths else ""
 
 
 class StoreRights(Resource, name="StoreRights"):
@@ -114,10 +114,7 @@ class StoreRights(Resource, name="StoreRights"):
         connection: StoreConnection,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        needed = {path: ["create", "update"] for path in paths}
-        needed |= {f"secret/data/{path}": ["create"] for path in generated}
-        needed |= {f"secret/metadata/{path}": ["read"] for path in generated}
-        props = {"needed": needed, "version": VERSION, "connection": connection.to_props()}
+        props = {"needed": store.needed(paths, generated), "version": VERSION, "connection": connection.to_props()}
         super().__init__(RightsProvider(), _name("rights", connection), props, opts)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import hvac
@@ -36,6 +36,14 @@ def _made_up(store: hvac.Client, path: str, field: str) -> Any:
     if data is None or field not in data:
         raise StoreError(f"{path} has no {field} yet, and other objects of the store name it; run the same again")
     return data[field]
+
+
+def needed(paths: Iterable[str], generated: Iterable[str]) -> dict[str, list[str]]:
+    """What the login in use has to be allowed, to write these objects and make these values up."""
+    rights = {path: ["create", "update"] for path in paths}
+    for path in generated:
+        rights |= {f"secret/data/{path}": ["create"], f"secret/metadata/{path}": ["read"]}
+    return rights
 
 
 def lacking(store: hvac.Client, needed: Mapping[str, Sequence[str]]) -> list[str]:

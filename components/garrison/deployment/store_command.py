@@ -1,0 +1,66 @@
+"""`garrison store`: what a server of the platform is told besides what Pulumi tells it.
+
+A server reads its policies once, at its first start. When a newer Garrison asks for more, somebody with break-glass
+rights writes them again: `garrison store policies | sh` in the session that docs/secret-store.md or docs/users.md
+describes. Where files are deployed and not a Pulumi program, `garrison store apply` does what is in no manifest.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from garrison.deployment import store_file
+from garrison.deployment.platform import store_config, users_config
+from garrison.exits import Exit
+
+STEM: Final = "sys/policies/acl/"
+END: Final = "END_OF_POLICY"
+WAIT: Final = 600
+
+
+def parser() -> argparse.ArgumentParser:
+    """Its options."""
+    made = argparse.ArgumentParser(prog="garrison store", description="What a server of the platform is told.")
+    commands = made.add_subparsers(required=True, metavar="COMMAND")
+    text = "print the commands that write the server's policies again, for a break-glass session: ... | sh"
+    verb = commands.add_parser("policies", help=text, description=text[0].upper() + text[1:] + ".")
+    verb.add_argument("--users", action="store_true", help="those of the embedded issuer (default: the secret store's)")
+    verb.set_defaults(run=lambda options: print(commands_of(users=options.users), end=""))
+    text = "bring what `garrison render -o DIR` wrote for the stores into them, unseal keys included"
+    verb = commands.add_parser("apply", help=text, description=text[0].upper() + text[1:] + "; again at any time.")
+    verb.add_argument("file", type=Path, metavar="FILE", help="DIR/store.json")
+    said = "the file that was applied before: what it has and FILE has not is taken away"
+    verb.add_argument("--instead-of", type=Path, metavar="OLD", help=said)
+    said = "how long a store that is being deployed meanwhile may take to be there (default: %(default)s)"
+    verb.add_argument("--wait", type=int, metavar="SECONDS", default=WAIT, help=said)
+    verb.set_defaults(run=_apply)
+    return made
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print, or apply; raises GarrisonError for what cannot be done."""
+    options = parser().parse_args(arguments)
+    options.run(options)
+    return Exit.CLEAN
+
+
+def commands_of(*, users: bool) -> str:
+    """One `bao policy write` for each policy but break-glass, which never changes."""
+    requests = users_config.initial_requests() if users else store_config.initial_requests("0s")
+    found = {
+        request.path.removeprefix(STEM): request.data["policy"] for request in requests if "policy" in request.data
+    }
+    del found[store_config.BREAK_GLASS]
+    return "".join(f"bao policy write {name} - <<'{END}'\n{text}{END}\n" for name, text in found.items())
+
+
+def _apply(options: argparse.Namespace) -> None:
+    new = store_file.read(options.file)
+    old = store_file.read(options.instead_of) if options.instead_of else None
+    from garrison.deployment.vault import applying  # here alone: it needs hvac, and Pulumi beside it
+
+    for line in applying.applied(new, old, options.wait):
+        print(line, flush=True)
