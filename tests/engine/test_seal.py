@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 
 import pytest
 
 from garrison.deployment.platform.seal import SealKeyProvider
+from garrison.deployment.store_file import StoreFile
+from garrison.deployment.vault import StoreError
+from garrison.deployment.vault.applying import applied
 from garrison.kube import KubectlError, ToolMissingError, check_reachable, kubectl
+from garrison.words import Ref
 from harness import build
 from harness.plugin.testing.apiserver import ControlPlane
 
@@ -60,6 +65,27 @@ def test_a_renamed_component_keeps_the_key(namespace: str) -> None:
     assert value(namespace) == key
     provider.delete(new.id, new.outs)
     assert provider.read(new.id, wanted).id is None
+
+
+def test_files_get_a_key_that_no_file_has_once_and_when_the_namespace_is_there(
+    namespace: str, plane: ControlPlane
+) -> None:
+    key, nowhere = Ref(namespace, NAME), Ref(f"{namespace}-later", NAME)
+    assert list(applied(StoreFile((), (key,)), None, patience=0)) == [f"{key}: made"]
+    made = value(namespace)
+    assert len(made) == 32
+    assert list(applied(StoreFile((), (key,)), None, patience=0)) == [f"{key}: is there"]
+    assert value(namespace) == made
+    with pytest.raises(StoreError, match=f"there is no namespace {nowhere.namespace} after 0 s; deploy the files"):
+        list(applied(StoreFile((), (nowhere,)), None, patience=0))
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": nowhere.namespace}}
+    appears = threading.Timer(1.0, plane.api.apply, (space, "test"))
+    appears.start()
+    try:
+        assert list(applied(StoreFile((), (nowhere,)), None, patience=60)) == [f"{nowhere}: made"]
+    finally:
+        appears.join()
+        plane.api.delete(space, "Background")
 
 
 def test_two_keys_differ(namespace: str) -> None:
