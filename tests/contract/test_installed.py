@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -94,9 +95,13 @@ def test_an_editor_sees_the_types(installed: Path, folder: Path) -> None:
     assert 'Unexpected keyword argument "imge"' in done.stdout, done.stdout
 
 
-def test_a_preview_with_the_pack(installed: Path, folder: Path) -> None:
+Pulumi = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def pulumi(installed: Path, folder: Path) -> Pulumi:
+    """Pulumi in the folder, with a state of its own and a new stack."""
     (folder / "Pulumi.yaml").write_text("name: own\nruntime: python\n")
-    (folder / "__main__.py").write_text(STACK.replace("ADJUST", "None"))
     (folder / "state").mkdir()
     tools = environment.full(environment.TEST)
     env = {
@@ -106,12 +111,37 @@ def test_a_preview_with_the_pack(installed: Path, folder: Path) -> None:
         "PULUMI_CONFIG_PASSPHRASE": "",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
-    pack = garrison(installed, folder, "files", "pack").stdout.strip()
 
-    def pulumi(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(["pulumi", *arguments], cwd=folder, env=env, capture_output=True, text=True, check=False)
 
-    assert pulumi("stack", "init", "dev").returncode == 0
+    assert run("stack", "init", "dev").returncode == 0
+    return run
+
+
+def test_one_call_previews_everything(folder: Path, pulumi: Pulumi) -> None:
+    """The program's own configuration beside Garrison's; the exceptions are the wheel's."""
+    own = 'import pulumi\nassert pulumi.Config().require("imageTag") == "1.2"\n'
+    (folder / "__main__.py").write_text(f"from garrison_stack import run\n{own}{PROGRAM}\nrun(estate)\n")
+    config = {"own:imageTag": "1.2", "garrison:issuer": "corporate", "garrison:installOpenbao": "false"}
+    config |= {"garrison:installCertManager": "false", "garrison:installTrustManager": "false"}
+    for key, value in config.items():
+        assert pulumi("config", "set", key, value).returncode == 0
+    done = pulumi("preview", "--non-interactive")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for part in ("Admission", "Platform", "Estate"):
+        assert f"garrison:index:{part}" in done.stdout
+    assert pulumi("config", "set", "garrison:isuer", "corporate").returncode == 0
+    done = pulumi("preview", "--non-interactive")
+    assert done.returncode != 0
+    assert "isuer: no such setting; did you mean 'issuer'?" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "kubernetes:" not in done.stdout, "nothing is registered"
+
+
+def test_a_preview_with_the_pack(installed: Path, folder: Path, pulumi: Pulumi) -> None:
+    (folder / "__main__.py").write_text(STACK.replace("ADJUST", "None"))
+    pack = garrison(installed, folder, "files", "pack").stdout.strip()
     done = pulumi("preview", "--non-interactive", "--policy-pack", pack)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "garrison:index:Estate" in done.stdout

@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pulumi
 import pytest
+import yaml
 from pulumi.runtime.mocks import MockResourceArgs
 
 from engine.test_resources import Recorder, kubernetes
 from garrison import App
 from garrison import defaults as d
 from garrison.declare.program import load
+from garrison.derive import adjustment
 from garrison.manifest import identity
 from garrison.settings import Settings
 from garrison_stack import run
@@ -123,6 +125,18 @@ def test_the_example_stack_is_one_call(under_pulumi: Callable[..., Said], config
     first, last = said.seen.index, parts(said.seen)
     assert last == ["Admission", "Platform", "Estate"]
     assert first(next(a for a in said.seen if a.typ.endswith(":Admission"))) == min(map(first, said.seen))
+
+
+def test_the_page_is_true(under_pulumi: Callable[..., Said], tmp_path: Path) -> None:
+    page = (REPO / "docs" / "run.md").read_text()
+    (program,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (project,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert yaml.safe_load(project)["config"] == yaml.safe_load((REPO / "Pulumi.yaml").read_text())["config"]
+    (tmp_path / "__main__.py").write_text(program)
+    assert parts(under_pulumi(lambda: runpy.run_path(str(tmp_path))).seen) == ["Admission", "Platform", "Estate"]
+    adjusted = page.partition("## What may be adjusted")[2].partition("##")[0]
+    named = {place[-1] for place in adjustment.ALLOWED if place[-1] != "storageClassName"}
+    assert named <= set(re.findall(r"`(\w+)`", adjusted))
 
 
 # --- refusals: each in one line, before anything is registered -----------------------------------------------------

@@ -90,6 +90,13 @@ def test_what_the_api_server_fills_in_is_no_difference() -> None:
     assert [(str(each.object), each.path, each.message) for each in found(live())] == []
 
 
+@pytest.mark.parametrize(("label", "counts"), [("kustomize.toolkit.fluxcd.io/name", 0), ("pod-security", 1)])
+def test_a_label_of_flux_on_a_namespace_is_no_difference_and_any_other_is(label: str, counts: int) -> None:
+    items = render(GRAPH)
+    next(item for item in items if item["kind"] == "Namespace")["metadata"]["labels"][label] = "estate-guards"
+    assert len(found(items)) == counts
+
+
 @given(apps())
 @settings(max_examples=20, deadline=None)
 def test_any_estate_equals_itself_and_misses_whatever_is_taken(app: App) -> None:

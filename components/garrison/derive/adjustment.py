@@ -67,7 +67,7 @@ def weakened(derived: Manifest, ours: Any) -> Iterator[Problem]:
         return
     for place in _changes(derived, ours, ()):
         if not _allowed(kind, place, derived, ours):
-            remedy = "leave it as it was derived; docs/settings.md lists what may be adjusted"
+            remedy = "leave it as it was derived; docs/run.md lists what may be adjusted"
             yield Problem(where, f"changes {'.'.join(place)}", remedy)
 
 

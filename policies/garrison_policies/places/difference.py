@@ -64,6 +64,9 @@ DEFAULTS: Final[Mapping[str, tuple[Any, ...]]] = {
     # namespaces
     "kubernetes.io/metadata.name": (ANY,),  # the API server refuses any value but the name
     "spec": ({"finalizers": ["kubernetes"]},),
+    # what Flux writes on whatever it applies, and nothing selects by
+    "kustomize.toolkit.fluxcd.io/name": (ANY,),
+    "kustomize.toolkit.fluxcd.io/namespace": (ANY,),
     # what `kubectl rollout restart` writes into a template
     "kubectl.kubernetes.io/restartedAt": (ANY,),
 }

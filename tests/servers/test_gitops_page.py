@@ -1,0 +1,122 @@
+"""docs/gitops.md is true: its commands are run in their order, with git, kubectl, an API server and an OpenBao."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from garrison.deployment.platform.store_config import ADMIN, BREAK_GLASS
+from garrison.settings import settings_of
+from harness import build
+from harness.plugin.testing.apiserver import ControlPlane
+from servers.bao import Bao, serving
+from servers.test_store_apply import PROGRAM, lacks
+
+pytest_plugins = ["harness.plugin.testing.fixtures"]
+REPO = Path(__file__).parents[2]
+PAGE = (REPO / "docs" / "gitops.md").read_text()
+FLUX = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "kustomizations.kustomize.toolkit.fluxcd.io"},
+    "spec": {
+        "group": "kustomize.toolkit.fluxcd.io",
+        "names": {"kind": "Kustomization", "plural": "kustomizations"},
+        "scope": "Namespaced",
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+            }
+        ],
+    },
+}
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
+    with serving(tmp_path_factory.mktemp("bao")) as running:
+        yield running
+
+
+@pytest.fixture
+def shell(plane: ControlPlane, bao: Bao, tmp_path: Path) -> Any:
+    """A repository with a program and its settings, and a shell in it that has the tools."""
+    launcher = tmp_path / "bin" / "garrison"
+    launcher.parent.mkdir()
+    launcher.write_text(f'#!/bin/sh\nexec {sys.executable} -m garrison "$@"\n')
+    launcher.chmod(0o755)
+    place = tmp_path / "repository"
+    place.mkdir()
+    settings = {"installCertManager": False, "installTrustManager": False, "issuer": "corporate"}
+    settings |= {"installOpenbao": False, "openbaoAddress": bao.address, "openbaoCa": bao.ca_file}
+    (place / "Pulumi.prod.yaml").write_text(
+        yaml.safe_dump({"config": {f"garrison:{key}": value for key, value in settings.items()}})
+    )
+    env = {
+        "PATH": f"{launcher.parent}:{build.binary('kubectl').parent}:{os.defpath}",
+        "PYTHONPATH": ":".join(str(REPO / name) for name in ("components", "policies", "services", "tests")),
+        "KUBECONFIG": str(plane.kubeconfig),
+        "BAO_TOKEN": bao.user(ADMIN).token,
+        "HOME": str(tmp_path),
+        **{f"GIT_{who}_{what}": "test@estate.example" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+    }
+
+    def run(script: str) -> str:
+        done = subprocess.run(
+            ["bash", "-euxc", script], cwd=place, env=env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run("git init --quiet .")
+    return run
+
+
+def test_its_commands_run_in_their_order(shell: Any, bao: Bao, plane: ControlPlane, tmp_path: Path) -> None:
+    first, change, flux = blocks("sh")
+    program, breaker = tmp_path / "repository" / "estate.py", bao.user(BREAK_GLASS)
+    program.write_text(PROGRAM.format(readers=("orders", "claims")))
+    assert len(lacks(breaker, "orders", "claims")) == 4, "the control"
+    said = shell(first)
+    assert lacks(breaker, "orders", "claims") == []
+    assert "openbao/openbao: 4 objects written" in said
+    program.write_text(PROGRAM.format(readers=("orders",)))
+    assert "sys/policies/acl/shop.claims taken away" in shell(change)
+    assert lacks(breaker, "orders") == []
+    assert len(lacks(breaker, "orders", "claims")) == 2
+    _flux_is_there(plane)
+    applied = shell(flux).splitlines()
+    assert len(applied) == len(list(yaml.safe_load_all((tmp_path / "repository/deploy/flux.yaml").read_text())))
+    assert all(line.endswith(" created") for line in applied)
+
+
+def _flux_is_there(plane: ControlPlane) -> None:
+    plane.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "flux-system"}}, "test")
+    plane.api.apply(FLUX, "test")
+    command = ["kubectl", "wait", "--for=condition=Established", "crd/kustomizations.kustomize.toolkit.fluxcd.io"]
+    env = {"PATH": str(build.binary("kubectl").parent), "KUBECONFIG": str(plane.kubeconfig)}
+    subprocess.run(command, env=env, capture_output=True, check=True)
+
+
+def test_its_settings_are_accepted_and_its_application_is_one(tmp_path: Path) -> None:
+    application, settings = (yaml.safe_load(text) for text in blocks("yaml"))
+    assert application["kind"] == "Application"
+    assert application["spec"]["source"]["path"] == "deploy"
+    (tmp_path / "x.yaml").write_text(yaml.safe_dump(settings))
+    found = settings_of(tmp_path / "x.yaml", {"GARRISON_CHARTS": str(build.obtain("charts"))})
+    assert "user:system:serviceaccount:flux-system:kustomize-controller" in found.deployers
