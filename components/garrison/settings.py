@@ -94,6 +94,9 @@ class Settings:
     """Who vouches for a host outside, a PEM file by the host's name; without it, what the image's system trusts."""
     egress_replicas: int = 2
     """How many pods the egress gateway has."""
+    keep_data: bool = True
+    """Whether what holds data is protected: databases, stores, their namespaces, the root's key. False where `pulumi
+    destroy` may take all of it."""
     system_namespaces: tuple[str, ...] = ()
     """Namespaces the admission policies leave alone, beside Kubernetes' own kube-*: what the cluster itself runs."""
 
@@ -370,6 +373,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "install_trust_manager": _switch,
     "issuer": _name,
     "install_openbao": _switch,
+    "keep_data": _switch,
     "openbao_address": _address,
     "openbao_ca": _file,
     "openbao_storage": _quantity,

@@ -77,7 +77,7 @@ def _take_the_place(made: Path, folder: Path) -> None:
 def contents(what: Whole, path: str) -> dict[str, str]:
     """Each file by its name in the folder."""
     steps = what.steps()
-    kept = derived.lasting([item for step in steps for item in step.items])
+    kept = derived.lasting([item for step in steps for item in step.items]) if what.settings.keep_data else frozenset()
     names = {step.name: f"{number:02}-{step.name}" for number, step in enumerate(steps, 1)}
     found = {
         f"{names[step.name]}/{OBJECTS}": stream(noted(item, wave, kept=identity(item) in kept) for item in step.items)

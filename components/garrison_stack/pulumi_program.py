@@ -42,7 +42,8 @@ def register(what: Whole) -> None:
         GeneratedSecret(path, connection=platform.store, opts=ready)
     # as an output, so that a preview shows a declared change as a line of its own
     pulumi.export("allowed", {str(item): True for item in allowed(what.estate.graph)})
-    Estate(what.estate, store=platform.store, users=platform.users, opts=ready)
+    keep = what.settings.keep_data
+    Estate(what.estate, store=platform.store, users=platform.users, keep_data=keep, opts=ready)
 
 
 def failed(said: str) -> None:

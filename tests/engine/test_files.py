@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +190,8 @@ def test_flux_waits_for_what_argo_waits_for(what: Whole, contents: dict[str, str
 
 
 def test_what_holds_data_outlives_its_file_and_nothing_else_does() -> None:
-    found = objects(files.contents(whole(example(), on_kind()), "deploy"))
+    settings = replace(on_kind(), keep_data=True)
+    found = objects(files.contents(whole(example(), settings), "deploy"))
     kept = {
         f"{item['kind']} {item['metadata']['name']}"
         for item in found
@@ -200,6 +202,8 @@ def test_what_holds_data_outlives_its_file_and_nothing_else_does() -> None:
     spaces = {f"Namespace {name}" for name in ("bank", "cert-manager", "openbao", "shop", "users")}
     servers = {f"StatefulSet {name}" for name in ("ledger", "openbao", "redis", "users")}
     assert kept - definitions == spaces | servers | {"Certificate garrison-root"}
+    unkept = files.contents(whole(example(), on_kind()), "deploy")
+    assert "prune: disabled" not in str(unkept), "a cluster for trying says keepData: false"
     assert "Namespace insurance" in {f"{item['kind']} {item['metadata']['name']}" for item in found}, "the control"
 
 

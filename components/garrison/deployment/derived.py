@@ -13,18 +13,22 @@ from typing import Any
 from garrison import defaults as d
 from garrison.cluster import Cluster
 from garrison.declare.app import App
-from garrison.derive import login, render
+from garrison.derive import login, render, tokens
 from garrison.derive.adjustment import Adjust, adjust_all
+from garrison.derive.names import full_host
 from garrison.derive.secrets import StoreObject, store_objects
 from garrison.derive.users import users_objects
 from garrison.errors import IntentError, Problem
 from garrison.manifest import Manifest, identity
 from garrison.model.graph import Graph
+from garrison.model.names import agent_config, database_config, files_config, proxy_config
 from garrison.words import Ref
 
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 JOBS = ("Job", "CronJob")
 ENTRANCES = ("Service",)
+CONFIG_MAPS = (proxy_config, agent_config, files_config, database_config)
+Identity = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,32 @@ def users(graph: Graph, cluster: Cluster) -> Kept:
     return Kept(d.USERS, tuple(users_objects(graph, cluster)), tuple(login.cookie_paths(graph, d.USERS)))
 
 
-def lasting(items: Collection[Manifest]) -> frozenset[tuple[str, str, str, str]]:
+def owners(graph: Graph, manifests: Collection[Manifest]) -> dict[Identity, Ref]:
+    """For whom each object is made: a workload or database by its name, a gateway by its namespace.
+
+    What is everybody's in a namespace is nobody's own: the namespace, its quota, its default deny.
+    """
+    refs = {one.ref for one in graph.workloads} | {database.ref for database in graph.databases}
+    named = {(name(ref), ref.namespace): ref for ref in refs for name in CONFIG_MAPS}
+    gateways = {ref.namespace: ref for ref in (d.EDGE, d.EGRESS) if ref.namespace not in graph.namespaces}
+    found: dict[Identity, Ref] = {}
+    for item in manifests:
+        _, kind, space, name = key = identity(item)
+        own = named.get((name, space)) if kind == "ConfigMap" else Ref(space, name)
+        if whose := own if own in refs else gateways.get(space):
+            found[key] = whose
+    return found
+
+
+def addresses(graph: Graph, cluster: Cluster) -> dict[str, str]:
+    """Where things are: hosts as clients of this cluster write them, services and databases within it."""
+    hosts = {host.name: tokens.url(graph, cluster, host.name) for host in graph.hosts}
+    called = {str(one.ref): f"{full_host(one.ref)}:{d.MTLS_PORT}" for one in graph.services if one.port}
+    kept = {str(one.ref): f"{full_host(one.ref)}:{d.DATABASE_PORT}" for one in graph.databases}
+    return hosts | called | kept
+
+
+def lasting(items: Collection[Manifest]) -> frozenset[Identity]:
     """Which of the objects take something with them that nobody can make again: volumes, and the key of the root.
 
     With a namespace goes all that is in it, with a definition all objects of its kind.

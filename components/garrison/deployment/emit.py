@@ -21,18 +21,35 @@ from garrison.deployment.vault import GeneratedSecret, StoreConnection, StoreRes
 from garrison.derive.adjustment import Adjust
 from garrison.derive.names import admission_policy
 from garrison.errors import IntentError, Problem
-from garrison.manifest import Manifest
+from garrison.manifest import Manifest, identity
 from garrison.model.graph import Graph
+from garrison.words import Ref
 
 UNAWAITED = "pulumi.com/skipAwait"
 Guard = Admission | Literal["elsewhere"]
 
 
+class Part(pulumi.ComponentResource):
+    """What is made for one service, job or database, or for one of the gateways: a branch of the tree."""
+
+    def __init__(self, ref: Ref, opts: pulumi.ResourceOptions) -> None:
+        super().__init__("garrison:index:Part", str(ref), None, opts)
+        self.register_outputs({})
+
+
 class Estate(pulumi.ComponentResource):
-    """Everything that one App derives, as children; it registers the graph, the cluster and what was adjusted.
+    """Everything that one App derives; it registers the graph, the cluster and what was adjusted.
 
     The policy pack refuses any manifest that is not as derived and not among the adjusted.
+
+    graph: what was declared.
+    addresses: where each host is, and each service that can be called: by what it is called, its URL.
+    identities: the SPIFFE id of each workload.
     """
+
+    graph: Graph
+    addresses: dict[str, str]
+    identities: dict[str, str]
 
     def __init__(
         self,
@@ -40,10 +57,16 @@ class Estate(pulumi.ComponentResource):
         *,
         store: StoreConnection | None = None,
         users: StoreConnection | None = None,
+        keep_data: bool = True,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("garrison:index:Estate", what.graph.name, None, opts)
+        self.graph, self.addresses = what.graph, derived.addresses(what.graph, what.cluster)
+        self.identities = {str(one.ref): what.graph.spiffe_id(one.ref) for one in what.graph.workloads}
         self._namespaces: dict[str, pulumi.Resource] = {}
+        self._parts: dict[Ref, Part] = {}
+        self._owners = derived.owners(what.graph, what.manifests)
+        self._lasting = derived.lasting(what.manifests) if keep_data else frozenset()
         stages = derived.stages(what.graph, what.manifests)
         guards = self._emit(stages.guards, after=[])
         self._emit(map(_unawaited, stages.entrances), after=guards)
@@ -53,7 +76,8 @@ class Estate(pulumi.ComponentResource):
         workloads = self._emit(stages.workloads, after=[*guards, *stored])
         self._emit(stages.jobs, after=[*guards, *databases, *stored, *workloads])
         truth = {"graph": json.loads(what.graph.to_json()), "cluster": json.loads(what.cluster.to_json())}
-        self.register_outputs({**truth, "adjusted": list(what.adjusted)})
+        seen = {"addresses": self.addresses, "identities": self.identities}
+        self.register_outputs({**truth, **seen, "adjusted": list(what.adjusted)})
 
     def _emit(self, manifests: Iterable[Manifest], *, after: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
         return [self._object(item, after) for item in manifests]
@@ -63,11 +87,21 @@ class Estate(pulumi.ComponentResource):
         home = [self._namespaces[namespace]] if namespace in self._namespaces else []
         # what a Job runs cannot be changed: another one takes its name when it and its pods are gone
         once = True if item["kind"] == "Job" else None
-        opts = pulumi.ResourceOptions(parent=self, depends_on=[*home, *after], delete_before_replace=once)
-        resource = kubernetes_object(item, opts)
+        protect = True if identity(item) in self._lasting else None
+        opts = pulumi.ResourceOptions(depends_on=[*home, *after], delete_before_replace=once, protect=protect)
+        resource = kubernetes_object(item, pulumi.ResourceOptions.merge(opts, self._place(item)))
         if item["kind"] == "Namespace":
             self._namespaces[item["metadata"]["name"]] = resource
         return resource
+
+    def _place(self, item: Manifest) -> pulumi.ResourceOptions:
+        """Where in the tree an object is. All were once the estate's own children, and are still the same objects."""
+        ref = self._owners.get(identity(item))
+        if ref is None:
+            return pulumi.ResourceOptions(parent=self)
+        if ref not in self._parts:
+            self._parts[ref] = Part(ref, pulumi.ResourceOptions(parent=self))
+        return pulumi.ResourceOptions(parent=self._parts[ref], aliases=[pulumi.Alias(parent=self)])
 
     def _store(
         self, kept: Kept, where: StoreConnection | None, after: Sequence[pulumi.Resource]
@@ -105,6 +139,7 @@ def deploy(
     adjust: Adjust | None = None,
     store: StoreConnection | None = None,
     users: StoreConnection | None = None,
+    keep_data: bool = True,
     opts: pulumi.ResourceOptions | None = None,
 ) -> Estate:
     """Deploy an App on a platform that is there: derive every object for this cluster, hand them to Pulumi.
@@ -114,7 +149,8 @@ def deploy(
     `guard="elsewhere"` says that another program makes the admission policies.
 
     `adjust` sees each manifest last and may change where and how large it runs (`derive.adjustment` has the list);
-    a protection it would change is refused. Raises IntentError with every problem before anything is registered.
+    a protection it would change is refused. Unless `keep_data` is False, Pulumi stops before it would take away what
+    holds data. Raises IntentError with every problem before anything is registered.
     """
     graph, there = app.graph(), cluster or Cluster()
     found = [*derived.lacking(graph, there), *_unguarded(graph, guard), *_unserved(graph, store, users)]
@@ -122,7 +158,8 @@ def deploy(
         raise IntentError(found)
     what = derived.of(graph, there, adjust)
     guarded = pulumi.ResourceOptions(depends_on=[guard] if isinstance(guard, Admission) else [])
-    return Estate(what, store=store, users=users, opts=pulumi.ResourceOptions.merge(opts, guarded))
+    merged = pulumi.ResourceOptions.merge(opts, guarded)
+    return Estate(what, store=store, users=users, keep_data=keep_data, opts=merged)
 
 
 def _unguarded(graph: Graph, guard: object) -> Iterator[Problem]:

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import pulumi
 
 from garrison import defaults as d
+from garrison.deployment.derived import lasting
 from garrison.deployment.objects import kubernetes_object, two_clusters
 from garrison.deployment.platform import plan
 from garrison.deployment.platform.seal import SealKey
 from garrison.deployment.vault import StoreConnection
+from garrison.manifest import Manifest, identity
 from garrison.settings import Settings, SettingsError
 
 
@@ -19,7 +21,7 @@ class Platform(pulumi.ComponentResource):
 
     With `users`, the embedded issuer as well: an OpenBao of its own (`Graph.embedded_issuer` says whether one is
     wanted). `store` and `users` are how to reach the two. Whatever depends on the component starts when all of it is
-    ready. What cannot be made is refused before anything is registered.
+    ready. What cannot be made is refused before anything is registered; what holds data is protected (`keepData`).
 
     steps: what `plan.steps` gave for the same settings, where it was asked before.
     """
@@ -43,18 +45,24 @@ class Platform(pulumi.ComponentResource):
         super().__init__("garrison:index:Platform", "platform", None, opts)
         self.store = connection(settings)
         self.users = StoreConnection.to(d.USERS) if users else None
+        items = [item for step in made for item in step.items]
+        self._lasting = lasting(items) if settings.keep_data else frozenset()
+        self._keep = True if settings.keep_data else None
         self._ready: dict[str, list[pulumi.Resource]] = {}
         for step in made:
             self._make(step)
         self.register_outputs({})
 
     def _make(self, step: plan.Step) -> None:
-        after = [resource for name in step.after for resource in self._ready[name]]
-        opts = pulumi.ResourceOptions(parent=self, depends_on=after)
+        after: list[pulumi.Resource] = [resource for name in step.after for resource in self._ready[name]]
         if step.key:
-            key = SealKey(step.key.namespace, step.key.seal_key, opts)
-            opts = pulumi.ResourceOptions(parent=self, depends_on=[*after, key])
-        self._ready[step.name] = [kubernetes_object(item, opts) for item in step.items]
+            opts = pulumi.ResourceOptions(parent=self, depends_on=[*after], protect=self._keep)
+            after.append(SealKey(step.key.namespace, step.key.seal_key, opts))
+        self._ready[step.name] = [self._object(item, after) for item in step.items]
+
+    def _object(self, item: Manifest, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
+        protect = self._keep if identity(item) in self._lasting else None
+        return kubernetes_object(item, pulumi.ResourceOptions(parent=self, depends_on=[*after], protect=protect))
 
 
 def connection(settings: Settings) -> StoreConnection:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,7 @@ class Outcome:
     """What the engine did: operation and changed paths per resource, and all it said."""
 
     operations: dict[str, str] = field(default_factory=dict)
+    each: list[tuple[str, str]] = field(default_factory=list)  # URN and operation, also of what shares its name
     changed: dict[str, set[str]] = field(default_factory=dict)
     said: str = ""
 
@@ -74,6 +75,7 @@ class Outcome:
             return
         replacing = "replace" in operation or operation == "discard-replaced"
         self.operations[name] = "replace" if replacing else operation
+        self.each.append((step.urn, self.operations[name]))
         if step.detailed_diff:
             self.changed.setdefault(name, set()).update(step.detailed_diff)
 
@@ -157,10 +159,13 @@ class Stack:
 
     def resources(self) -> dict[str, Obj]:
         """The state by resource name, read from the disk: secrets are as they lie there."""
+        return {str(item["urn"]).rpartition("::")[2]: item for item in self.state()}
+
+    def state(self) -> list[Obj]:
+        """All of the state, each as it lies on the disk."""
         file = self._state / ".pulumi" / "stacks" / "plugin-test" / "test.json"
         latest = json.loads(file.read_text())["checkpoint"]["latest"] or {}
-        found: Iterable[Obj] = latest.get("resources") or []
-        return {str(item["urn"]).rpartition("::")[2]: item for item in found}
+        return list(latest.get("resources") or [])
 
 
 class Failed(Exception):
