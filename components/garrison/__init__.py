@@ -15,7 +15,7 @@ from garrison.version import VERSION
 from garrison.words import Resources
 
 if TYPE_CHECKING:
-    from garrison.deployment.emit import deploy
+    from garrison.deployment.deploying import deploy
 
 __all__ = [
     "App",
@@ -45,7 +45,7 @@ __version__ = VERSION
 def __getattr__(name: str) -> Any:
     """`deploy` is imported when it is asked for, so that everything else works where Pulumi is not installed."""
     if name == "deploy":
-        from garrison.deployment.emit import deploy
+        from garrison.deployment.deploying import deploy
 
         return deploy
     raise AttributeError(f"module 'garrison' has no attribute {name!r}")

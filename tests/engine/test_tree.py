@@ -1,4 +1,4 @@
-"""The tree of an estate under the real engine: a branch for each service; stacks of the flat layout stay as they are."""
+"""The tree of an estate under the real engine: a branch for each service, and the flat layout of before goes over."""
 
 from __future__ import annotations
 

@@ -232,7 +232,7 @@ def test_every_error_of_ours_is_one_the_command_line_catches() -> None:
     """The tree drawn in the docstring is the tree there is."""
     for verb in ELSEWHERE.values():
         __import__(verb[0])
-    import garrison.deployment.emit
+    import garrison.deployment.deploying
     import garrison.deployment.platform.charts  # noqa: F401
 
     def below(kind: type[Exception]) -> set[str]:

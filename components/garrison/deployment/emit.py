@@ -6,27 +6,20 @@ Order is the only thing added here (`deployment.derived` has it).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal
+from collections.abc import Iterable, Sequence
 
 import pulumi
 
-from garrison.cluster import Cluster
-from garrison.declare.app import App
 from garrison.deployment import derived
-from garrison.deployment.admission import Admission
 from garrison.deployment.derived import Derived, Kept
-from garrison.deployment.objects import kubernetes_object, two_clusters
+from garrison.deployment.objects import kubernetes_object
 from garrison.deployment.vault import GeneratedSecret, StoreConnection, StoreResource, StoreRights
-from garrison.derive.adjustment import Adjust
-from garrison.derive.names import admission_policy
 from garrison.errors import IntentError, Problem
 from garrison.manifest import Manifest, identity
 from garrison.model.graph import Graph
 from garrison.words import Ref
 
 UNAWAITED = "pulumi.com/skipAwait"
-Guard = Admission | Literal["elsewhere"]
 
 
 class Part(pulumi.ComponentResource):
@@ -114,7 +107,7 @@ class Estate(pulumi.ComponentResource):
         after = [*after, *made]
         for wanted in kept.objects:
             if where is None:  # `deploy` has refused this; an Estate made by hand is refused here
-                raise IntentError([_storeless(wanted.path)])
+                raise IntentError([storeless(wanted.path)])
             # a database role needs its connection, a login role its policy: in the order they are derived
             opts = pulumi.ResourceOptions(parent=self, depends_on=[*after, *made])
             made.append(StoreResource(wanted.path, wanted.body, connection=where, opts=opts))
@@ -131,64 +124,7 @@ def _unawaited(item: Manifest) -> Manifest:
     return {**item, "metadata": noted}
 
 
-def deploy(
-    app: App,
-    *,
-    guard: Guard | None = None,
-    cluster: Cluster | None = None,
-    adjust: Adjust | None = None,
-    store: StoreConnection | None = None,
-    users: StoreConnection | None = None,
-    keep_data: bool = True,
-    opts: pulumi.ResourceOptions | None = None,
-) -> Estate:
-    """Deploy an App on a platform that is there: derive every object for this cluster, hand them to Pulumi.
-
-    `garrison_stack.run` does this and all that comes before it. Here nothing is taken for granted: who guards the
-    estate at admission, the secret store and the keeper of users are given, or refused where the graph needs them.
-    `guard="elsewhere"` says that another program makes the admission policies.
-
-    `adjust` sees each manifest last and may change where and how large it runs (`derive.adjustment` has the list);
-    a protection it would change is refused. Unless `keep_data` is False, Pulumi stops before it would take away what
-    holds data. Raises IntentError with every problem before anything is registered.
-    """
-    graph, there = app.graph(), cluster or Cluster()
-    found = [*derived.lacking(graph, there), *_unguarded(graph, guard), *_unserved(graph, store, users)]
-    if found := [*found, *two_clusters(opts, _asked(graph, store, users))]:
-        raise IntentError(found)
-    what = derived.of(graph, there, adjust)
-    guarded = pulumi.ResourceOptions(depends_on=[guard] if isinstance(guard, Admission) else [])
-    merged = pulumi.ResourceOptions.merge(opts, guarded)
-    return Estate(what, store=store, users=users, keep_data=keep_data, opts=merged)
-
-
-def _unguarded(graph: Graph, guard: object) -> Iterator[Problem]:
-    """An estate without its guard is one whose identities whoever edits its namespaces may take."""
-    alone = "use garrison_stack.run(app), or give guard=Admission(...); guard='elsewhere' if another program makes it"
-    if guard is None:
-        yield Problem("deploy", f"nobody is given who guards {graph.name} at admission", alone)
-    elif guard != "elsewhere" and not isinstance(guard, Admission):
-        yield Problem("deploy", f"guard={guard!r} is no Admission", alone)
-    elif isinstance(guard, Admission) and admission_policy(f"estate-{graph.name}") not in guard.policies:
-        remedy = f"make its policies of the same graph: garrison_policies.places.whole.manifests({graph.name}, ...)"
-        yield Problem("deploy", f"the guard that is given does not guard {graph.name}", remedy)
-
-
-def _unserved(graph: Graph, store: StoreConnection | None, users: StoreConnection | None) -> Iterator[Problem]:
-    """The servers that the graph needs and that are not given."""
-    if store is None and (wanted := [item.path for item in derived.secrets(graph).objects]):
-        yield _storeless(f"{wanted[0]} and {len(wanted) - 1} more")
-    if users is None and graph.embedded_issuer:
-        remedy = "give deploy(users=...), such as Platform(..., users=True).users"
-        yield Problem("deploy", "the estate has users of its own, and nobody who keeps them is given", remedy)
-
-
-def _asked(graph: Graph, *given: StoreConnection | None) -> str:
-    """What kubectl would be asked for in this graph's name; empty where it would not be."""
-    wanted = derived.secrets(graph).objects or graph.embedded_issuer
-    return "the way into the secret store" if wanted and any(one and one.through_kubectl for one in given) else ""
-
-
-def _storeless(path: str) -> Problem:
+def storeless(path: str) -> Problem:
+    """What to say where the store is needed and nobody gave one."""
     remedy = "give deploy(store=...), such as Platform(...).store, or StoreConnection(address=...) for one elsewhere"
     return Problem("deploy", f"the estate needs the secret store ({path}), and none is given", remedy)
