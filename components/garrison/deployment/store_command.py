@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     verb = commands.add_parser("policies", help=text, description=text[0].upper() + text[1:] + ".")
     verb.add_argument("--users", action="store_true", help="those of the embedded issuer (default: the secret store's)")
     verb.set_defaults(run=lambda options: print(commands_of(users=options.users), end=""))
-    text = "bring what `garrison render -o DIR` wrote for the stores into them, unseal keys included"
+    text = "bring what garrison render -o DIR wrote for the stores into them, unseal keys included"
     verb = commands.add_parser("apply", help=text, description=text[0].upper() + text[1:] + "; again at any time.")
     verb.add_argument("file", type=Path, metavar="FILE", help="DIR/store.json")
     said = "the file that was applied before: what it has and FILE has not is taken away"
