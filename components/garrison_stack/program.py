@@ -26,8 +26,10 @@ def run(app: App | Path, *, adjust: Adjust | None = None, exceptions: Path | Non
     """
     if guest.reading():
         return
-    from garrison_stack.pulumi_program import deploy, failed  # here alone: to read a program needs no Pulumi
-
+    try:
+        from garrison_stack.pulumi_program import deploy, failed  # here alone: to read a program needs no Pulumi
+    except ImportError:
+        sys.exit("this needs hvac and Pulumi: pip install 'garrison[pulumi]'")
     try:
         deploy(load(app) if isinstance(app, Path) else app, adjust, exceptions)
     except GarrisonError as error:

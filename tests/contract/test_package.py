@@ -55,3 +55,31 @@ print(len(render(app.graph())))
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 10
+
+
+@pytest.mark.parametrize(
+    ("then", "said", "code"),
+    [
+        (
+            "sys.exit(main(['store', 'apply', 'store.json']))",
+            "garrison store: this needs hvac and Pulumi: pip install",
+            2,
+        ),
+        ("from garrison_stack import run; run(None)", "this needs hvac and Pulumi: pip install", 1),
+        ("sys.exit(main(['store', 'policies']))", "", 0),
+    ],
+)
+def test_what_needs_pulumi_says_so_where_it_is_missing(then: str, said: str, code: int, tmp_path: Path) -> None:
+    (tmp_path / "store.json").write_text('{"schema": "garrison.dev/store/v1", "keys": [], "servers": []}')
+    program = f"""
+import sys
+for name in ("pulumi", "pulumi_kubernetes", "hvac"):
+    sys.modules[name] = None
+from garrison.cli import main
+{then}
+"""
+    env = {"PYTHONPATH": f"{REPO}/components:{REPO}/policies"}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env, check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (code, 1 if said else 0), done.stderr
+    assert done.stderr.startswith(said)

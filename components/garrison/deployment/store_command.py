@@ -60,7 +60,9 @@ def commands_of(*, users: bool) -> str:
 def _apply(options: argparse.Namespace) -> None:
     new = store_file.read(options.file)
     old = store_file.read(options.instead_of) if options.instead_of else None
-    from garrison.deployment.vault import applying  # here alone: it needs hvac, and Pulumi beside it
-
+    try:
+        from garrison.deployment.vault import applying  # here alone: nothing else here needs them
+    except ImportError:
+        raise store_file.StoreFileError("this needs hvac and Pulumi: pip install 'garrison[pulumi]'") from None
     for line in applying.applied(new, old, options.wait):
         print(line, flush=True)
