@@ -191,6 +191,23 @@ def test_a_provider_is_followed_where_nothing_goes_through_kubectl(way: str, mon
     assert run(lambda: deploy(shop_app(), guard="elsewhere", store=STORE, opts=none)).seen
 
 
+@pytest.mark.parametrize(("guards", "same"), [(True, True), (False, False), (True, False)])
+def test_a_guard_is_on_the_cluster_of_its_estate(guards: bool, same: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BAO_TOKEN", "only-for-this-test")
+    there = StoreConnection(address="https://store.example:8200", ca_file="/ca.pem")
+
+    def program() -> None:
+        mine = own("provider")
+        guard = Admission(whole.manifests(shop_app().graph(), Cluster()), opts=mine if guards else None)
+        deploy(shop_app(), guard=guard, store=there, opts=mine if same or not guards else None)
+
+    if same:
+        assert run(program).seen, "the control"
+        return
+    with pytest.raises(IntentError, match="opts: the guard has another Kubernetes provider than the estate; give both"):
+        run(program)
+
+
 def test_what_adjust_weakens_is_refused_before_anything_is_registered() -> None:
     def adjust(item: Manifest) -> Manifest:
         if item["kind"] == "NetworkPolicy":

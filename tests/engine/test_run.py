@@ -128,6 +128,14 @@ def test_the_example_stack_is_one_call(under_pulumi: Callable[..., Said], config
     assert first(next(a for a in said.seen if a.typ.endswith(":Admission"))) == min(map(first, said.seen))
 
 
+def test_the_readmes_first_program_is_ten_lines_and_deploys(under_pulumi: Callable[..., Said], tmp_path: Path) -> None:
+    page = (REPO / "README.md").read_text()
+    program = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[0]
+    assert len([line for line in program.splitlines() if line]) <= 10
+    (tmp_path / "__main__.py").write_text(program)
+    assert parts(under_pulumi(lambda: runpy.run_path(str(tmp_path))).seen) == ["Admission", "Platform", "Estate"]
+
+
 def test_the_page_is_true(under_pulumi: Callable[..., Said], tmp_path: Path) -> None:
     page = (REPO / "docs" / "run.md").read_text()
     (program,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
@@ -197,8 +205,11 @@ def test_and_a_cluster_that_does_not_answer(under_pulumi: Callable[..., Said]) -
     assert under_pulumi(lambda: run(shop_app())).seen, "the control: a preview needs none"
 
 
-def test_and_a_cluster_that_does_not_answer_an_update(under_pulumi: Callable[..., Said]) -> None:
-    assert "kubectl" in under_pulumi(lambda: run(shop_app()), preview=False).errors
+def test_and_a_cluster_that_does_not_answer_an_update(
+    under_pulumi: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(build.binary("kubectl").parent), prepend=":")
+    assert "the cluster does not answer (" in under_pulumi(lambda: run(shop_app()), preview=False).errors
 
 
 def test_and_a_program_file_that_fails(under_pulumi: Callable[..., Said], tmp_path: Path) -> None:

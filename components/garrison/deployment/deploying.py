@@ -12,7 +12,7 @@ from garrison.declare.app import App
 from garrison.deployment import derived
 from garrison.deployment.admission import Admission
 from garrison.deployment.emit import Estate, storeless
-from garrison.deployment.objects import two_clusters
+from garrison.deployment.objects import provider_of, two_clusters
 from garrison.deployment.vault import StoreConnection
 from garrison.derive.adjustment import Adjust
 from garrison.derive.names import admission_policy
@@ -45,7 +45,7 @@ def deploy(
     """
     graph, there = app.graph(), cluster or Cluster()
     found = [*derived.lacking(graph, there), *_unguarded(graph, guard), *_unserved(graph, store, users)]
-    if found := [*found, *two_clusters(opts, _asked(graph, store, users))]:
+    if found := [*found, *two_clusters(opts, _asked(graph, store, users)), *_guarded_elsewhere(guard, opts)]:
         raise IntentError(found)
     what = derived.of(graph, there, adjust)
     guarded = pulumi.ResourceOptions(depends_on=[guard] if isinstance(guard, Admission) else [])
@@ -63,6 +63,12 @@ def _unguarded(graph: Graph, guard: object) -> Iterator[Problem]:
     elif isinstance(guard, Admission) and admission_policy(f"estate-{graph.name}") not in guard.policies:
         remedy = f"make its policies of the same graph: garrison_policies.places.whole.manifests({graph.name}, ...)"
         yield Problem("deploy", f"the guard that is given does not guard {graph.name}", remedy)
+
+
+def _guarded_elsewhere(guard: object, opts: pulumi.ResourceOptions | None) -> Iterator[Problem]:
+    """A guard on one cluster guards nothing on another."""
+    if isinstance(guard, Admission) and guard.provider is not provider_of(opts):
+        yield Problem("opts", "the guard has another Kubernetes provider than the estate", "give both the same")
 
 
 def _unserved(graph: Graph, store: StoreConnection | None, users: StoreConnection | None) -> Iterator[Problem]:

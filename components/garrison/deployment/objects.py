@@ -26,14 +26,19 @@ def two_clusters(opts: pulumi.ResourceOptions | None, kubectl_for: str) -> Itera
 
     kubectl_for: what kubectl is asked for; empty where it is not asked, and every provider is followed.
     """
-    if kubectl_for and any(provider.package == "kubernetes" for provider in _providers(opts)):
+    if kubectl_for and provider_of(opts):
         remedy = "leave the provider out, and point KUBECONFIG's current context at the cluster"
         what = f"a Kubernetes provider of its own, and {kubectl_for} would be on the cluster of kubectl"
         yield Problem("opts", what, remedy)
 
 
+def provider_of(opts: pulumi.ResourceOptions | None) -> pulumi.ProviderResource | None:
+    """The Kubernetes provider that the children of a component with these options would get, if not the default one."""
+    return next((provider for provider in _providers(opts) if provider.package == "kubernetes"), None)
+
+
 def _providers(opts: pulumi.ResourceOptions | None) -> Iterator[pulumi.ProviderResource]:
-    """Those that the children of a component with these options would get."""
+    """All that come down to such children, the nearest first."""
     if opts is None:
         return
     if opts.provider:
