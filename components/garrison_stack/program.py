@@ -31,7 +31,15 @@ def run(app: App | Path, *, adjust: Adjust | None = None, exceptions: Path | Non
     except ImportError:
         sys.exit("this needs hvac and Pulumi: pip install 'garrison[pulumi]'")
     try:
-        deploy(load(app) if isinstance(app, Path) else app, adjust, exceptions)
+        deploy(_declared(app), adjust, exceptions)
     except GarrisonError as error:
         failed(str(error))
         sys.exit(SAID)
+
+
+def _declared(app: App | Path) -> App:
+    if isinstance(app, Path):
+        return load(app)
+    if not isinstance(app, App):
+        raise GarrisonError(f"run({app!r}): is neither an App nor the Path of a program that declares one")
+    return app

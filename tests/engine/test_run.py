@@ -212,6 +212,11 @@ def test_and_a_cluster_that_does_not_answer_an_update(
     assert "the cluster does not answer (" in under_pulumi(lambda: run(shop_app()), preview=False).errors
 
 
+def test_and_what_is_no_app(under_pulumi: Callable[..., Said]) -> None:
+    found = under_pulumi(lambda: run("estate.py"))  # type: ignore[arg-type]
+    assert found.errors == "run('estate.py'): is neither an App nor the Path of a program that declares one"
+
+
 def test_and_a_program_file_that_fails(under_pulumi: Callable[..., Said], tmp_path: Path) -> None:
     (tmp_path / "estate.py").write_text("from garrison import images\nlock = images('none.lock')\n")
     found = under_pulumi(lambda: run(tmp_path / "estate.py"))
