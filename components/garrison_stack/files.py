@@ -128,7 +128,7 @@ def store_file(what: Whole) -> StoreFile:
     graph, settings = what.estate.graph, what.settings
     secrets, users = derived.secrets(graph), derived.users(graph, what.estate.cluster)
     generated = (*settings.generated_secrets, *secrets.generated)
-    kept = (derived.Kept(secrets.server, secrets.objects, generated), users)
+    kept = (derived.Contents(secrets.server, secrets.objects, generated), users)
     return StoreFile(
         kept=tuple(one for one in kept if one.objects or one.generated),
         keys=tuple(Ref(step.key.namespace, step.key.seal_key) for step in what.platform if step.key),

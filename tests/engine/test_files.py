@@ -34,7 +34,7 @@ def _machine() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{build.binary('helm').parent}:/usr/bin:/bin")
         patch.setenv("GARRISON_CHARTS", str(build.obtain("charts")))
-        for name in ("GARRISON_SIGNED_IMAGES", "GARRISON_EXCEPTIONS"):
+        for name in ("GARRISON_SIGNED_IMAGES", "GARRISON_EXCEPTIONS", "GARRISON_SETTINGS"):
             patch.delenv(name, raising=False)
         yield
 

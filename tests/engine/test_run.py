@@ -39,7 +39,7 @@ def _machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{build.binary('helm').parent}:/usr/bin:/bin")
     monkeypatch.setenv("GARRISON_CHARTS", str(build.obtain("charts")))
     monkeypatch.setenv("KUBECONFIG", "/nowhere")
-    for name in ("GARRISON_SIGNED_IMAGES", "GARRISON_EXCEPTIONS", "PULUMI_CONFIG"):
+    for name in ("GARRISON_SIGNED_IMAGES", "GARRISON_EXCEPTIONS", "GARRISON_SETTINGS", "PULUMI_CONFIG"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -191,7 +191,7 @@ def test_an_image_that_is_not_pinned_is_refused_at_deploy(app: str) -> None:
     its = graph(app)
     store = StoreConnection.to(d.USERS)
     with pytest.raises(IntentError) as refused:
-        deploy(load(program(app)), store=store, users=store)
+        deploy(load(program(app)), guard="elsewhere", store=store, users=store)
     lines = str(refused.value).splitlines()
     placeholders = {image for _, image in its.images if image.endswith(d.UNPINNED)}
     named = [line for line in lines if "is not pinned yet" in line]

@@ -46,7 +46,8 @@ def breaker(bao: Bao) -> hvac.Client:
 def _login(bao: Bao, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Enters with the policy it has on a cluster, no more; the store is elsewhere, and the cluster has everything."""
     monkeypatch.setenv("BAO_TOKEN", bao.user(ADMIN).token)
-    monkeypatch.delenv("GARRISON_EXCEPTIONS", raising=False)
+    for name in ("GARRISON_EXCEPTIONS", "GARRISON_SETTINGS"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     settings = {"installCertManager": False, "installTrustManager": False, "issuer": "corporate"}
     settings |= {"installOpenbao": False, "openbaoAddress": bao.address, "openbaoCa": bao.ca_file}

@@ -48,7 +48,7 @@ class Stages:
 
 
 @dataclass(frozen=True)
-class Kept:
+class Contents:
     """What one OpenBao has to hold for a graph: objects in order, and the paths of values that it makes up."""
 
     server: Ref
@@ -98,15 +98,15 @@ def stages(graph: Graph, manifests: tuple[Manifest, ...]) -> Stages:
     )
 
 
-def secrets(graph: Graph) -> Kept:
+def secrets(graph: Graph) -> Contents:
     """In the secret store: for services, and for logins with another issuer than the embedded one."""
     objects = (*store_objects(graph), *login.store_objects(graph, login.STORE))
-    return Kept(login.STORE, objects, tuple(login.cookie_paths(graph, login.STORE)))
+    return Contents(login.STORE, objects, tuple(login.cookie_paths(graph, login.STORE)))
 
 
-def users(graph: Graph, cluster: Cluster) -> Kept:
+def users(graph: Graph, cluster: Cluster) -> Contents:
     """In the embedded issuer's OpenBao; nothing where no issuer is embedded."""
-    return Kept(d.USERS, tuple(users_objects(graph, cluster)), tuple(login.cookie_paths(graph, d.USERS)))
+    return Contents(d.USERS, tuple(users_objects(graph, cluster)), tuple(login.cookie_paths(graph, d.USERS)))
 
 
 def owners(graph: Graph, manifests: Collection[Manifest]) -> dict[Identity, Ref]:

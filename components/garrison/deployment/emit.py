@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import pulumi
 
 from garrison.deployment import derived
-from garrison.deployment.derived import Derived, Kept
+from garrison.deployment.derived import Contents, Derived
 from garrison.deployment.objects import kubernetes_object
 from garrison.deployment.vault import GeneratedSecret, StoreConnection, StoreResource, StoreRights
 from garrison.errors import IntentError, Problem
@@ -97,7 +97,7 @@ class Estate(pulumi.ComponentResource):
         return pulumi.ResourceOptions(parent=self._parts[ref], aliases=[pulumi.Alias(parent=self)])
 
     def _store(
-        self, kept: Kept, where: StoreConnection | None, after: Sequence[pulumi.Resource]
+        self, kept: Contents, where: StoreConnection | None, after: Sequence[pulumi.Resource]
     ) -> list[pulumi.Resource]:
         made: list[pulumi.Resource] = []
         if where and (kept.objects or kept.generated):

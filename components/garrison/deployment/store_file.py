@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from garrison.deployment.derived import Kept
+from garrison.deployment.derived import Contents
 from garrison.derive.secrets import StoreObject
 from garrison.errors import GarrisonError
 from garrison.words import Ref
@@ -31,7 +31,7 @@ class StoreFile:
     address, ca: of a secret store that is reached directly.
     """
 
-    kept: tuple[Kept, ...]
+    kept: tuple[Contents, ...]
     keys: tuple[Ref, ...] = ()
     address: str | None = None
     ca: str | None = None
@@ -65,9 +65,9 @@ def read(path: Path) -> StoreFile:
         raise StoreFileError(f"{path}: is not what garrison render -o wrote; write it again") from None
 
 
-def _kept(said: Mapping[str, Any]) -> Kept:
+def _kept(said: Mapping[str, Any]) -> Contents:
     objects = [StoreObject(_text(one["path"]), dict(one["body"])) for one in said["objects"]]
-    return Kept(Ref.parse(said["server"]), tuple(objects), tuple(map(_text, said["generated"])))
+    return Contents(Ref.parse(said["server"]), tuple(objects), tuple(map(_text, said["generated"])))
 
 
 def _text(said: object) -> str:

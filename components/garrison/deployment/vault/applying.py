@@ -11,7 +11,7 @@ from functools import partial
 
 import hvac
 
-from garrison.deployment.derived import Kept
+from garrison.deployment.derived import Contents
 from garrison.deployment.platform import seal
 from garrison.deployment.store_file import StoreFile, gone
 from garrison.deployment.vault import store
@@ -44,7 +44,7 @@ def _where(file: StoreFile, server: Ref) -> StoreConnection:
     return StoreConnection.to(server)
 
 
-def _written(where: StoreConnection, kept: Kept, patience: float) -> str:
+def _written(where: StoreConnection, kept: Contents, patience: float) -> str:
     """All objects over one connection. What was written before it broke is not written again."""
     left = list(kept.objects)
     rights = store.needed([one.path for one in left], kept.generated)
