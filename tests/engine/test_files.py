@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -190,21 +189,21 @@ def test_flux_waits_for_what_argo_waits_for(what: Whole, contents: dict[str, str
 
 
 def test_what_holds_data_outlives_its_file_and_nothing_else_does() -> None:
-    settings = replace(on_kind(), keep_data=True)
-    found = objects(files.contents(whole(example(), settings), "deploy"))
+    contents = files.contents(whole(shop_app(), there()), "deploy")
     kept = {
         f"{item['kind']} {item['metadata']['name']}"
-        for item in found
+        for item in objects(contents)
         if item["metadata"]["annotations"].get("kustomize.toolkit.fluxcd.io/prune") == "disabled"
     }
     definitions = {one for one in kept if one.startswith("CustomResourceDefinition")}
     assert len(definitions) > 5
-    spaces = {f"Namespace {name}" for name in ("bank", "cert-manager", "openbao", "shop", "users")}
-    servers = {f"StatefulSet {name}" for name in ("ledger", "openbao", "redis", "users")}
-    assert kept - definitions == spaces | servers | {"Certificate garrison-root"}
-    unkept = files.contents(whole(example(), on_kind()), "deploy")
-    assert "prune: disabled" not in str(unkept), "a cluster for trying says keepData: false"
-    assert "Namespace insurance" in {f"{item['kind']} {item['metadata']['name']}" for item in found}, "the control"
+    spaces = {f"Namespace {name}" for name in ("bank", "cert-manager", "openbao")}
+    assert kept - definitions == spaces | {"StatefulSet ledger", "StatefulSet openbao", "Certificate garrison-root"}
+    assert "Namespace shop" in {f"{item['kind']} {item['metadata']['name']}" for item in objects(contents)}, (
+        "the control"
+    )
+    unkept = files.contents(whole(shop_app(), there(keep_data=False)), "deploy")
+    assert "prune: disabled" not in str(unkept)
 
 
 def test_a_job_is_replaced() -> None:
