@@ -1,0 +1,108 @@
+"""What a stack says about its cluster, as one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from garrison import defaults as d
+from garrison import verified
+from garrison.cluster import Cluster, Egress, Entrance
+from garrison.errors import GarrisonError, Problem
+
+
+class SettingsError(GarrisonError, ValueError):
+    """The stack settings do not hold together. `problems` has all of them."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(problems, "bad stack settings:")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a stack says about its cluster. Every field has a key of the same name in camelCase."""
+
+    install_cert_manager: bool = True
+    """False where the cluster has cert-manager already."""
+    install_trust_manager: bool = True
+    """False where the cluster has trust-manager already, with cert-manager as its trust namespace."""
+    issuer: str | None = None
+    """An existing ClusterIssuer to sign identities; without it a root CA is made."""
+    install_openbao: bool = True
+    """False where an OpenBao or Vault already serves `openbao.openbao.svc` in the cluster."""
+    openbao_address: str | None = None
+    """Where Pulumi reaches an existing store; without it, by port-forward to the cluster."""
+    openbao_ca: Path | None = None
+    """The CA of that address, a PEM file."""
+    openbao_storage: str = "1Gi"
+    storage_class: str | None = None
+    """For the volumes of OpenBao and PostgreSQL; without it, the cluster's default."""
+    api_server: tuple[str, ...] = ()
+    """Address ranges of the API server as pods see it; without them the rules name private ranges."""
+    charts: Path | None = None
+    """The folder with the charts cert-manager/ and trust-manager/; by default from GARRISON_CHARTS."""
+    generated_secrets: tuple[str, ...] = ()
+    """Paths of the secret store to fill with random values if empty: for stacks that have no real ones."""
+    admission: Literal["deny", "warn"] = "deny"
+    """What the admission policies do with an object that breaks a rule: "deny" it, or let it in and "warn"."""
+    deployers: tuple[str, ...] = d.DEPLOYERS
+    """Who runs Pulumi and the proof, `user:NAME` or `group:NAME`: nobody else changes what stands in the estate."""
+    signed_images: Path | None = None
+    """A JSON list of the images whose signatures were verified; by default from GARRISON_SIGNED_IMAGES."""
+    edge_port: int = 443
+    """The port of the edge as clients see it."""
+    edge_service: Literal["LoadBalancer", "NodePort"] = "LoadBalancer"
+    """The kind of Service that leads to the edge; NodePort where the cluster has nobody who gives addresses."""
+    edge_node_port: int | None = None
+    """Which port of the nodes that is; without it the cluster chooses."""
+    edge_issuer: str | None = None
+    """The ClusterIssuer of the hosts' certificates; without it the one that signs identities."""
+    edge_replicas: int = 2
+    """How many pods the edge has. Local limits count in each."""
+    edge_issuer_ranges: tuple[str, ...] = ()
+    """Address ranges of issuers in private networks, to which the edge is let out."""
+    edge_limits: Literal["local", "global"] = "local"
+    """Where requests are counted: "local" in each pod alone, "global" once for all of them, too."""
+    egress_allowed: tuple[str, ...] = ()
+    """Private address ranges that the egress gateway may reach: a provider in a network that is not the internet."""
+    egress_closed: tuple[str, ...] = ()
+    """Public address ranges that are the cluster's own, to which the egress gateway is not let out."""
+    egress_authorities: tuple[tuple[str, Path], ...] = ()
+    """Who vouches for a host outside, a PEM file by the host's name; without it, what the image's system trusts."""
+    egress_replicas: int = 2
+    """How many pods the egress gateway has."""
+    keep_data: bool = True
+    """Whether what holds data is protected: databases, stores, their namespaces, the root's key. False where `pulumi
+    destroy` may take all of it."""
+    system_namespaces: tuple[str, ...] = ()
+    """Namespaces the admission policies leave alone, beside Kubernetes' own kube-*: what the cluster itself runs."""
+
+    @property
+    def cluster(self) -> Cluster:
+        """What these settings say of the cluster itself; what is installed, and how Pulumi reaches it, is not part."""
+        return Cluster(
+            issuer=self.issuer or d.ISSUER,
+            api_server=self.api_server,
+            storage_class=self.storage_class,
+            entrance=Entrance(
+                port=self.edge_port,
+                service=self.edge_service,
+                node_port=self.edge_node_port,
+                issuer=self.edge_issuer,
+                replicas=self.edge_replicas,
+                issuer_ranges=self.edge_issuer_ranges,
+                limits=self.edge_limits,
+            ),
+            egress=Egress(
+                allowed=self.egress_allowed,
+                closed=self.egress_closed,
+                authorities=tuple((host, file.read_text()) for host, file in self.egress_authorities),
+                replicas=self.egress_replicas,
+            ),
+            system_namespaces=self.system_namespaces,
+            admission=self.admission,
+            deployers=self.deployers,
+            signed_images=verified.images(self.signed_images) if self.signed_images else (),
+        )
