@@ -189,7 +189,10 @@ JOB_HISTORY: Final = (3, 3)  # finished runs of a schedule that are kept with th
 REPLICAS: Final = 2  # one may be drained while the other serves
 APP_RESOURCES: Final = Resources(cpu="25m", memory="96Mi", cpu_limit="500m", memory_limit="192Mi")
 PROXY_RESOURCES: Final = Resources(cpu="15m", memory="64Mi", cpu_limit="500m", memory_limit="192Mi")
-AGENT_RESOURCES: Final = Resources(cpu="10m", memory="64Mi", cpu_limit="250m", memory_limit="192Mi")
+AGENT_RESOURCES: Final = Resources(cpu="10m", memory="64Mi", cpu_limit="500m", memory_limit="192Mi")
+# Whether an agent has its files is asked by a process beside it, which takes a tenth of a second of CPU and counts
+# against the same limit: asked every second it held the agent up, and ten of them half a machine.
+AGENT_STARTED: Final[dict[str, Any]] = {"periodSeconds": 3, "timeoutSeconds": 5, "failureThreshold": 40}
 DATABASE_RESOURCES: Final = Resources(cpu="50m", memory="128Mi", cpu_limit="1", memory_limit="512Mi")
 SECRETS_MEMORY: Final = "1Mi"  # tmpfs, counted against the pod's memory
 DATABASE_STORAGE: Final = "1Gi"

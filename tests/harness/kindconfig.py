@@ -71,10 +71,14 @@ def _patches() -> list[dict[str, Any]]:
     return [
         {
             "kind": "ClusterConfiguration",
-            "etcd": {"local": {"imageTag": "3.7.3-0"}},
+            # It lives as long as this machine does: after a power cut it is made anew, not recovered.
+            "etcd": {"local": {"imageTag": "3.7.3-0", "extraArgs": _arguments({"unsafe-no-fsync": "true"})}},
+            # One of each, so nobody to agree with every two seconds.
+            "controllerManager": {"extraArgs": _arguments({"leader-elect": "false"})},
+            "scheduler": {"extraArgs": _arguments({"leader-elect": "false"})},
             "dns": {"imageTag": "v1.15.0"},
             "apiServer": {
-                "extraArgs": [{"name": name, "value": value} for name, value in arguments.items()],
+                "extraArgs": _arguments(arguments),
                 "extraVolumes": [
                     _volume("audit-policy", _AUDIT_POLICY, "File", read_only=True),
                     _volume("encryption", _ENCRYPTION, "File", read_only=True),
@@ -86,6 +90,10 @@ def _patches() -> list[dict[str, Any]]:
         {"kind": "JoinConfiguration", **patches},
         {"kind": "KubeletConfiguration", "cgroupDriver": "cgroupfs", "failCgroupV1": False},
     ]
+
+
+def _arguments(said: dict[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in said.items()]
 
 
 def _volume(name: str, path: str, kind: str, *, read_only: bool) -> dict[str, Any]:

@@ -37,7 +37,7 @@ ISSUER = Issuer(GRAPH)
 TOKENS = Forging(ISSUER)
 TRIALS, LEFT = possible(trials(GRAPH), TOKENS)
 QUICK = [trial for trial in TRIALS if trial.kind != Try.LIMIT]
-BEHIND_IT, _ = possible(behind(GRAPH), TOKENS)
+BEHIND_IT, _ = possible([trial for trial in behind(GRAPH) if trial.place == "sidecar"], TOKENS)  # it has its keys
 TRIED = {trial.kind for trial in TRIALS}
 ELSEWHERE = {  # what this bench has not: hosts at which browsers log in, a judge of inputs
     *(Try.NO_SESSION, Try.FALSE_SESSION, Try.OTHER_HOST),  # tried on an edge with a login, below
@@ -61,7 +61,7 @@ def tried_behind(bench: Bench, chosen: Sequence[Trial]) -> list[Result]:
         return batch([{**one, "port": bench.sidecar, "tls": {**one["tls"], **own}} for one in specs], 5.0)
 
     probes = [probe_of(trial, bench.sidecar) for trial in chosen]
-    seen = Behind(TOKENS, lambda _: [Place("127.0.0.1")], tool)(probes)
+    seen = Behind(TOKENS, lambda _target, _astray: [Place("127.0.0.1")], tool)(probes)
     return [Result(probe, one) for probe, one in zip(probes, seen, strict=True)]
 
 

@@ -69,12 +69,17 @@ def _server(database: Database) -> Json:
         ["/bin/sh", "/etc/postgres/start.sh"],
         ports=[{"name": "postgres", "containerPort": d.DATABASE_PORT}],
         startupProbe=_ready(periodSeconds=1, failureThreshold=120),
-        readinessProbe=_ready(periodSeconds=10),
-        livenessProbe=_ready(periodSeconds=15, failureThreshold=4),
+        readinessProbe=_ready(periodSeconds=30, failureThreshold=2),
+        livenessProbe=_ready(periodSeconds=30, failureThreshold=3),
     )
 
 
 def _ready(**when: int) -> Json:
+    """A question in SQL: a port that answers says nothing of a server that hangs.
+
+    It costs a tenth of a second of CPU, most of it for a process in the container; and a server that ended is seen
+    without it. So it is asked twice a minute.
+    """
     psql = [f"{BIN}/psql", "-qAt", "-v", "ON_ERROR_STOP=1", "-h", SOCKET, "-U", "postgres", "-d", "postgres"]
     return {"exec": {"command": [*psql, "-f", "/etc/postgres/ready.sql"]}, "timeoutSeconds": 5, **when}
 

@@ -191,7 +191,7 @@ def _container(graph: Graph, keeper: Ref) -> Json:
         command=["/usr/bin/bao"],
         args=["agent", f"-config=/etc/login/{keeper.name}.json"],
         env=[{"name": "HOME", "value": DIR}],
-        startupProbe={"exec": {"command": _written(graph, keeper)}, "periodSeconds": 1, "failureThreshold": 120},
+        startupProbe=d.AGENT_STARTED | {"exec": {"command": _written(graph, keeper)}},
         volumeMounts=[
             {"name": "login-agent", "mountPath": "/etc/login", "readOnly": True},
             {"name": "trust", "mountPath": d.TRUST_DIR, "readOnly": True},

@@ -241,7 +241,7 @@ def sidecar(graph: Graph, ref: Ref) -> list[Json]:
         command=["/usr/bin/bao"],
         args=["agent", "-config=/etc/openbao-agent/agent.json"],
         env=[{"name": "HOME", "value": d.SECRETS_DIR}],
-        startupProbe={"exec": {"command": _rendered(graph, ref)}, "periodSeconds": 1, "failureThreshold": 120},
+        startupProbe=d.AGENT_STARTED | {"exec": {"command": _rendered(graph, ref)}},
         volumeMounts=[
             {"name": "agent", "mountPath": "/etc/openbao-agent", "readOnly": True},
             {"name": "trust", "mountPath": d.TRUST_DIR, "readOnly": True},

@@ -17,7 +17,9 @@ from garrison.model.routes import Route
 from garrison.words import Ref
 
 EdgeLayer = Literal["entry", "token", "claims", "limit", "contract"]
-Place = Literal["edge", "sidecar", "pod", "service"]  # where the request goes; all but the first are behind the edge
+Place = Literal["edge", "sidecar", "misled", "pod", "service"]
+"""Where the request goes. All but the first are behind the edge; `misled` is a copy for which the edge's name leads to
+somebody else, so that its sidecar gets no issuer's keys."""
 Carry = Literal["bearer", "none", "twice", "basic", "query", "cookie", "session"]
 Claim = str | float | tuple[str, ...]
 Fit = Literal["holds", "fails", "free"]
@@ -43,6 +45,7 @@ class Try(StrEnum):
     KEY_BY_URL = "token that says where its key is"
     REMOVED_KEY = "token of a removed key"
     NO_EXPIRY = "token without an end"
+    NO_KEYS = "token whose issuer's keys cannot be had"
     TAKEN_BACK = "token that was taken back"  # of which the issuer, asked about it, says that it is not active
     # what they may do
     NO_GROUP = "token without the group"

@@ -28,6 +28,7 @@ from garrison.prove.look.behind import pod
 from garrison.prove.look.entrance import acting, from_outside
 from garrison.prove.look.entry import Entry
 from garrison.prove.look.forge_tokens import Key, decoded
+from garrison.prove.look.session import misled
 from garrison.prove.look.tickets import FRESH, NEEDS_KEY, Forging, FromFile, Keys, NotHadError
 from garrison.prove.look.trying import distrusted, possible
 from garrison.prove.model import EDGE, ProveError, Result, Seen
@@ -154,9 +155,9 @@ def test_well_formed_requests_come_first_and_limits_last() -> None:
 
 
 def test_each_kind_has_a_layer_and_a_cut_that_its_trials_have_to_notice() -> None:
-    tried = {trial.kind for graph in (GRAPH, edge_app().graph(), opaque_app().graph()) for trial in trials(graph)} - {
-        Try.WELL_FORMED
-    }
+    graphs = (GRAPH, edge_app().graph(), opaque_app().graph())
+    found = [trial for graph in graphs for trial in (*trials(graph), *behind(graph))]
+    tried = {trial.kind for trial in found} - {Try.WELL_FORMED}
     noticed = {kind for weakness in WEAKNESSES.values() for kind in weakness.noticed}
     assert tried == noticed == set(Try) - {Try.WELL_FORMED, Try.AROUND}
     assert set(LAYER) <= set(Try)
@@ -169,6 +170,17 @@ def test_behind_the_edge_the_same_tokens_are_tried_at_the_sidecar_and_nothing_th
     assert {trial.host for trial in found} == {API}
     assert {*TOKENS, *WAYS, Try.NO_TOKEN, Try.NO_GROUP, Try.WRONG_CLAIM, Try.WELL_FORMED} <= {t.kind for t in found}
     assert not {t.kind for t in found} & {Try.LIMIT, Try.OVERSIZE, Try.NO_SESSION, Try.UNDECLARED_PATH}
+
+
+def test_a_good_token_is_tried_where_the_keys_cannot_be_had_at_each_service_that_verifies_it() -> None:
+    keyless = [trial for trial in behind(GRAPH) if trial.place == "misled"]
+    assert {trial.service for trial in keyless} == {r.service for r in GRAPH.routes if r.issuer and r.host == API}
+    for trial in keyless:
+        assert (trial.kind, trial.statuses, trial.layer) == (Try.NO_KEYS, frozenset({401}), "token")
+        good = next(t for t in behind(GRAPH) if t.route == trial.route and t.kind == Try.WELL_FORMED)
+        assert (trial.want, trial.shape, good.place) == (good.want, good.shape, "sidecar")
+        assert misled(judge.probe_of(trial, 15006)) == [judge.target_of(trial)]
+        assert misled(judge.probe_of(good, 15006)) == []
 
 
 def test_from_the_edges_place_only_what_is_served_is_reached_and_only_with_its_identity() -> None:
@@ -501,7 +513,9 @@ def test_every_cut_changes_what_is_derived_and_concerns_a_trial() -> None:
     graph = edge_app().graph()
     found = [*cuts(graph, cast("Kubectl", Rendered(graph)))]
     probes = [judge.probe_of(trial, 443) for trial in (*trials(graph), *behind(graph))]
-    assert len({cut.what for cut in found}) == len(found) == len(WEAKNESSES) + len(BEHIND)
+    assert (
+        len({cut.what for cut in found}) == len(found) == len(WEAKNESSES) + len(BEHIND) + 1
+    )  # and where no keys are had
     for cut in found:
         assert [probe for probe in probes if cut.affected(probe)], cut.what
         assert cut.weaker != cut.originals, cut.what

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from garrison.model.graph import Graph
 from garrison.prove.drill.cuts import Cut
 from garrison.prove.expect.edge import TOKENS, WAYS, behind, trials
 from garrison.prove.kubectl import Kubectl
-from garrison.prove.model import Probe
+from garrison.prove.model import Party, Probe
 from garrison.prove.trials import EdgeLayer, Trial, Try
 from garrison.words import Ref
 
@@ -294,6 +294,11 @@ def cuts(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
         if any(("sidecar", kind) in tried for kind in WEAKNESSES[name].noticed):
             configs = tuple(kubectl.get("configmap", config_ref(ref).name, ref.namespace) for ref in served)
             yield _cut(f"sidecars behind the edge without {name}", WEAKNESSES[name], "sidecar", configs, name, served)
+    if keyless := sorted({trial.service for trial in found if trial.place == "misled"}):
+        configs = tuple(kubectl.get("configmap", config_ref(ref).name, ref.namespace) for ref in keyless)
+        cut = _cut("sidecars without keys and token rule", WEAKNESSES[NO_RULE], "misled", configs, NO_RULE, ())
+        copies = tuple(Party("service", ref.namespace, ref.name) for ref in keyless)
+        yield replace(cut, copies=copies, variant="-misled")
 
 
 def _cut(
@@ -307,10 +312,11 @@ def _cut(
     return Cut(what, weakness.layer, affected, live, weaker, restart=tuple(restart))
 
 
+NO_RULE: Final = "token rule"
 _CONTRACT = frozenset({Try.NOT_JSON, Try.CONTENT_TYPE, Try.BODY_SCHEMA, Try.PARAMETER})
 WEAKNESSES: Final[Mapping[str, Weakness]] = MappingProxyType(
     {
-        "token rule": Weakness(
+        NO_RULE: Weakness(
             "token",
             FORGED
             | {
@@ -320,6 +326,7 @@ WEAKNESSES: Final[Mapping[str, Weakness]] = MappingProxyType(
                 Try.WRONG_AUDIENCE,
                 Try.NO_EXPIRY,
                 Try.NO_TOKEN,
+                Try.NO_KEYS,
                 Try.TAKEN_BACK,
             }
             | {Try.TWO_AUTHORIZATIONS, Try.BASIC_THEN_BEARER, Try.IN_QUERY, Try.IN_COOKIE, Try.OTHER_HOST}
@@ -349,5 +356,5 @@ WEAKNESSES: Final[Mapping[str, Weakness]] = MappingProxyType(
     }
 )
 """By what is taken away."""
-BEHIND: Final = ("token rule", "issuer", "audience", "times", "required end", "whole header", "group", "condition")
+BEHIND: Final = (NO_RULE, "issuer", "audience", "times", "required end", "whole header", "group", "condition")
 """Those of a sidecar, too."""

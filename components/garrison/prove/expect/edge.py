@@ -17,6 +17,7 @@ from garrison.defaults import METHODS
 from garrison.derive.tokens import is_opaque
 from garrison.model.conditions import in_proxy
 from garrison.model.graph import Graph, Host, Operation, Route
+from garrison.prove.expect.calls import impostor
 from garrison.prove.expect.contract import Contract
 from garrison.prove.expect.fits import claims_for, filled, nested, proxied
 from garrison.prove.expect.samples import ELSEWHERE, sample
@@ -262,6 +263,8 @@ def _behind(graph: Graph, route: Route) -> Iterator[Trial]:
     if host.login and route.issuer:  # the token is inside the session, and never outside
         return
     yield base
+    if route.issuer and impostor(graph, route.service, d.EDGE):
+        yield _wrong(base, Try.NO_KEYS, place="misled")
     if route.issuer:
         for trial in (*_tokens(graph, base), *_rights(graph, host, base)):
             if trial.shape.carry != "session":  # which a sidecar does not know

@@ -21,7 +21,7 @@ from garrison.prove.look import pods
 from garrison.prove.look.tickets import Tokens
 from garrison.prove.look.trying import ripe
 from garrison.prove.look.world import CERTIFICATE, KEY, Place, Spec
-from garrison.prove.model import EDGE, Probe, ProveError, Request, Seen
+from garrison.prove.model import EDGE, Party, Probe, ProveError, Request, Seen
 from garrison.prove.trials import Answer, Trial
 from garrison.words import Ref
 
@@ -49,13 +49,14 @@ class Behind:
     """Tries at every replica of a service, all in one batch of the probe tool."""
 
     tokens: Tokens
-    places: Callable[[Ref], Sequence[Place]]
+    places: Callable[[Party, bool], Sequence[Place]]
+    """Where a service is: its replicas, or the run's copy of it that is led astray."""
     tool: Tool
 
     def __call__(self, probes: Sequence[Probe]) -> list[Seen]:
         """What came of each."""
-        there = {ref: self.places(ref) for ref in {probe.target.ref for probe in probes}}
-        attempts = [(probe, place) for probe in probes for place in there[probe.target.ref]]
+        there = {which: self.places(*which) for which in {(probe.target, astray(probe)) for probe in probes}}
+        attempts = [(probe, place) for probe in probes for place in there[probe.target, astray(probe)]]
         observations = self.tool([self._spec(probe, place.address) for probe, place in attempts])
         seen: dict[Probe, list[Seen]] = {}
         for (probe, _), observation in zip(attempts, observations, strict=True):
@@ -67,6 +68,11 @@ class Behind:
         if isinstance(probe.attempt, Trial):
             return spec(ripe(probe.attempt, self.tokens), address)
         return bare(probe, address)
+
+
+def astray(probe: Probe) -> bool:
+    """Whether it goes to the copy of its target for which the edge is somebody else."""
+    return isinstance(probe.attempt, Trial) and probe.attempt.place == "misled"
 
 
 def spec(message: Message, address: str) -> Spec:

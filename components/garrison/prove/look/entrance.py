@@ -106,8 +106,10 @@ def at_cluster(
     where = session.pod_of(EDGE)
     session.bearers = lambda: _bearers(graph, tokens)
 
-    def places(ref: Ref) -> Sequence[Place]:
-        pods = session.finder.targets().get(Party("service", ref.namespace, ref.name), [])
+    def places(target: Party, astray: bool) -> Sequence[Place]:
+        if astray:
+            return session.finder.copies(target, "-misled")
+        pods = session.finder.targets().get(target, [])
         return [Place(str(pod["status"]["podIP"]), pod["metadata"]["name"]) for pod in pods]
 
     found.behind = Behind(found.trying.tokens, places, lambda specs: tool(kubectl, where, specs, timeout))

@@ -76,6 +76,11 @@ class Finder:
         gateways = {way: self._copies(GATEWAY, own, variant) for way, variant in GATEWAYS.items()}
         return World(self.graph, addresses, opened, copies, forged, tokens, admin, gateways=gateways)
 
+    def copies(self, party: Party, variant: Variant) -> tuple[Place, ...]:
+        """Where the run's own copies of a party are now."""
+        own = {_ref(pod): _place(pod) for pod in self._pods() if pod["metadata"]["labels"].get(LABEL) == self.run}
+        return self._copies(party, own, variant)
+
     def _copies(self, party: Party, own: Mapping[Ref, Place], variant: Variant = "") -> tuple[Place, ...]:
         names = (pods.where(party, self.run, variant, replica) for replica in range(len(own)))
         return tuple(own[name] for name in names if name in own)

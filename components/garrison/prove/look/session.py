@@ -26,6 +26,7 @@ from garrison.prove.look.finding import Finder
 from garrison.prove.look.pods import GATEWAYS, LABEL, Variant
 from garrison.prove.look.world import World, impersonated, straight_to
 from garrison.prove.model import EDGE, EDITOR, GATEWAY, Hold, Party, Probe, ProveError, Request
+from garrison.prove.trials import Trial
 from garrison.words import Ref
 
 READY_SECONDS, LOOK_SECONDS = 300, 15
@@ -104,7 +105,7 @@ class Session:
         used |= {GATEWAY} if any(map(straight_to, probes)) else set()
         opened = {p.target for p in probes if p.phase == "identity open"}
         ways = {GATEWAYS[p.attempt.by] for p in probes if isinstance(p.attempt, Request) and p.attempt.by}
-        wanted = [*self._pods(used, opened), *self._misled({p.source for p in probes if misled(p)})]
+        wanted = [*self._pods(used, opened), *self._misled({party for p in probes for party in misled(p)})]
         wanted += [item for variant in sorted(ways) for item in self._gateway(variant)]
         self.kubectl.apply(wanted)
         count = sum(item["kind"] == "Pod" for item in wanted)
@@ -144,10 +145,12 @@ class Session:
                 yield from self._clones(party, live.get(party, ()), "-open", config.name)
 
     def _misled(self, callers: Collection[Party]) -> Iterator[Manifest]:
-        """Copies of callers for whom each callee's name leads to another service's pod."""
+        """Copies for whom each callee's name leads to another service's pod, and the name of who has issuers' keys."""
         live = {party.ref: found[0] for party, found in self.finder.targets().items()} if callers else {}
         for party in sorted(callers):
-            callees = [d.EGRESS if is_outside(c.callee) else c.callee for c in self.graph.calls_from[party.ref]]
+            calls = self.graph.calls_from.get(party.ref, ())
+            callees = [d.EGRESS if is_outside(call.callee) else call.callee for call in calls]
+            callees += [d.EDGE] if party.ref in self.graph.tokens_at else []
             others = {callee: impostor(self.graph, party.ref, callee) for callee in callees}
             names = {
                 full_host(callee): str(live[other]["status"]["podIP"])
@@ -243,11 +246,15 @@ class Session:
             self.kubectl.delete("networkpolicies", "--all-namespaces", f"--selector={LABEL}={self.run}")
 
     def clear(self, *, everything: bool = False) -> None:
-        """Remove what this run made; with `everything`, what any earlier run left."""
+        """Remove what this run made; with `everything`, what any earlier run left, until it is gone.
+
+        What the cluster has accepted to delete it deletes by itself: only who is about to make the same again waits.
+        """
         which = f"--selector={LABEL}" if everything else f"--selector={LABEL}={self.run}"
         self.kubectl.delete("namespaces", which, "--wait=false")  # it ends while the pods elsewhere do
-        self.kubectl.delete(CLEANED, "--all-namespaces", which)
-        self.kubectl.delete("namespaces", which)
+        self.kubectl.delete(CLEANED, "--all-namespaces", which, f"--wait={str(everything).lower()}")
+        if everything:
+            self.kubectl.delete("namespaces", which)
 
 
 @contextmanager
@@ -263,8 +270,11 @@ def cleaned(session: Session) -> Iterator[Session]:
         signal.signal(signal.SIGTERM, before)
 
 
-def misled(probe: Probe) -> bool:
-    return isinstance(probe.attempt, Request | Hold) and probe.attempt.misled
+def misled(probe: Probe) -> list[Party]:
+    """Of whom it needs a copy that is led astray."""
+    if isinstance(probe.attempt, Trial):
+        return [probe.target] if probe.attempt.place == "misled" else []
+    return [probe.source] if isinstance(probe.attempt, Request | Hold) and probe.attempt.misled else []
 
 
 def at_copy(probe: Probe) -> bool:
