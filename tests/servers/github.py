@@ -36,6 +36,7 @@ class GitHub:
     """One run of workflows on one commit of a repository.
 
     place: an empty folder of its own. facts: what expressions stand for. stand_in: done in place of a `run` step.
+    machine: variables that the machine gives every step.
     """
 
     origin: Path
@@ -44,6 +45,7 @@ class GitHub:
     fresh: Fresh
     facts: Mapping[str, str]
     stand_in: Callable[[str, Path, Mapping[str, str]], bool]
+    machine: Mapping[str, str] = field(default_factory=dict)
     begun: dict[tuple[Path, ...], dict[str, Fresh]] = field(default_factory=dict)
     results: dict[str, Json] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
@@ -63,9 +65,20 @@ class GitHub:
                     self.job("-".join([name, *matrix.values()]), job, matrix)
             self.results[name] = {"result": "success"}
 
+    def only(self, workflow: str, name: str) -> Path:
+        """One job of a workflow, after others have passed; returns its checkout."""
+        job = yaml.safe_load((self.origin / f".github/workflows/{workflow}").read_text())["jobs"][name]
+        self.results |= {need: {"result": "success"} for need in _needs(job)}
+        self.job(f"{workflow.removesuffix('.yml')}-{name}", job, {})
+        return self.checkout(f"{workflow.removesuffix('.yml')}-{name}")
+
+    def checkout(self, name: str) -> Path:
+        """Where a job works."""
+        return self.place / f"{name}.checkout"
+
     def job(self, name: str, job: Json, matrix: Mapping[str, str]) -> None:
         """Every step of one job, in a container that has nothing of the others."""
-        checkout = self.place / f"{name}.checkout"
+        checkout = self.checkout(name)
         checkout.mkdir()
         needs = {need: self.results[need] for need in _needs(job)}
         facts = {**self.facts, "toJSON(needs)": json.dumps(needs)}
@@ -80,7 +93,7 @@ class GitHub:
             elif BEGINNINGS.fullmatch(step["run"]) and not layer.exists():
                 here = self._begun(here, step["run"], checkout)
             elif not self.stand_in(step["run"], checkout, env):
-                done = here.run(step["run"], checkout, layer, env)
+                done = here.run(step["run"], checkout, layer, {**self.machine, **env})
                 self.said[name] = done.stdout + done.stderr
                 if done.returncode:
                     raise JobFailed(f"{name}: {step['run']}: {done.returncode}\n{self.said[name][-3000:]}")

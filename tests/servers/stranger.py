@@ -121,6 +121,7 @@ def repository(folder: Path, platform: str) -> Path:
         (folder / "ci/steps" / name).write_text(OWN[name])
     (folder / "ci/kubeconfig.yaml").write_text(KUBECONFIG)
     _settings(folder)
+    _stack(folder)
     _commit(folder, "A service and its pipeline")
     (folder / "stacks/estate.py").write_text(PROGRAM.replace('"GET /parcels/{id}"', ONE_MORE))
     _commit(folder, "Parcels can be cancelled")
@@ -143,6 +144,18 @@ def _settings(folder: Path) -> None:
     pair = ["generate-key-pair", f"--output-key-prefix={folder.parent / folder.name}-team"]
     subprocess.run([build.binary("cosign"), *pair], env={**os.environ, "COSIGN_PASSWORD": "x"}, check=True)
     shutil.copy(folder.parent / f"{folder.name}-team.pub", folder / "team.pub")
+
+
+def _stack(folder: Path) -> None:
+    """A stack of Pulumi's in which nothing is yet; its state lies in the repository."""
+    (folder / "state").mkdir()
+    env = {"HOME": str(folder.parent), "PULUMI_BACKEND_URL": f"file://{folder}/state", "PULUMI_CONFIG_PASSPHRASE": "x"}
+    command = [build.binary("pulumi"), "stack", "init", "live", "--non-interactive"]
+    done = subprocess.run(
+        command, cwd=folder, env={"PATH": os.environ["PATH"], **env}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    shutil.rmtree(folder / "state/.pulumi/backups", ignore_errors=True)
 
 
 def key(folder: Path) -> str:

@@ -8,16 +8,17 @@ has no cluster to go to here, `deploy` and `live`, is shown to find everything i
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import yaml
 
 from harness import paths
-from harness.fresh import Fresh
+from harness.fresh import WORK, Fresh
 from servers import stranger
 from servers.github import GitHub, JobFailed
 from unit.pipelines import copied
@@ -53,9 +54,11 @@ def github(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> GitHub:
         "secrets.COSIGN_PASSWORD": "x",
         "secrets.PULUMI_CONFIG_PASSPHRASE": "x",
         "vars.STACK": "live",
-        "vars.PULUMI_BACKEND_URL": "file:///tmp",
+        "vars.PULUMI_BACKEND_URL": f"file://{WORK}/state",
     }
-    return GitHub(origin, commit, place, Fresh.unpacked(place / "debian"), facts, stand_in)
+    # Pulumi's own plugin for Kubernetes cannot be fetched here; without this it is tried five times.
+    machine = {"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true", "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    return GitHub(origin, commit, place, Fresh.unpacked(place / "debian"), facts, stand_in, machine)
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +79,73 @@ def test_exactly_the_steps_that_say_so_are_their_own(origin: Path) -> None:
 
 def test_the_checks_of_a_pull_request_pass_in_fresh_containers(merged: GitHub) -> None:
     assert "gate change: open, 15 reports" in merged.said["gate"]
+
+
+def test_a_job_without_its_installation_fails(merged: GitHub) -> None:
+    """The control of all that passed: what is not installed is not there."""
+    job = yaml.safe_load((merged.origin / ".github/workflows/checks.yml").read_text())["jobs"]["scan"]
+    bare = {**job, "steps": [step for step in job["steps"] if step.get("run") != "ci/steps/install"]}
+    with pytest.raises(JobFailed, match="garrison: not found"):
+        merged.job("bare", bare, {})
+    toolless = {**job, "steps": [step for step in job["steps"] if "ci/steps/tools" not in step.get("run", "")]}
+    with pytest.raises(JobFailed, match="trivy: no such program"):
+        merged.job("toolless", toolless, {})
+
+
+def test_a_tool_of_other_bytes_is_refused(merged: GitHub) -> None:
+    file = merged.place / "artifacts/tool-cosign/cosign"
+    good = file.read_bytes()
+    file.write_bytes(good + b"x")
+    with pytest.raises(JobFailed, match="has not the SHA-256 of ci/tools.sha256"):
+        merged.only("main.yml", "sign")
+    file.write_bytes(good)
+    shutil.rmtree(merged.checkout("main-sign"))
+    merged.only("main.yml", "sign")
+    assert any((merged.place / "artifacts/signatures").iterdir())
+
+
+def test_deploy_finds_all_it_calls_and_stops_where_there_is_no_cluster(merged: GitHub) -> None:
+    if not (merged.place / "artifacts/signatures").exists():
+        merged.only("main.yml", "sign")
+    with pytest.raises(JobFailed) as stopped:
+        merged.only("main.yml", "deploy")
+    said = str(stopped.value)
+    assert "gate release: open" in said
+    assert "XX" in said
+
+
+def test_live_finds_all_it_calls(merged: GitHub) -> None:
+    with pytest.raises(JobFailed) as stopped:
+        merged.only("nightly.yml", "live")
+    assert "XX" in str(stopped.value)
+
+
+GH = """#!/bin/sh
+case "$*" in
+*pulls*) echo 7 ;;
+*--method*) for last; do :; done; cp "${last#body=@}" "$POSTED" ;;
+esac
+"""
+
+
+def test_the_comment_of_one_operation_more(merged: GitHub, tmp_path: Path) -> None:
+    """On the runner itself, which has python3 and gh: words, findings, scan and objects, in this order."""
+    checkout = tmp_path / "default-branch"
+    subprocess.run(["git", "clone", "--quiet", merged.origin, checkout], check=True)
+    for name in ("preview", "policy", "scan", "opinion"):
+        shutil.copytree(merged.place / "artifacts" / name, checkout / "build/reports" / name)
+    (tmp_path / "gh").write_text(GH)
+    (tmp_path / "gh").chmod(0o755)
+    (tmp_path / "python3").symlink_to(getattr(sys, "_base_executable"))
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "POSTED": str(tmp_path / "posted"), "HEAD_SHA": merged.commit}
+    env |= {"GITHUB_REPOSITORY": "a/b", "HEAD_OWNER": "a", "HEAD_BRANCH": "c", "GH_TOKEN": "x"}
+    subprocess.run(["ci/steps/comment", "build/reports"], cwd=checkout, env=env, check=True)
+    lines = (tmp_path / "posted").read_text().splitlines()
+    parts = [lines.index(f"**{title}**") for title in ("What changes", "Findings", "Scan", "Cost in objects")]
+    assert parts == sorted(parts)
+    assert parts[0] < lines.index(stranger.WORDS) < parts[1]
+    assert parts[2] < lines.index("+ scan/images: passed") < parts[3]
+    assert len(lines) < 60
 
 
 def test_the_tools_are_those_of_the_table(merged: GitHub) -> None:

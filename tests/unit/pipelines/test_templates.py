@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from garrison_supply.pipelines import load
 from garrison_supply.pipelines.document import parse
@@ -43,6 +45,63 @@ def test_an_action_has_the_same_commit_everywhere(file: Path) -> None:
     for action, pin in re.findall(r"uses: (actions/[\w-]+)@(.+)", file.read_text()):
         assert re.fullmatch(r"[0-9a-f]{40} # v\d+\.\d+\.\d+", pin)
         assert pins[action] == pin
+
+
+def github_jobs() -> Iterator[list[str]]:
+    """The commands of each job, in order."""
+    for file in CI.glob("github/*.yml"):
+        for job in yaml.safe_load(file.read_text())["jobs"].values():
+            yield [step["run"] for step in job.get("steps", []) if "run" in step]
+
+
+def gitlab_jobs() -> Iterator[list[str]]:
+    pipeline = yaml.safe_load((CI / "gitlab/gitlab-ci.yml").read_text())
+    first = pipeline["default"]["before_script"]
+    yield from ([*first, *job["script"]] for job in pipeline.values() if isinstance(job, dict) and "script" in job)
+
+
+def installed(jobs: Iterable[list[str]]) -> dict[str, set[str]]:
+    """Step to what was installed before it."""
+    found: dict[str, set[str]] = {}
+    for commands in jobs:
+        before: set[str] = set()
+        for command in commands:
+            name, *words = command.removeprefix("ci/steps/").split()
+            if name in ("install", "tools"):
+                before |= {name, *words}
+            elif command.startswith("ci/steps/"):
+                found.setdefault(name, before.copy())
+                assert found[name] == before, f"{name} finds other things in another job"
+    return found
+
+
+NEEDED = {
+    "build": {"install", "tools", "cosign"},
+    "sign": {"install", "tools", "cosign"},
+    "scan": {"install", "tools", "trivy", "cosign"},
+    "deploy": {"install", "tools", "cosign", "pulumi", "helm", "kubectl"},
+    "live": {"install", "tools", "pulumi", "helm", "kubectl"},
+}
+
+
+def test_each_step_finds_installed_what_it_calls() -> None:
+    """On GitHub, where all of this is run (servers/test_ci_pipelines.py), and on GitLab alike."""
+    assert installed(github_jobs()) == {
+        **NEEDED,
+        **dict.fromkeys(('"$STEP"', "toolchain", "gate"), {"install"}),
+        **dict.fromkeys(("cluster", "comment"), set()),  # on the runner itself
+    }
+    others = ("lint", "test", "policy", "opinion", "preview", "cluster", "toolchain", "summary", "gate")
+    assert installed(gitlab_jobs()) == {**NEEDED, **dict.fromkeys(others, {"install"})}
+
+
+def test_every_container_is_the_same_debian() -> None:
+    found = {pin for file in TEMPLATES for pin in re.findall(r"(?:container|image): (\S+)", file.read_text())}
+    assert len(found) == 1, found
+    assert re.fullmatch(r"debian:12@sha256:[0-9a-f]{64}", found.pop())
+    for file in CI.glob("github/*.yml"):
+        for name, job in yaml.safe_load(file.read_text())["jobs"].items():
+            assert "uses" in job or ("container" in job) == (name not in ("cluster", "comment")), name
 
 
 GITHUB = [
