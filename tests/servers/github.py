@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from harness.fresh import Fresh
+from harness.fresh import Fresh, drop
 
 Json = dict[str, Any]
 # Two jobs whose containers begin alike are given the same beginning: run once, as the first of them runs it.
@@ -27,7 +27,7 @@ _JOB = {"strategy", "runs-on", "container", "timeout-minutes", "permissions", "e
         "environment", "uses"}  # fmt: skip
 
 
-class JobFailed(Exception):
+class JobFailedError(Exception):
     """A step of a job did not pass; what it said."""
 
 
@@ -84,6 +84,7 @@ class GitHub:
         facts = {**self.facts, "toJSON(needs)": json.dumps(needs)}
         facts |= {f"matrix.{key}": value for key, value in matrix.items()}
         here, layer = self.fresh, self.place / f"{name}.layer"
+        drop(layer)
         for step in job["steps"]:
             assert set(step) <= _STEP, set(step) - _STEP
             env = {key: _filled(value, facts) for key, value in {**job.get("env", {}), **step.get("env", {})}.items()}
@@ -96,7 +97,7 @@ class GitHub:
                 done = here.run(step["run"], checkout, layer, {**self.machine, **env})
                 self.said[name] = done.stdout + done.stderr
                 if done.returncode:
-                    raise JobFailed(f"{name}: {step['run']}: {done.returncode}\n{self.said[name][-3000:]}")
+                    raise JobFailedError(f"{name}: {step['run']}: {done.returncode}\n{self.said[name][-3000:]}")
 
     def _begun(self, here: Fresh, script: str, checkout: Path) -> Fresh:
         known = self.begun.setdefault(here.layers, {})
@@ -104,7 +105,7 @@ class GitHub:
             layer = self.place / f"begun-{len(self.begun)}-{len(known)}"
             done = here.run(script, checkout, layer, {})
             if done.returncode:
-                raise JobFailed(f"{script}: {done.returncode}\n{done.stdout[-1000:]}{done.stderr[-2000:]}")
+                raise JobFailedError(f"{script}: {done.returncode}\n{done.stdout[-1000:]}{done.stderr[-2000:]}")
             known[script] = here.after(layer)
         return known[script]
 
@@ -143,7 +144,7 @@ def _filled(value: Any, facts: Mapping[str, str]) -> str:
 def _upload(source: Path, target: Path) -> None:
     """As a zip does: without what may be run, and no second one of a name."""
     if not any(path.is_file() for path in source.rglob("*")):
-        raise JobFailed(f"upload-artifact {target.name}: there is nothing in {source.name}")
+        raise JobFailedError(f"upload-artifact {target.name}: there is nothing in {source.name}")
     target.mkdir(parents=True)
     for path in source.rglob("*"):
         if path.is_file():
@@ -157,7 +158,7 @@ def _download(shelf: Path, given: Mapping[str, str], target: Path) -> None:
     patterns = _braces(given.get("name") or given["pattern"])
     found = [one for one in sorted(shelf.iterdir()) if any(fnmatch(one.name, pattern) for pattern in patterns)]
     if "name" in given and not found:
-        raise JobFailed(f"download-artifact: there is no {given['name']}")
+        raise JobFailedError(f"download-artifact: there is no {given['name']}")
     together = "name" in given or given.get("merge-multiple") == "True"
     for one in found:
         shutil.copytree(one, target if together else target / one.name, dirs_exist_ok=True)

@@ -91,7 +91,7 @@ def _fitting(text: str, rows: Sequence[Mapping[str, str]]) -> str:
 
 
 def state(reports: Path, name: str, commit: str) -> list[str]:
-    """What a check said, in lines: its result, then what it found; of a report that is not there or of another: that."""
+    """What a check said, in lines: its result, then what it found; or that there is no report of this commit."""
     try:
         found = report.read(reports, name)
     except PipelineError as error:

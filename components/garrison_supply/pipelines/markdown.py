@@ -1,4 +1,4 @@
-"""Markdown of what others wrote: data is cleaned, cut, and shown inside of code fences, where it is nothing but text."""
+"""Markdown of what others wrote: cleaned, cut, and shown inside of code fences, where it is nothing but text."""
 
 from __future__ import annotations
 

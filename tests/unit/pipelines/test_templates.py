@@ -88,11 +88,11 @@ def test_each_step_finds_installed_what_it_calls() -> None:
     """On GitHub, where all of this is run (servers/test_ci_pipelines.py), and on GitLab alike."""
     assert installed(github_jobs()) == {
         **NEEDED,
-        **dict.fromkeys(('"$STEP"', "toolchain", "gate"), {"install"}),
-        **dict.fromkeys(("cluster", "comment"), set()),  # on the runner itself
+        **{step: {"install"} for step in ('"$STEP"', "toolchain", "gate")},
+        **{step: set() for step in ("cluster", "comment")},  # on the runner itself
     }
     others = ("lint", "test", "policy", "opinion", "preview", "cluster", "toolchain", "summary", "gate")
-    assert installed(gitlab_jobs()) == {**NEEDED, **dict.fromkeys(others, {"install"})}
+    assert installed(gitlab_jobs()) == {**NEEDED, **{step: {"install"} for step in others}}
 
 
 def test_every_container_is_the_same_debian() -> None:
