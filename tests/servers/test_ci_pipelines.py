@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -122,7 +123,8 @@ def deployed(origin: Path, plane: ControlPlane) -> None:
     """The estate on a real API server, without a kubelet: its objects, no pod of it."""
     certmanager.install(plane)
     command = [sys.executable, "-m", "garrison", "render", "--app", "stacks/estate.py"]
-    rendered = subprocess.run(command, cwd=origin, capture_output=True, text=True, check=True).stdout
+    env = {**os.environ, "PYTHONPATH": f"{paths.REPO}/components:{paths.REPO}/policies"}
+    rendered = subprocess.run(command, cwd=origin, env=env, capture_output=True, text=True, check=True).stdout
     for item in filter(None, yaml.safe_load_all(rendered)):
         plane.api.apply(item, "test")
 
