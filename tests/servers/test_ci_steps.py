@@ -22,10 +22,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from harness import build, oci, paths
-from servers import advisories
+from harness import build, paths
+from servers import advisories, tiny
+from servers.tiny import FIXED, VULNERABLE
 
-FIXED, VULNERABLE = "3.0.2-1", "3.0.1-1"
 PROGRAM = """
 from pathlib import Path
 from garrison import App, images
@@ -78,26 +78,7 @@ class Project:
     def image(self, name: str, *, openssl: str = FIXED, user: str = "65532") -> str:
         """Make an image with one package, and its bill of materials; returns NAME@DIGEST."""
         scratch = self.folder.parent / f"{self.folder.name}-{name}"
-        shutil.rmtree(scratch, ignore_errors=True)
-        status = f"Package: libssl3\nSource: openssl\nVersion: {openssl}\nArchitecture: amd64\nDescription: x\n"
-        for path, text in {
-            "etc/os-release": 'ID=debian\nVERSION_ID="12"\n',
-            "etc/debian_version": "12.9\n",
-            "etc/name": name,
-            "var/lib/dpkg/status.d/libssl3": status,
-        }.items():
-            file = scratch / "root" / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
-        layer = oci.layer_from_dir(scratch / "root", scratch)
-        place = self.folder / "made" / name
-        shutil.rmtree(place, ignore_errors=True)
-        image = oci.write_image(f"shop.example/{name}:1", [layer], entrypoint=["/x"], user=user, out=place)
-        component = {"type": "container", "name": name, "version": image.digest}
-        parts = [{"name": "libssl3", "purl": f"pkg:deb/debian/libssl3@{openssl}"}]
-        bill = {"bomFormat": "CycloneDX", "metadata": {"component": component}, "components": parts}
-        (place / "sbom.cdx.json").write_text(json.dumps(bill))
-        return image.pinned
+        return tiny.image(name, self.folder / "made" / name, scratch, openssl=openssl, user=user)
 
     def lock(self, **pins: str) -> None:
         """Write these images into the lock, beside those that are there."""
@@ -165,6 +146,7 @@ def project(clean: Project, tmp_path: Path) -> Project:
 
 def test_the_clean_project_passes(project: Project) -> None:
     assert project.gate() == []
+    assert project.step("summary").returncode == 0
     assert (project.folder / "build/preview.md").read_text().startswith("<!-- garrison preview -->")
 
 

@@ -1,30 +1,33 @@
-"""`garrison ci comment`: the comment on a change, made from the report of its preview.
+"""`garrison ci comment`: the comment on a change: what it means, the findings, the scan, and its cost in objects.
 
 `python3 -m garrison_supply.pipelines.comment` runs it in the one job that may write comments. It uses nothing but the
-standard library, so that job installs nothing; and the report was made by the code of the change, so it is data:
+standard library, so that job installs nothing; and the reports were made by the code of the change, so they are data:
 checked, and shown inside of code fences, where no text is a link, a picture or a mention.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
 import sys
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from garrison_supply.pipelines import report
+from garrison_supply.pipelines import cost, report
 from garrison_supply.pipelines.errors import PipelineError
+from garrison_supply.pipelines.markdown import listed, section
+from garrison_supply.pipelines.report import Report
+from garrison_supply.pipelines.why import findings, reasons
 
 MARK: Final = "<!-- garrison preview -->"  # by which the next run finds its comment again
 MAX_CHARACTERS: Final = 60_000  # GitHub takes 65,536, GitLab a million
-MAX_WORDS: Final = 200  # lines of meaning; the objects below them need room, too
+LINES: Final = 59  # what somebody reads to the end; more only where the words of a change are more
+MAX_WORDS: Final = 200  # lines of meaning
 MAX_LINE: Final = 2_000
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_-]{0,252}\Z")
-_CHANGES = ("create", "update", "delete")
-_CONTROL = re.compile(r"[^\S\n\t ]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+MAX_FOUND: Final = 8  # findings; the gate shows the next, the report has them all
+FINDINGS: Final = ("policy/manifests", "policy/files")
+SCANS: Final = ("scan/images", "scan/sources", "opinion/security")
+OPTIONAL: Final = frozenset({"policy/files"})  # of files that not every repository has
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,67 +56,62 @@ def main() -> int:
 
 def comment(reports: Path, commit: str = "") -> str:
     """The comment for the preview in `reports`, which must be about `commit` when one is given."""
-    found = report.read(reports, "preview/changes")
-    if commit not in ("", found.commit):
-        raise PipelineError(f"preview/changes: is about commit {found.commit[:12]}, not {commit[:12]}")
-    if found.exit != 0:
+    preview = report.read(reports, "preview/changes")
+    if commit not in ("", preview.commit):
+        raise PipelineError(f"preview/changes: is about commit {preview.commit[:12]}, not {commit[:12]}")
+    if preview.exit != 0:
         raise PipelineError("preview/changes: could not be made; its own job says why")
-    return markdown(found.commit, rows(found.output), words(found.output))
+    told = [line for name in FINDINGS for line in state(reports, name, preview.commit)]
+    scanned = [line for name in SCANS for line in state(reports, name, preview.commit)]
+    return markdown(preview, told, scanned)
 
 
-def rows(output: Any) -> list[Mapping[str, str]]:
-    """The changes in a report; PipelineError for anything that is not exactly one."""
-    changes = output.get("changes") if isinstance(output, Mapping) else None
-    if not isinstance(changes, list):
-        raise PipelineError("preview/changes: lists no changes; run ci/steps/preview")
-    for number, row in enumerate(changes):
-        if not (isinstance(row, Mapping) and _is_change(row)):
-            raise PipelineError(f"preview/changes: change {number} is none; nothing is posted")
-    return changes
+def markdown(preview: Report, told: Sequence[str], scanned: Sequence[str]) -> str:
+    """In this order: what it means, the findings, the scan, the objects; the differences where they still fit."""
+    rows = cost.rows(preview.output)
+    said = words(preview.output) or ["nobody may do more or less than before"]
+    parts = [
+        f"{MARK}\n### Preview of {preview.commit[:12]}\n",
+        section("What changes", listed(said, MAX_WORDS, width=MAX_LINE)),
+        section("Findings", listed(told, len(told))),
+        section("Scan", listed(scanned, len(scanned))),
+        section("Cost in objects", cost.summary(rows, preview.output)),
+    ]
+    return _fitting("".join(parts), rows)
 
 
-def words(output: Any) -> list[str]:
+def _fitting(text: str, rows: Sequence[Mapping[str, str]]) -> str:
+    """With each difference folded away, as far as the lines and the characters of a comment go."""
+    left = 0
+    for part in map(cost.folded, rows):
+        longer = text + part
+        fits = longer.count("\n") + 2 <= LINES and len(longer) <= MAX_CHARACTERS
+        text, left = (longer, left) if fits else (text, left + 1)
+    return text + (f"\nDifferences only in the report preview/changes: {left}\n" if left else "")
+
+
+def state(reports: Path, name: str, commit: str) -> list[str]:
+    """What a check said, in lines: its result, then what it found; or that there is no report of this commit."""
+    try:
+        found = report.read(reports, name)
+    except PipelineError as error:
+        gone = not report.path(reports, name).exists()
+        return [] if gone and name in OPTIONAL else [f"- {name}: no report yet" if gone else f"- {error}"]
+    if found.commit != commit:
+        return [f"- {name}: its report is about commit {found.commit[:12]}"]
+    why = [f"  {line}" for line in (reasons(found) if found.exit else findings(found))]
+    more = [f"  … and {len(why) - MAX_FOUND} more"] if len(why) > MAX_FOUND else []
+    result = "passed" if found.exit == 0 else "refused" if found.exit == 1 else "could not be done"
+    below = f", with {len(why)} below its threshold" if found.exit == 0 and why else ""
+    return [f"{'-' if found.exit else '+'} {name}: {result}{below}", *why[:MAX_FOUND], *more]
+
+
+def words(output: object) -> list[str]:
     """What the change means, a line each; PipelineError for anything else."""
     said = output.get("words", []) if isinstance(output, Mapping) else None
     if not isinstance(said, list) or not all(isinstance(line, str) and len(line) <= MAX_LINE for line in said):
         raise PipelineError("preview/changes: its words are none; nothing is posted")
     return said
-
-
-def _is_change(row: Mapping[str, Any]) -> bool:
-    words = [row.get("kind"), row.get("name"), *filter(None, [row.get("namespace")])]
-    named = all(isinstance(word, str) and _WORD.match(word) for word in words)
-    return named and row.get("change") in _CHANGES and isinstance(row.get("diff"), str)
-
-
-def markdown(commit: str, changes: list[Mapping[str, str]], said: Sequence[str] = ()) -> str:
-    """The comment: what it means, counts, then each object folded away; what does not fit is counted."""
-    counts = Counter(row["change"] for row in changes)
-    total = ", ".join(f"{counts[change]} to {change}" for change in _CHANGES if counts[change]) or "nothing changes"
-    shown = [*said[:MAX_WORDS]] + ([f"… and {len(said) - MAX_WORDS} more lines"] if len(said) > MAX_WORDS else [])
-    meaning = f"{_fenced(chr(10).join(shown))}\n\n" if shown else ""
-    parts = [f"{MARK}\n### Preview of {commit[:12]}\n\n{meaning}{total}\n"]
-    for number, part in enumerate(_folded(changes)):
-        if sum(map(len, parts)) + len(part) > MAX_CHARACTERS:
-            parts.append(f"\n… and {len(changes) - number} more: see the report of this run\n")
-            break
-        parts.append(part)
-    return "".join(parts)
-
-
-def _folded(changes: list[Mapping[str, str]]) -> Iterator[str]:
-    for row in changes:
-        place = f"{row['namespace']}/" if row.get("namespace") else ""
-        title = f"<code>{row['change']} {row['kind']} {place}{row['name']}</code>"
-        yield f"\n<details><summary>{title}</summary>\n\n{_fenced(row['diff'])}\n\n</details>\n"
-
-
-def _fenced(data: str) -> str:
-    """A text in a fence of its own, in which nothing is a link, a picture or a mention."""
-    text = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", data)
-    longest = max(map(len, re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)  # longer than any run inside, so that nothing inside ends it
-    return f"{fence}diff\n{text}\n{fence}"
 
 
 if __name__ == "__main__":

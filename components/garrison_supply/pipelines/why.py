@@ -22,6 +22,11 @@ def reasons(report: Report) -> Iterator[str]:
         yield _last(report, f"could not be done (exit code {report.exit})")
 
 
+def findings(report: Report) -> Iterator[str]:
+    """What one of Garrison's own checks lists, failing or not."""
+    yield from _findings(report.output)
+
+
 def _contradiction(output: Any) -> Iterator[str]:
     """A pass that does not fit what it lists. `garrison check` may list what is below its threshold."""
     clean = _named(output) != "scan" or output.get("clean") is True
