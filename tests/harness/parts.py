@@ -107,6 +107,7 @@ _CERT_MANAGER = "github.com/cert-manager/cert-manager"
 _TRUST_MANAGER = "github.com/cert-manager/trust-manager"
 _POD_SECURITY = "k8s.io/pod-security-admission"
 _NATS = "github.com/nats-io/nats-server/v2"
+_CRANE = "github.com/google/go-containerregistry"
 _RATELIMIT = "github.com/envoyproxy/ratelimit"
 _TRIVY_CHECKS = "github.com/aquasecurity/trivy-checks"
 
@@ -314,6 +315,11 @@ PARTS: tuple[Part, ...] = (
         "ratelimit", "v1.4.1-0.20260122083618-3fb702589d36", "counts the edge's limits for all of its pods",
         Go(_RATELIMIT, {"ratelimit": f"{_RATELIMIT}/src/service_cmd"}),
         seconds=140, at_first_use=True,
+    ),
+    Part(
+        "crane", "v0.22.1", "pushes images and takes them by digest; a registry for tests",
+        Go(_CRANE, {"crane": f"{_CRANE}/cmd/crane"}, ldflags=f"-X {_CRANE}/cmd/crane/cmd.Version=v0.22.1"),
+        seconds=25, at_first_use=True,
     ),
 )  # fmt: skip
 

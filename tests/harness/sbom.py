@@ -6,6 +6,10 @@ CycloneDX 1.6 and SPDX 2.3; no date and no random number, so the same image give
 from __future__ import annotations
 
 import json
+import re
+import tarfile
+import tempfile
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from email.parser import HeaderParser
 from pathlib import Path
@@ -16,6 +20,7 @@ from uuid import NAMESPACE_URL, uuid5
 from harness.oci import Image, repository
 
 Document = dict[str, Any]
+_NOTE = re.compile(r"(^|/)var/lib/dpkg/status\.d/[^/]+$|\.dist-info/METADATA$")
 
 
 @dataclass(frozen=True, order=True)
@@ -45,6 +50,16 @@ def components(root: Path) -> list[Component]:
             licence = fields["License-Expression"] or ""
             found.append(Component(kind, name, fields["Version"], licence))
     return sorted(found)
+
+
+def of_layers(layers: Iterable[Path]) -> list[Component]:
+    """Every package in layers that were made elsewhere, by the same notes."""
+    with tempfile.TemporaryDirectory() as folder:
+        for layer in layers:
+            with tarfile.open(layer) as tar:
+                notes = (member for member in tar if member.isfile() and _NOTE.search(member.name))
+                tar.extractall(folder, notes, filter="data")
+        return components(Path(folder))
 
 
 def save(found: list[Component], path: Path) -> None:
