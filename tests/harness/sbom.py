@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import NAMESPACE_URL, uuid5
 
+from harness import architecture
 from harness.oci import Image, repository
 
 Document = dict[str, Any]
@@ -36,7 +37,7 @@ class Component:
     def purl(self) -> str:
         version = quote(self.version, safe="")
         if self.kind == "deb":
-            return f"pkg:deb/debian/{self.name}@{version}?arch=amd64&distro=debian-12"
+            return f"pkg:deb/debian/{self.name}@{version}?arch={architecture.here().name}&distro=debian-12"
         return f"pkg:{self.kind}/{self.name.lower().replace('_', '-')}@{version}"
 
 
