@@ -21,7 +21,7 @@ from harness.errors import HarnessError
 from harness.recipes import RECIPES
 
 VARIABLE = "GARRISON_REGISTRY"
-_NAME = re.compile(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*")  # HOST[:PORT][/PATH], as image names begin
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*(:[0-9]+)?(/[a-z0-9._-]+)*")  # HOST[:PORT][/PATH], as image names begin
 _SERVING = re.compile(r"serving on port (\d+)")
 
 
