@@ -68,7 +68,7 @@ def _build(options: argparse.Namespace) -> int:
     if unknown := [name for name in options.parts if name not in known]:
         raise HarnessError(f"no part is called {unknown[0]!r}; known: {', '.join(sorted(known))}")
     build.obtain_all([part(name) for name in options.parts] or PARTS)
-    print(build.tools())
+    print(build.links())
     return 0
 
 

@@ -58,7 +58,6 @@ class Part:
     role: str
     source: Go | Wheel | Npm
     seconds: int
-    installed: tuple[str, ...] = ()  # a command whose output names the version if it is installed
     at_first_use: bool = False  # `make up` does without: made by `make test`, or by whoever asks for it
 
     @property
@@ -124,7 +123,7 @@ PARTS: tuple[Part, ...] = (
     Part(
         "kind", "v0.33.0", "makes the cluster",
         Go("sigs.k8s.io/kind", {"kind": "sigs.k8s.io/kind"}),
-        seconds=25, installed=("kind", "version"),
+        seconds=25,
     ),
     Part(
         "containerd", "v2.4.2", "container runtime of the node",
@@ -174,7 +173,7 @@ PARTS: tuple[Part, ...] = (
             },
             ldflags="-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.259.0",
         ),
-        seconds=280, installed=("pulumi", "version"),
+        seconds=280,
     ),
     Part(
         # The last version of the module that carries the command; it serves the current SDK.
@@ -185,7 +184,7 @@ PARTS: tuple[Part, ...] = (
             {"pulumi-language-python": f"{_SDK}/python/cmd/pulumi-language-python"},
             files={"pulumi-language-python-exec": f"{_SDK}@v3.259.0//python/cmd/pulumi-language-python-exec"},
         ),
-        seconds=20, installed=("pulumi", "version"),
+        seconds=20,
     ),
     Part(
         "helm", "v3.22.0", "renders the upstream charts",
@@ -197,7 +196,7 @@ PARTS: tuple[Part, ...] = (
             " -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1"
             " -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=37",
         ),
-        seconds=85, installed=("helm", "version"),
+        seconds=85,
     ),
     Part(
         "kube-router", "v2.10.0", "enforces network policies",
