@@ -33,9 +33,10 @@ def found(home: Path) -> Path | None:
 def linked(home: Path) -> bool:
     """Let an engine with that home find it; False where there is none, and nothing of it stays then."""
     plugin = found(home)
-    for old in (home / "plugins").glob(f"{FOLDER}/{launcher.NAME}"):
-        if old.is_symlink() and old.readlink() != plugin:
-            shutil.rmtree(old.parent)
+    for old in (home / "plugins").glob(FOLDER):
+        link = old / launcher.NAME
+        if link.is_symlink() and link.readlink() != plugin:
+            shutil.rmtree(old)
     if plugin is None:
         return False
     if plugin.parent.match(FOLDER) and home not in plugin.parents:
