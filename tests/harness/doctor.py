@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import astuple
 
-from harness import build, machine, prerequisites, progress
+from harness import build, machine, prerequisites, progress, ways
 from harness.parts import PARTS, UP, Go, Npm, Part
 
 # What runs the harness and, as root on Debian, is installed when it is first needed: command, package, role.
@@ -27,7 +27,8 @@ def report() -> int:
     found = machine.look()
     parts = [_row(part) for part in PARTS]
     tools = [_tool_row(*entry, installs=found.root) for entry in _TOOLS]
-    needs = prerequisites.rows(found, prerequisites.lacking(), cluster=True)
+    way = ways.chosen()
+    needs = prerequisites.rows(found, prerequisites.lacking(way.needed(PARTS)), cluster=True, way=way)
     _table(("part", "version", "state", "made from", "verified by", "used for"), parts)
     print()
     _table(("tool", "version", "state", "Debian package", "used for"), tools)

@@ -6,6 +6,7 @@ tree is touched.
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -14,15 +15,23 @@ from pathlib import Path
 
 from harness import apt, paths, shell
 from harness.errors import HarnessError
+from harness.progress import say
 
 _START_SECONDS = 60
+SOCKET = Path("/var/run/docker.sock")
 _DAEMON_PID = Path("/var/run/docker.pid")
 
 
 def ensure() -> None:
     """Return with a Docker engine that answers, or raise one clear sentence."""
     if running():
+        if not apt.can_install():
+            _left_alone()
         return
+    if _elsewhere() and apt.can_install():
+        apt.need("docker", "docker.io")  # in a container with the machine's socket only the command is missing
+        if running():
+            return
     if os.environ.get("DOCKER_HOST"):
         raise HarnessError("the Docker engine at DOCKER_HOST does not answer; start it or unset DOCKER_HOST")
     if not apt.can_install():
@@ -33,6 +42,16 @@ def ensure() -> None:
     apt.need("dockerd", "docker.io", "iptables")
     with shell.step("starting the Docker engine"):
         _start()
+
+
+@functools.cache
+def _left_alone() -> None:
+    say("Docker answers, and this user is not root: no engine is started and no package installed, none is needed")
+
+
+def _elsewhere() -> bool:
+    """Whether an engine is meant that this process need not start."""
+    return bool(os.environ.get("DOCKER_HOST")) or SOCKET.is_socket()
 
 
 def running() -> bool:

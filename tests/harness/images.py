@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness import architecture, archive, assembly, debs, oci, packages, paths, registry, rootfs, shell
+from harness import architecture, archive, assembly, debs, oci, packages, paths, registry, rootfs, shell, ways
 from harness.assembly import SERVICES
 from harness.errors import HarnessError
 from harness.progress import say
@@ -29,7 +29,7 @@ LIMIT = 45_000_000
 def service_images() -> list[oci.Image]:
     """Every image of the estate, built, from the cache or from a registry, each with the digest that is pinned."""
     pins = read_pins()
-    if where := registry.chosen():
+    if where := ways.chosen().registry:
         return [registry.image(name, pins, where) for name in UP]
     images = {name: assembly.image(name) for name in UP}
     other = {name: image for name, image in images.items() if pins.get(name) != image.pinned}
@@ -88,11 +88,13 @@ def pin() -> None:
 
 def push(name: str) -> str:
     """Put every image into the registry called `name`; returns the lock file by which a program has them from there."""
-    where, found = registry.checked(name), {}
+    where, found = ways.checked(name), {}
     for image, made in zip(UP, service_images(), strict=True):
         found[image] = registry.push(made, where)
         say(f"pushed {found[image]}")
-    return "\n".join([f"# made by: python -m harness.images push {where}", *(f'{n} = "{found[n]}"' for n in sorted(found))])
+    return "\n".join(
+        [f"# made by: python -m harness.images push {where}", *(f'{n} = "{found[n]}"' for n in sorted(found))]
+    )
 
 
 def lock() -> None:

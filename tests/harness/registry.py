@@ -7,7 +7,6 @@ which credentials it is spoken to is the affair of the machine's own Docker conf
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import tarfile
@@ -20,22 +19,7 @@ from harness import artefact, assembly, build, oci, sbom, shell
 from harness.errors import HarnessError
 from harness.recipes import RECIPES
 
-VARIABLE = "GARRISON_REGISTRY"
-_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*(:[0-9]+)?(/[a-z0-9._-]+)*")  # HOST[:PORT][/PATH], as image names begin
 _SERVING = re.compile(r"serving on port (\d+)")
-
-
-def chosen() -> str:
-    """Where this machine takes the estate's images from instead of building them; "" when it builds."""
-    name = os.environ.get(VARIABLE, "")
-    return checked(name) if name else ""
-
-
-def checked(name: str) -> str:
-    """The name of a registry, if it is one."""
-    if not _NAME.fullmatch(name):
-        raise HarnessError(f"{name!r} is no registry: HOST[:PORT][/PATH] is meant, without https://")
-    return name
 
 
 def home(reference: str, registry: str) -> str:

@@ -41,8 +41,12 @@ _PULUMI = Tool(("pulumi", "version"), (3, 259), (4,), "an engine is never older 
 COMPATIBLE: Mapping[str, Tool] = MappingProxyType(
     {
         "kind": Tool(("kind", "version"), (0, 33), (0, 40), "older ones were not tried with the node image"),
-        "kubectl": Tool(("kubectl", "version", "--client"), (1, 35), (1, 38), "Kubernetes' own skew: one minor version"),
-        "helm": Tool(("helm", "version", "--short"), (3, 18), (4,), "3.18 is the first that renders for Kubernetes 1.33"),
+        "kubectl": Tool(
+            ("kubectl", "version", "--client"), (1, 35), (1, 38), "Kubernetes' own skew: one minor version"
+        ),
+        "helm": Tool(
+            ("helm", "version", "--short"), (3, 18), (4,), "3.18 is the first that renders for Kubernetes 1.33"
+        ),
         "pulumi": _PULUMI,
         "pulumi-resource-pulumi-python": _PULUMI,
         "pulumi-language-python": _PULUMI,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import assembly, images, oci, registry
+from harness import assembly, images, oci, registry, ways
 from harness.errors import HarnessError
 from harness.recipes import UP
 
@@ -44,7 +44,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> Pat
     monkeypatch.setattr(assembly, "base", lambda base: pytest.fail(f"{base} was built"))
     for variable in ("GARRISON_CACHE", "GARRISON_STATE"):
         monkeypatch.setenv(variable, str(tmp_path / variable))
-    monkeypatch.setenv(registry.VARIABLE, name)
+    monkeypatch.setenv(ways.REGISTRY, name)
     return tmp_path
 
 
@@ -99,5 +99,5 @@ def test_what_is_not_there_or_not_pinned_is_said_in_one_line(elsewhere: Path, lo
 @pytest.mark.parametrize("wrong", ["https://registry.example", "registry.example/a b", "-x", "registry.example/"])
 def test_what_is_no_registry_is_refused_before_anything_is_pushed(wrong: str) -> None:
     with pytest.raises(HarnessError, match=r"is no registry: HOST\[:PORT\]\[/PATH\] is meant"):
-        registry.checked(wrong)
-    assert registry.checked("registry.example:5000/team") == "registry.example:5000/team"
+        ways.checked(wrong)
+    assert ways.checked("registry.example:5000/team") == "registry.example:5000/team"
