@@ -6,7 +6,6 @@ No registry of plugins answers here, so the stand-in plays it under the upstream
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from importlib import metadata
@@ -91,7 +90,7 @@ def test_what_is_removed_leaves_no_link_behind(user: Path, tmp_path: Path) -> No
     assert (home / "plugins" / folder.name / launcher.NAME).resolve() == folder / launcher.NAME
     folder.rename(tmp_path / "away")
     assert not official.linked(home)
-    assert os.listdir(home / "plugins") == []
+    assert list((home / "plugins").iterdir()) == []
 
 
 def test_one_that_was_installed_into_our_home_stays_there(user: Path, tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def configured(kind: Architecture | None = None) -> Archive:
     """The machine's own sources; for packages of another kind of machine if one is named."""
     if kind is None or kind == architecture.here():
         return Archive(paths.cache() / "apt")
-    options = {"APT::Architecture": kind.name, "APT::Architectures": kind.name}
+    options: dict[str, object] = {"APT::Architecture": kind.name, "APT::Architectures": kind.name}
     return Archive(paths.cache() / f"apt-{kind.name}", options)
 
 

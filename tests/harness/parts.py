@@ -75,7 +75,7 @@ class Part:
             # What is not said does not count, so that a new field leaves the other parts' keys alone.
             "source": {name: value for name, value in self._source(here).items() if value or name != "experiment"},
             "inputs": {str(p.relative_to(committed(self))): _sha256(p) for p in inputs(self)},
-            **{"architecture": mark for mark in here.marks},
+            **({"architecture": here.name} if here.mark else {}),
         }
         return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()[:12]
 

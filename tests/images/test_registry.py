@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import assembly, images, oci, registry, ways
+from harness import assembly, build, images, oci, registry, ways
 from harness.errors import HarnessError
 from harness.recipes import UP
 
@@ -39,8 +39,8 @@ def lock(name: str, built: list[oci.Image]) -> dict[str, str]:
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> Path:
     """Another machine: nothing in its cache, and the registry to take images from; its tools are this one's."""
-    crane = registry.build.binary("crane")
-    monkeypatch.setattr(registry.build, "binary", lambda tool: crane)
+    crane = build.binary("crane")
+    monkeypatch.setattr(build, "binary", lambda tool: crane)
     monkeypatch.setattr(assembly, "base", lambda base: pytest.fail(f"{base} was built"))
     for variable in ("GARRISON_CACHE", "GARRISON_STATE"):
         monkeypatch.setenv(variable, str(tmp_path / variable))
@@ -83,7 +83,7 @@ def test_a_registry_that_has_been_tampered_with_is_refused(
             registry.image("redis", pins, name)
     finally:
         file.write_bytes(whole)
-    assert not [path for path in (elsewhere / "GARRISON_CACHE/images").glob("pulled-redis*")]
+    assert not list((elsewhere / "GARRISON_CACHE/images").glob("pulled-redis*"))
     assert registry.image("redis", pins, name).digest == pins["redis"].partition("@")[2]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ from harness import architecture, debs, oci, paths, platform_images, rootfs, sbo
 from harness.architecture import AMD64, ARM64, KNOWN
 from harness.errors import HarnessError
 from harness.parts import PARTS, Wheel
-from harness.recipes import BASES
+from harness.recipes import BASES, Base
 
 NODE_LOCKS = ("browser", "loadtools", *platform_images.ROOTS)
 # What may name a processor: this table, and what is about packages of others.
@@ -58,7 +59,7 @@ def test_a_wheel_lock_has_the_wheels_of_both() -> None:
 
 
 @pytest.mark.parametrize("base", BASES, ids=lambda base: base.name)
-def test_a_base_has_the_same_packages_for_each_with_hashes_of_its_own(base: rootfs.Base) -> None:
+def test_a_base_has_the_same_packages_for_each_with_hashes_of_its_own(base: Base) -> None:
     locks = {kind.name: debs.read_lock(rootfs.lock_of(base, kind)) for kind in KNOWN.values()}
     assert all({deb.name for deb in lock} == set(base.debs) for lock in locks.values())
     own = {name: {deb.sha256 for deb in lock} for name, lock in locks.items()}
@@ -95,7 +96,7 @@ def test_paths_and_names_follow(arm64: None) -> None:
     assert sbom.Component("deb", "libc6", "1").purl == "pkg:deb/debian/libc6@1?arch=arm64&distro=debian-12"
 
 
-def test_an_image_says_for_which_it_is(arm64: None, tmp_path: paths.Path) -> None:
+def test_an_image_says_for_which_it_is(arm64: None, tmp_path: Path) -> None:
     (tmp_path / "root").mkdir()
     layer = oci.layer_from_dir(tmp_path / "root", tmp_path)
     image = oci.write_image("garrison.example/x:1", [layer], entrypoint=["/x"], out=tmp_path)
