@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from garrison_supply.scan.unpacked import take
 from harness import artefact, assembly, build, oci, sbom, shell
 from harness.errors import HarnessError
 from harness.recipes import RECIPES
@@ -35,7 +36,7 @@ def push(image: oci.Image, registry: str) -> str:
     there = home(image.reference, registry)
     with tempfile.TemporaryDirectory() as layout:
         with tarfile.open(image.path) as archive:
-            archive.extractall(layout, filter="data")
+            take(archive, Path(layout))
         _crane("push", layout, f"{there}:{image.digest[7:19]}", what=f"pushing {there}")
     found = _crane("digest", f"{there}@{image.digest}", what=f"looking for {there}").strip()
     if found != image.digest:
@@ -73,7 +74,7 @@ def served(folder: Path) -> Iterator[str]:
 
 def _pull(reference: str, digest: str, registry: str, scratch: Path) -> None:
     there = f"{home(reference, registry)}@{digest}"
-    with tempfile.TemporaryDirectory(dir=scratch) as layout:
+    with tempfile.TemporaryDirectory(dir=scratch) as layout, _said_of(there):
         _crane("pull", "--format=oci", there, layout, what=f"taking {there}")
         blobs = Path(layout, "blobs/sha256")
         raw = (blobs / digest[7:]).read_bytes()
@@ -84,10 +85,19 @@ def _pull(reference: str, digest: str, registry: str, scratch: Path) -> None:
         config = (blobs / manifest["config"]["digest"][7:]).read_bytes()
         made = oci.archive(reference, layers, [config, raw], scratch)
         bill = sbom.of_layers(layer.path for layer in layers)
-    if (found := oci.manifest_of(made.path)["digest"]) != digest:
-        raise HarnessError(f"{there}: what came is {found}")
+        if (found := oci.manifest_of(made.path)["digest"]) != digest:
+            raise ValueError(f"what came is {found}")
     assembly.write_bills(made, bill, scratch)
     (scratch / "image.json").write_text(json.dumps({"digest": digest, "file": made.path.name}))
+
+
+@contextmanager
+def _said_of(image: str) -> Iterator[None]:
+    """What is wrong with what came, in one line with its name."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, tarfile.TarError) as error:
+        raise HarnessError(f"{image}: not taken: {error}") from None
 
 
 def _crane(*arguments: str, what: str) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import NAMESPACE_URL, uuid5
 
+from garrison_supply.scan.unpacked import take
 from harness import architecture
 from harness.oci import Image, repository
 
@@ -58,8 +59,7 @@ def of_layers(layers: Iterable[Path]) -> list[Component]:
     with tempfile.TemporaryDirectory() as folder:
         for layer in layers:
             with tarfile.open(layer) as tar:
-                notes = (member for member in tar if member.isfile() and _NOTE.search(member.name))
-                tar.extractall(folder, notes, filter="data")
+                take(tar, Path(folder), _NOTE.search)
         return components(Path(folder))
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from garrison_supply.scan.model import ScanError
+from garrison_supply.scan.unpacked import take
 
 _PINNED = re.compile(r"(?P<name>[^@\s]+)@(?P<digest>sha256:[0-9a-f]{64})\Z")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
@@ -121,7 +122,7 @@ def _copy(source: Path, place: Path) -> None:
         return
     try:
         with tarfile.open(source) as tar:
-            tar.extractall(place, filter="data")
+            take(tar, place)
     except (OSError, tarfile.TarError) as error:
         raise ScanError(f"{source}: cannot be unpacked: {error}") from None
 
