@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from harness import bootstrap, engine, lock, paths, shell
@@ -35,29 +36,36 @@ _NODES = ["docker", "image", "ls", *_OURS, "--format={{.Repository}}:{{.Tag}} {{
 
 
 def clean(*, remove: bool, old: bool = False) -> int:
-    """Print the table of what is held, or of what is `old` in it; remove that if told to, and say how much was freed."""
+    """Print what is held, or what is `old` in it, and how much each is; remove that if told to."""
     with lock.held(paths.state() / "up.lock"):
-        held = {path: (size(path), what) for path, what in (superseded() if old else found()).items()}
-        nodes = shell.run(_NODES, what="listing node images").splitlines() if engine.running() and not old else []
-        for path, (amount, what) in held.items():
-            print(f"{_gb(amount)}  {path}  {what}")
-        for node in nodes:
-            name, _, amount = node.partition(" ")
-            print(f"{amount:>9}  {name}  an image in Docker's store")
-        total = sum(amount for amount, _ in held.values())
+        held = superseded() if old else found()
+        nodes = [] if old or not engine.running() else shell.run(_NODES, what="listing node images").splitlines()
+        total = _listed(held, nodes)
         print(f"{_gb(total)}  in all" + ("" if old else ", made again by the next `make up`"))
-        if not remove:
+        if remove:
+            _remove(list(held), [node.partition(" ")[0] for node in nodes], old=old)
+            beside = f", and {len(nodes)} image(s) of Docker's" if nodes else ""
+            say(f"freed {_gb(total).strip()} in {paths.cache()}{beside}")
+        else:
             arguments = '"--old --yes"' if old else "--yes"
             say(f"nothing was removed: `make clean ARGS={arguments}` frees this")
-            return 0
-        _remove(list(held), [node.partition(" ")[0] for node in nodes], old=old)
-        say(f"freed {_gb(total).strip()} in {paths.cache()}" + f", and {len(nodes)} image(s) of Docker's" * bool(nodes))
     return 0
+
+
+def _listed(held: Mapping[Path, str], nodes: Iterable[str]) -> int:
+    """Print a line for each; returns the bytes of `held`."""
+    sizes = {path: size(path) for path in held}
+    for path, what in held.items():
+        print(f"{_gb(sizes[path])}  {path}  {what}")
+    for node in nodes:
+        name, _, amount = node.partition(" ")
+        print(f"{amount:>9}  {name}  an image in Docker's store")
+    return sum(sizes.values())
 
 
 def found() -> dict[Path, str]:
     """What is there of the table, and what an interrupted removal left."""
-    left = {path: "left by an interrupted removal" for path in sorted(paths.cache().glob(f"{_AWAY}*"))}
+    left = dict.fromkeys(sorted(paths.cache().glob(f"{_AWAY}*")), "left by an interrupted removal")
     return left | {path: what for pattern, what in HELD.items() for path in sorted(paths.cache().glob(pattern))}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -28,16 +29,16 @@ def ensure() -> None:
         if not apt.can_install():
             _left_alone()
         return
-    if _elsewhere() and apt.can_install():
-        apt.need("docker", "docker.io")  # in a container with the machine's socket only the command is missing
-        if running():
-            return
-    if os.environ.get("DOCKER_HOST"):
-        raise HarnessError("the Docker engine at DOCKER_HOST does not answer; start it or unset DOCKER_HOST")
+    if where := _elsewhere():
+        if apt.can_install():
+            apt.need("docker", "docker.io")  # in a container with the machine's socket only the command is missing
+        if not running():
+            raise HarnessError(f"the Docker engine at {where} does not answer; start it or unset it: {_complaint()}")
+        return
     if not apt.can_install():
         raise HarnessError(
             "no Docker engine answers: start Docker and see that this user may use it"
-            " (as root on Debian it would be installed and started for you)"
+            f" (as root on Debian it would be installed and started for you): {_complaint()}"
         )
     apt.need("dockerd", "docker.io", "iptables")
     with shell.step("starting the Docker engine"):
@@ -49,9 +50,24 @@ def _left_alone() -> None:
     say("Docker answers, and this user is not root: no engine is started and no package installed, none is needed")
 
 
-def _elsewhere() -> bool:
-    """Whether an engine is meant that this process need not start."""
-    return bool(os.environ.get("DOCKER_HOST")) or SOCKET.is_socket()
+def _elsewhere() -> str:
+    """Where an engine is that this process has not to start; "" where there is none."""
+    if os.environ.get("DOCKER_HOST"):
+        return "DOCKER_HOST"
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(SOCKET))
+        except OSError:  # none, or left by one that was killed, or not for this user
+            return ""
+    return str(SOCKET)
+
+
+def _complaint() -> str:
+    """What the command says: an engine may be too new for it."""
+    try:
+        return shell.run(["docker", "version"], what="docker version")
+    except HarnessError as error:
+        return str(error)
 
 
 def running() -> bool:

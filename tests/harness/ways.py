@@ -20,7 +20,8 @@ from harness.parts import Part
 NODE, REGISTRY = "GARRISON_NODE_IMAGE", "GARRISON_REGISTRY"
 _REGISTRY = re.compile(r"[a-z0-9][a-z0-9.-]*(:[0-9]+)?(/[a-z0-9._-]+)*")  # HOST[:PORT][/PATH]
 _PINNED = re.compile(r"[a-z0-9][a-z0-9./:_-]*@sha256:[0-9a-f]{64}", re.IGNORECASE)
-# Parts that only our own node image has inside.
+# Parts that only our own node image, or an image of the estate, has inside.
+_IN_IMAGES = frozenset({"nats"})
 _INSIDE = frozenset({"containerd", "etcd", "cni", "kube-router", "coredns", "local-path-provisioner"})
 
 
@@ -38,10 +39,13 @@ class Ways:
 
     def needed(self, parts: Iterable[Part]) -> list[Part]:
         """Of these parts, those that have to be here."""
-        return [part for part in parts if not self.node or not self._spared(part)]
+        return [part for part in parts if not self._spared(part)]
 
     def _spared(self, part: Part) -> bool:
-        return part.name in _INSIDE or (part.name == "kubernetes" and tools.installed("kubectl") is not None)
+        if self.registry and part.name in _IN_IMAGES:
+            return True
+        only_kubectl = part.name == "kubernetes" and bool(self.node) and tools.installed("kubectl") is not None
+        return only_kubectl or (bool(self.node) and part.name in _INSIDE)
 
 
 def chosen() -> Ways:

@@ -1,6 +1,6 @@
 """Plain files out of a tar, and nowhere but into a folder.
 
-By hand, since the Python of Debian 12 (3.11.2) has no filter for `extractall`: with it, links and devices would come too.
+By hand, since `extractall` of Debian 12's Python (3.11.2) has no filter: links and devices would come, too.
 """
 
 from __future__ import annotations

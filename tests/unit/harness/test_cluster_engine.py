@@ -17,7 +17,8 @@ CHMOD = shutil.which("chmod")
 
 @pytest.fixture
 def no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine with no docker in PATH."""
+    """A machine with no docker in PATH, and nobody who listens."""
+    monkeypatch.setattr(engine, "SOCKET", tmp_path / "nowhere.sock")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("DOCKER_HOST", raising=False)
 
@@ -66,8 +67,12 @@ def test_in_a_container_with_the_machine_s_socket_only_the_command_is_installed(
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / "docker.sock"))
         monkeypatch.setattr(engine, "SOCKET", tmp_path / "docker.sock")
+        listening.listen()
         engine.ensure()
-    assert engine.running()
+        assert engine.running()
+        answering(tmp_path, "docker", "echo client version 1.41 is too old >&2; exit 1")
+        with pytest.raises(HarnessError, match=r"^the Docker engine at .*docker.sock does not answer.*: .*is too old$"):
+            engine.ensure()
 
 
 @pytest.mark.parametrize("left", ["own", "999999999", "no number", ""])

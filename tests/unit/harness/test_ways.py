@@ -38,13 +38,14 @@ def test_upstream_s_node_image_spares_what_is_inside_of_it(name: str, monkeypatc
 
 
 def test_what_is_spared_are_parts() -> None:
-    assert {part.name for part in PARTS} >= ways._INSIDE
+    assert {part.name for part in PARTS} >= ways._INSIDE | ways._IN_IMAGES
 
 
 def test_both_together_assemble_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ways.NODE, NODE)
     monkeypatch.setenv(ways.REGISTRY, "registry.example/team")
     assert not ways.chosen().assembles
+    assert "nats" not in {part.name for part in ways.chosen().needed(UP)}
 
 
 @pytest.mark.parametrize("wrong", ["kindest/node", "kindest/node:v1.36.3", "kindest/node@sha256:12", "--privileged"])
