@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from garrison import images as read
 from harness import assembly, build, images, oci, registry, ways
 from harness.errors import HarnessError
 from harness.recipes import UP
@@ -31,9 +31,11 @@ def built() -> list[oci.Image]:
 
 
 @pytest.fixture(scope="module")
-def lock(name: str, built: list[oci.Image]) -> dict[str, str]:
-    """What `images push` prints, after everything was pushed."""
-    return tomllib.loads(images.push(name))
+def lock(name: str, built: list[oci.Image], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What `images push` prints, after everything was pushed, as a program reads it."""
+    file = tmp_path_factory.mktemp("lock") / "images.lock"
+    file.write_text(images.push(name) + "\n")
+    return dict(read(file))
 
 
 @pytest.fixture
