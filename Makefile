@@ -11,7 +11,7 @@ test:   ; $(run) test $(ARGS)    ## sets up the same way, on a cluster of its ow
 check:  ; $(run) check           ## format, lint, types, import contracts, pure and engine tests
 prove:  ; $(run) prove $(ARGS)   ## the probes on the running estate
 down:   ; $(run) down            ## removes the clusters and what was started for them; keeps caches
-clean:  ; $(run) clean $(ARGS)   ## what the cache holds; ARGS=--yes removes it
+clean:  ; $(run) clean $(ARGS)   ## what the cache holds; ARGS=--yes removes it and says how much was freed
 doctor: ; $(run) doctor          ## what is present, missing, made from what, and how it is verified
 env:    ; $(run) env             ## writes env.sh for work by hand and prints its path
 help:   ; @sed -n 's/^\([a-z]*\):.*## /make \1	/p' $(MAKEFILE_LIST)  ## this list

@@ -51,7 +51,8 @@ def _arguments() -> argparse.Namespace:
     up.add_argument("--nodes", type=int, default=1, choices=(1, 2, 3), help="1 by default")
     verb("order", lambda o: order.place(MAIN), "an order placed in the running estate, and its way through it")
     verb("down", _down, "remove the clusters and what was started for them")
-    clean = verb("clean", lambda o: cleaning.clean(remove=o.yes), "what the cache holds, and its removal")
+    clean = verb("clean", lambda o: cleaning.clean(remove=o.yes, old=o.old), "what the cache holds, and its removal")
+    clean.add_argument("--old", action="store_true", help="only what this checkout no longer uses; clusters may run")
     clean.add_argument("--yes", action="store_true", help="remove it; without, only say so")
     verb("env", _env, "write env.sh and print its path").add_argument("--cluster", default=MAIN)
     verb("test", _test, "all tests, on a cluster of their own")
@@ -68,7 +69,7 @@ def _build(options: argparse.Namespace) -> int:
     if unknown := [name for name in options.parts if name not in known]:
         raise HarnessError(f"no part is called {unknown[0]!r}; known: {', '.join(sorted(known))}")
     build.obtain_all([part(name) for name in options.parts] or PARTS)
-    print(build.tools())
+    print(build.links())
     return 0
 
 

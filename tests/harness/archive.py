@@ -16,7 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import apt, lock, paths
+from harness import apt, architecture, lock, paths
+from harness.architecture import Architecture
 from harness.debs import REFRESH, Deb
 from harness.errors import HarnessError
 from harness.oci import file_digest
@@ -83,9 +84,12 @@ class Archive:
             return _run([tool, "-qq", *flags, *arguments], cwd)
 
 
-def configured() -> Archive:
-    """The machine's own sources."""
-    return Archive(paths.cache() / "apt")
+def configured(kind: Architecture | None = None) -> Archive:
+    """The machine's own sources; for packages of another kind of machine if one is named."""
+    if kind is None or kind == architecture.here():
+        return Archive(paths.cache() / "apt")
+    options: dict[str, object] = {"APT::Architecture": kind.name, "APT::Architectures": kind.name}
+    return Archive(paths.cache() / f"apt-{kind.name}", options)
 
 
 def debian() -> Archive:
@@ -99,10 +103,10 @@ def debian() -> Archive:
     return Archive(home, {"Dir::Etc::sourcelist": home / "sources.list", "Dir::Etc::sourceparts": "/dev/null"})
 
 
-def newest(packages: Iterable[str]) -> list[Deb]:
+def newest(packages: Iterable[str], kind: Architecture | None = None) -> list[Deb]:
     """Exactly `packages`, without what they depend on, in the newest versions the machine's sources have."""
     wanted = set(packages)
-    return [deb for deb in configured().resolve(wanted) if deb.name in wanted]
+    return [deb for deb in configured(kind).resolve(wanted) if deb.name in wanted]
 
 
 def _run(command: list[str], cwd: Path | None) -> str:

@@ -76,12 +76,17 @@ def image(name: str) -> oci.Image:
         )
         said = {"digest": written.digest, "file": written.path.name}
         (folder / "image.json").write_text(json.dumps(said))
-        for bill, form in ((CYCLONEDX, sbom.cyclonedx), (SPDX, sbom.spdx)):
-            (folder / bill).write_text(json.dumps(form(written, below.components), indent=2) + "\n")
+        write_bills(written, below.components, folder)
 
     folder = artefact.made(place, f"image {name}", make)
     said = json.loads((folder / "image.json").read_text())
     return oci.Image(recipe.reference, said["digest"], folder / said["file"])
+
+
+def write_bills(written: oci.Image, found: list[sbom.Component], folder: Path) -> None:
+    """The bills of materials of an image, beside its archive."""
+    for bill, form in ((CYCLONEDX, sbom.cyclonedx), (SPDX, sbom.spdx)):
+        (folder / bill).write_text(json.dumps(form(written, found), indent=2) + "\n")
 
 
 def recipe_of(name: str) -> Base:

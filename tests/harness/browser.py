@@ -17,14 +17,12 @@ from xml.sax.saxutils import escape
 
 from playwright.sync_api import Browser, sync_playwright
 
-from harness import archive, artefact, debs, packages, paths
+from harness import architecture, archive, artefact, debs, packages, paths
 from harness.errors import HarnessError
 
-LOCK = paths.HARNESS / "node/browser.lock"
+LOCK = paths.HARNESS / f"node/browser{architecture.here().mark}.lock"
 PROGRAM = "usr/lib/chromium/chromium-headless-shell"
-LIBRARIES = tuple(
-    f"{place}/x86_64-linux-gnu{inner}" for place, inner in (("lib", ""), ("usr/lib", ""), ("usr/lib", "/pulseaudio"))
-)
+LIBRARIES = (*architecture.here().libraries, f"{architecture.here().libraries[-1]}/pulseaudio")
 # Chromium as it is built to run without a screen, what it links, and one typeface. The C library is the machine's.
 _PACKAGES = (
     "chromium-common chromium-headless-shell fonts-inter libasound2 libasyncns0 libatk1.0-0 libatspi2.0-0 libblkid1 "

@@ -9,11 +9,10 @@ from __future__ import annotations
 import functools
 import os
 import shutil
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness import lock, manifest, progress, sources
+from harness import lock, manifest, progress, sources, tools
 from harness.errors import HarnessError
 from harness.parts import PARTS, UP, Part, part, toolchain_key
 from harness.paths import cache, parts_folder
@@ -28,7 +27,7 @@ def binary(name: str) -> Path:
     """One executable of the toolchain, by the name of its file."""
     for row in PARTS:
         if name in row.outputs:
-            return installed(row, name) or obtain(row.name) / name
+            return tools.installed(name) or obtain(row.name) / name
     raise HarnessError(f"no part gives {name!r}; the table is tests/harness/parts.py")
 
 
@@ -59,27 +58,13 @@ def _drop_go_caches() -> None:
         shutil.rmtree(sources.go_folder(), ignore_errors=True)
 
 
-@functools.cache
-def installed(row: Part, output: str) -> Path | None:
-    """The machine's own copy of a tool, when it is exactly the version of the table."""
-    path = shutil.which(output)
-    if not row.installed or not path or str(cache()) in path or not shutil.which(row.installed[0]):
-        return None
-    try:
-        told = subprocess.run(row.installed, capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    # What comes with a tool (Pulumi's language host) is judged by the version of that tool.
-    return Path(path) if part(row.installed[0]).version in told.stdout else None
-
-
-def tools() -> Path:
+def links() -> Path:
     """A folder of links to every tool present, for PATH."""
     folder = cache() / "bin" / toolchain_key()
     folder.mkdir(parents=True, exist_ok=True)
     for row in PARTS:
         for output in row.outputs:
-            source = installed(row, output) or row.folder / output
+            source = tools.installed(output) or row.folder / output
             link = folder / output
             if source.is_file() and not (link.is_symlink() and link.readlink() == source):
                 link.unlink(missing_ok=True)
@@ -110,7 +95,7 @@ def _ready(row: Part) -> bool:
 
 
 def _all_installed(row: Part) -> bool:
-    return all(installed(row, output) for output in row.outputs)
+    return all(tools.installed(output) for output in row.outputs)
 
 
 def _make(row: Part, number: int, todo: list[Part]) -> None:

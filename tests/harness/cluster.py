@@ -11,8 +11,9 @@ import shutil
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from harness import artefact, build, docker, engine, kindconfig, lock, node, paths, readiness, shell, survey
+from harness import artefact, build, docker, engine, kindconfig, lock, node, paths, readiness, shell, survey, ways
 from harness.errors import HarnessError
 from harness.loading import load
 from harness.progress import say
@@ -85,13 +86,17 @@ def _record(name: str) -> Path:
 
 
 def _wanted(name: str, nodes: int) -> Record:
-    configuration = kindconfig.config(name, nodes, paths.state() / name)
+    configuration = _configuration(name, nodes)
     suffixes = ["control-plane", "worker", *(f"worker{n}" for n in range(2, nodes))][:nodes]
     return Record(
         fingerprint=artefact.key(node.reference(), configuration),
         checkout=str(paths.REPO),
         nodes={f"{name}-{suffix}": "" for suffix in suffixes},
     )
+
+
+def _configuration(name: str, nodes: int) -> dict[str, Any]:
+    return kindconfig.config(name, nodes, paths.state() / name, upstream=bool(ways.chosen().node))
 
 
 def _cluster(name: str, *, made: bool) -> Cluster:
@@ -106,8 +111,8 @@ def _create(name: str, nodes: int, wanted: Record) -> None:
     state = paths.cluster_state(name)
     (state / "audit").mkdir(exist_ok=True, mode=0o700)
     _private(state / "encryption.yaml", kindconfig.encryption())
-    _private(state / "kind.json", kindconfig.config(name, nodes, state))
-    with shell.step(f"cluster {name}: {nodes} node(s), Kubernetes {node.KUBERNETES}"):
+    _private(state / "kind.json", _configuration(name, nodes))
+    with shell.step(f"cluster {name}: {nodes} node(s), {image}"):
         shell.run(
             [
                 *(build.binary("kind"), "create", "cluster", "--name", name, "--image", image, "--retain"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness import apt, artefact, shell
+from harness import apt, architecture, artefact, shell
 
 SUITE = "bookworm"
 PACKAGES = (
@@ -25,7 +25,7 @@ _DPKG = (
 
 def rootfs() -> Path:
     """The tar of the node's root file system, from the cache or made now."""
-    place = artefact.folder("rootfs", artefact.key(SUITE, PACKAGES, _DPKG))
+    place = artefact.folder("rootfs", artefact.key(SUITE, PACKAGES, _DPKG, *architecture.here().marks))
     return artefact.made(place, f"node root file system: Debian {SUITE}", _make) / "rootfs.tar"
 
 

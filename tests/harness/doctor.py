@@ -8,8 +8,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import astuple
 
-from harness import build, machine, prerequisites, progress
+from harness import build, machine, official, paths, prerequisites, progress, ways
+from harness.environment import MAIN
 from harness.parts import PARTS, UP, Go, Npm, Part
+from harness.ways import Ways
 
 # What runs the harness and, as root on Debian, is installed when it is first needed: command, package, role.
 _TOOLS = (
@@ -27,19 +29,32 @@ def report() -> int:
     found = machine.look()
     parts = [_row(part) for part in PARTS]
     tools = [_tool_row(*entry, installs=found.root) for entry in _TOOLS]
-    needs = prerequisites.rows(found, prerequisites.lacking(), cluster=True)
+    way = ways.chosen()
+    needs = prerequisites.rows(found, prerequisites.lacking(way.needed(PARTS)), cluster=True, way=way)
     _table(("part", "version", "state", "made from", "verified by", "used for"), parts)
     print()
     _table(("tool", "version", "state", "Debian package", "used for"), tools)
     print()
     _table(("this machine", "has", "needed", "what to do"), [astuple(row) for row in needs])
     print(f"\nDocker engine: {'answers' if found.engine else 'does not answer'}")
+    for what, where in _origins(way).items():
+        print(f"{what}: {where}")
     missing = {row[0] for row in parts if row[2] not in _GOOD}
     for rows, verb in ((UP, "make up"), ([part for part in PARTS if part not in UP], "make test")):
         if todo := [part for part in rows if part.name in missing]:
             left = progress.clock(progress.remaining(todo, progress.measured()))
             print(f"to be made by `{verb}`: {', '.join(part.name for part in todo)} (about {left})")
     return 1 if any(row.remedy for row in needs) else 0
+
+
+def _origins(way: Ways) -> dict[str, str]:
+    """Where comes from what may come from elsewhere."""
+    plugin = official.found(paths.state() / MAIN / "pulumi-home")
+    return {
+        "node image": way.node or f"made here ({ways.NODE} names kind's own)",
+        "images of the estate": way.registry or f"made here ({ways.REGISTRY} names a registry that has them)",
+        "Kubernetes plugin of Pulumi": str(plugin) if plugin else "the stand-in; none of Pulumi's own is installed",
+    }
 
 
 def _row(part: Part) -> tuple[str, ...]:

@@ -6,33 +6,68 @@ tree is touched.
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
+import socket
 import subprocess
 import time
 from pathlib import Path
 
 from harness import apt, paths, shell
 from harness.errors import HarnessError
+from harness.progress import say
 
 _START_SECONDS = 60
+SOCKET = Path("/var/run/docker.sock")
 _DAEMON_PID = Path("/var/run/docker.pid")
 
 
 def ensure() -> None:
     """Return with a Docker engine that answers, or raise one clear sentence."""
     if running():
+        if not apt.can_install():
+            _left_alone()
         return
-    if os.environ.get("DOCKER_HOST"):
-        raise HarnessError("the Docker engine at DOCKER_HOST does not answer; start it or unset DOCKER_HOST")
+    if where := _elsewhere():
+        if apt.can_install():
+            apt.need("docker", "docker.io")  # in a container with the machine's socket only the command is missing
+        if not running():
+            raise HarnessError(f"the Docker engine at {where} does not answer; start it or unset it: {_complaint()}")
+        return
     if not apt.can_install():
         raise HarnessError(
             "no Docker engine answers: start Docker and see that this user may use it"
-            " (as root on Debian it would be installed and started for you)"
+            f" (as root on Debian it would be installed and started for you): {_complaint()}"
         )
     apt.need("dockerd", "docker.io", "iptables")
     with shell.step("starting the Docker engine"):
         _start()
+
+
+@functools.cache
+def _left_alone() -> None:
+    say("Docker answers, and this user is not root: no engine is started and no package installed, none is needed")
+
+
+def _elsewhere() -> str:
+    """Where an engine is that this process has not to start; "" where there is none."""
+    if os.environ.get("DOCKER_HOST"):
+        return "DOCKER_HOST"
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(SOCKET))
+        except OSError:  # none, or left by one that was killed, or not for this user
+            return ""
+    return str(SOCKET)
+
+
+def _complaint() -> str:
+    """What the command says: an engine may be too new for it."""
+    try:
+        return shell.run(["docker", "version"], what="docker version")
+    except HarnessError as error:
+        return str(error)
 
 
 def running() -> bool:

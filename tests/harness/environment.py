@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import secrets
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
-from harness import build, images, paths, provider, signing
+from harness import build, images, official, paths, provider, signing
 from harness.parts import part
 from harness.plugin import launcher
 
@@ -69,13 +68,13 @@ def _path_line(cluster: str) -> str:
 
 
 def _tools(cluster: str) -> list[Path]:
-    return [_launchers(cluster), Path(sys.executable).parent, build.tools()]
+    return [_launchers(cluster), Path(sys.executable).parent, build.links()]
 
 
 def _launchers(cluster: str) -> Path:
     """Commands that run from this checkout: the plugin, unless the official one is here, and garrison."""
     folder = _made(paths.cluster_state(cluster) / "bin")
-    if _official_plugin():
+    if official.linked(_made(paths.cluster_state(cluster) / "pulumi-home")):
         (folder / launcher.NAME).unlink(missing_ok=True)
     else:
         launcher.write_launcher(folder, Path(sys.executable))
@@ -89,14 +88,6 @@ def _outside(cluster: str) -> list[str]:
     """The caller's PATH without what an earlier env.sh put there."""
     ours = {str(folder) for folder in _tools(cluster)}
     return [p for p in os.environ.get("PATH", os.defpath).split(os.pathsep) if p not in ours]
-
-
-def _official_plugin() -> bool:
-    """Whether the machine has the real plugin, in PATH or where Pulumi installs it."""
-    folders = [p for p in os.environ.get("PATH", os.defpath).split(os.pathsep) if paths.state() not in Path(p).parents]
-    if shutil.which(launcher.NAME, path=os.pathsep.join(folders)):
-        return True
-    return any((Path.home() / ".pulumi" / "plugins").glob(f"resource-kubernetes-v*/{launcher.NAME}"))
 
 
 def _passphrase() -> Path:

@@ -1,8 +1,9 @@
 """The estate's images: built from locks, the same bytes everywhere, checked against stacks/images.lock.
 
-    python -m harness.images build | sizes | sbom NAME [--spdx] | lock | pin
+    python -m harness.images build | sizes | sbom NAME [--spdx] | lock | pin | push REGISTRY
 
-`lock` takes the newest packages; `pin` writes the digests that a build must give from then on.
+`lock` takes the newest packages; `pin` writes the digests that a build must give from then on. `push` puts all into a
+registry and prints the lock file that names them there; with GARRISON_REGISTRY=REGISTRY they are taken from one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness import archive, assembly, debs, oci, packages, paths, rootfs, shell
+from harness import architecture, archive, assembly, debs, oci, packages, paths, registry, rootfs, shell, ways
 from harness.assembly import SERVICES
 from harness.errors import HarnessError
 from harness.progress import say
@@ -26,11 +27,14 @@ LIMIT = 45_000_000
 
 
 def service_images() -> list[oci.Image]:
-    """Every image of the estate, built or from the cache, each with the digest that is pinned."""
-    pins, images = read_pins(), {name: assembly.image(name) for name in UP}
+    """Every image of the estate, built, from the cache or from a registry, each with the digest that is pinned."""
+    pins = read_pins()
+    if where := ways.chosen().registry:
+        return [registry.image(name, pins, where) for name in UP]
+    images = {name: assembly.image(name) for name in UP}
     other = {name: image for name, image in images.items() if pins.get(name) != image.pinned}
     for name, image in other.items():
-        if not packages.replaced(rootfs.lock_of(assembly.recipe_of(name))):
+        if architecture.here().run and not packages.replaced(rootfs.lock_of(assembly.recipe_of(name))):
             raise HarnessError(
                 f"image {name} is {image.digest[:19]} here, {DIGESTS.name} says "
                 f"{pins.get(name, 'nothing').rpartition('@')[2][:19]}; if that is meant: {PIN}"
@@ -57,7 +61,9 @@ def _note(pins: dict[str, str], other: dict[str, str]) -> None:
     said = f"# what this machine built, in place of {DIGESTS.name}"
     built_here().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     built_here().write_text("\n".join([said, *(f'{n} = "{p}"' for n, p in sorted((pins | other).items()))]) + "\n")
-    say(f"other digests than pinned, with replaced packages: {', '.join(other)}; this machine uses {built_here()}")
+    here = architecture.here()
+    why = "with replaced packages" if here.run else f"as built for {here.name}, for which none is pinned"
+    say(f"other digests than pinned, {why}: {', '.join(other)}; this machine uses {built_here()}")
 
 
 def postgres_root() -> Path:
@@ -80,10 +86,22 @@ def pin() -> None:
     DIGESTS.write_text("\n".join([f"# made by: {PIN}", *lines]) + "\n")
 
 
+def push(name: str) -> str:
+    """Put every image into the registry called `name`; returns the lock file by which a program has them from there."""
+    where, found = ways.checked(name), {}
+    for image, made in zip(UP, service_images(), strict=True):
+        found[image] = registry.push(made, where)
+        say(f"pushed {found[image]}")
+    return "\n".join(
+        [f"# made by: python -m harness.images push {where}", *(f'{n} = "{found[n]}"' for n in sorted(found))]
+    )
+
+
 def lock() -> None:
-    """Take the newest Debian packages and wheels into the locks of every base."""
-    for base in BASES:
-        debs.write_lock(rootfs.lock_of(base), archive.newest(base.debs))
+    """Take the newest Debian packages and wheels into the locks of every base, for every kind of machine."""
+    for here in architecture.KNOWN.values():
+        for base in BASES:
+            debs.write_lock(rootfs.lock_of(base, here), archive.newest(base.debs, here))
     packages.forget()
     wheels = SERVICES / "requirements.in"
     command = ["uv", "pip", "compile", "--generate-hashes", "--no-annotate", "--no-header", "--upgrade"]
@@ -118,6 +136,7 @@ def main(arguments: list[str]) -> int:
     show = verbs.add_parser("sbom")
     show.add_argument("name", choices=RECIPES)
     show.add_argument("--spdx", action="store_true")
+    verbs.add_parser("push").add_argument("registry", metavar="REGISTRY", help="HOST[:PORT][/PATH]")
     chosen = parser.parse_args(arguments)
     if chosen.verb == "build":
         print("\n".join(image.pinned for image in service_images()))
@@ -125,6 +144,8 @@ def main(arguments: list[str]) -> int:
         print(sizes())
     elif chosen.verb == "sbom":
         print(bill(chosen.name, spdx=chosen.spdx), end="")
+    elif chosen.verb == "push":
+        print(push(chosen.registry))
     else:
         {"lock": lock, "pin": pin}[chosen.verb]()
     return 0

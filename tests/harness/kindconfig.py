@@ -12,23 +12,33 @@ from pathlib import Path
 from typing import Any
 
 from harness import entrance
+from harness.paths import HARNESS
 
+NODE_FILES = HARNESS / "node"
 POD_RANGE = "10.244.0.0/16"
 SERVICE_RANGE = "10.96.0.0/16"
 _AUDIT_FOLDER = "/var/log/kubernetes/audit"
 _AUDIT_POLICY = "/kind/audit-policy.yaml"
+_PATCHES = "/kind/patches"
 _ENCRYPTION = "/kind/encryption.yaml"
 
 
-def config(name: str, nodes: int, state: Path) -> dict[str, Any]:
-    """The kind configuration of a cluster whose host-side files are in `state`."""
+# It lives as long as this machine does: after a power cut it is made anew, not recovered.
+_LASTS: dict[str, Any] = {"extraArgs": [{"name": "unsafe-no-fsync", "value": "true"}]}
+# One of each, so nobody to agree with every two seconds.
+_ALONE: dict[str, Any] = {"extraArgs": [{"name": "leader-elect", "value": "false"}]}
+
+
+def config(name: str, nodes: int, state: Path, *, upstream: bool = False) -> dict[str, Any]:
+    """The kind configuration of a cluster whose host-side files are in `state`; of `upstream`'s node image, or ours."""
     mounts = [
         {"hostPath": str(state / "encryption.yaml"), "containerPath": _ENCRYPTION, "readOnly": True},
         {"hostPath": str(state / "audit"), "containerPath": _AUDIT_FOLDER},
     ]
+    given = _given() if upstream else []
     made: list[dict[str, Any]] = [
-        {"role": "control-plane", "extraMounts": mounts},
-        *({"role": "worker"} for _ in range(nodes - 1)),
+        {"role": "control-plane", "extraMounts": [*mounts, *given]},
+        *({"role": "worker", **({"extraMounts": given[:1]} if given else {})} for _ in range(nodes - 1)),
     ]
     if ports := entrance.mappings(name):
         # Only a node with a pod of the edge answers: its Service keeps addresses (externalTrafficPolicy Local).
@@ -45,7 +55,7 @@ def config(name: str, nodes: int, state: Path) -> dict[str, Any]:
             "serviceSubnet": SERVICE_RANGE,
         },
         "nodes": made,
-        "kubeadmConfigPatches": [json.dumps(patch) for patch in _patches()],
+        "kubeadmConfigPatches": [json.dumps(patch) for patch in _patches(upstream=upstream)],
     }
 
 
@@ -59,7 +69,13 @@ def encryption() -> dict[str, Any]:
     }
 
 
-def _patches() -> list[dict[str, Any]]:
+def _given() -> list[dict[str, Any]]:
+    """The files that our own node image has inside, for one that has not; every node needs the first."""
+    inside = {_PATCHES: NODE_FILES / "patches", _AUDIT_POLICY: NODE_FILES / "audit-policy.yaml"}
+    return [{"hostPath": str(file), "containerPath": place, "readOnly": True} for place, file in inside.items()]
+
+
+def _patches(*, upstream: bool = False) -> list[dict[str, Any]]:
     arguments = {
         "audit-policy-file": _AUDIT_POLICY,
         "audit-log-path": f"{_AUDIT_FOLDER}/audit.log",
@@ -67,16 +83,18 @@ def _patches() -> list[dict[str, Any]]:
         "audit-log-maxbackup": "2",
         "encryption-provider-config": _ENCRYPTION,
     }
-    patches = {"patches": {"directory": "/kind/patches"}}
+    patches = {"patches": {"directory": _PATCHES}}
+    # Upstream's image brings versions of its own, and the cgroup driver that kind sets for it.
+    ours: dict[str, Any] = {"etcd": {"local": _LASTS}}
+    if not upstream:
+        ours = {"etcd": {"local": {"imageTag": "3.7.3-0", **_LASTS}}, "dns": {"imageTag": "v1.15.0"}}
+    kubelet = {"kind": "KubeletConfiguration", "cgroupDriver": "cgroupfs", "failCgroupV1": False}
     return [
         {
             "kind": "ClusterConfiguration",
-            # It lives as long as this machine does: after a power cut it is made anew, not recovered.
-            "etcd": {"local": {"imageTag": "3.7.3-0", "extraArgs": _arguments({"unsafe-no-fsync": "true"})}},
-            # One of each, so nobody to agree with every two seconds.
-            "controllerManager": {"extraArgs": _arguments({"leader-elect": "false"})},
-            "scheduler": {"extraArgs": _arguments({"leader-elect": "false"})},
-            "dns": {"imageTag": "v1.15.0"},
+            **ours,
+            "controllerManager": _ALONE,
+            "scheduler": _ALONE,
             "apiServer": {
                 "extraArgs": _arguments(arguments),
                 "extraVolumes": [
@@ -88,7 +106,7 @@ def _patches() -> list[dict[str, Any]]:
         },
         {"kind": "InitConfiguration", **patches},
         {"kind": "JoinConfiguration", **patches},
-        {"kind": "KubeletConfiguration", "cgroupDriver": "cgroupfs", "failCgroupV1": False},
+        *([] if upstream else [kubelet]),
     ]
 
 

@@ -6,6 +6,7 @@ counted across all nodes of all clusters, since they share it (kind's "known iss
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +29,11 @@ def low(system: Path = SYSTEM) -> dict[str, int]:
 
 def _file(system: Path, name: str) -> Path:
     return system / name.replace(".", "/")
+
+
+def raisable(system: Path = SYSTEM) -> bool:
+    """Whether this process may write them: root may not, in a container whose /proc/sys is read-only."""
+    return all(os.access(_file(system, name), os.W_OK) for name in NEEDED)
 
 
 def ensure(system: Path = SYSTEM) -> None:

@@ -16,11 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import archive, artefact, debs, packages, paths, shell
+from harness import architecture, archive, artefact, debs, packages, paths, shell
 from harness.errors import HarnessError
 
-LOCK = paths.HARNESS / "node/loadtools.lock"
-LIBRARIES = tuple(f"{place}/x86_64-linux-gnu" for place in ("lib", "usr/lib"))
+LOCK = paths.HARNESS / f"node/loadtools{architecture.here().mark}.lock"
 # What the two link; the C library is the machine's.
 _PACKAGES = (
     "libcap2 libev4 libgcc-s1 libgcrypt20 libgpg-error0 libicu72 libjansson4 libjemalloc2 libluajit-5.1-2 liblz4-1 "
@@ -38,7 +37,7 @@ def root() -> Path:
 
 def run(name: str, *arguments: str, seconds: float = 300) -> str:
     """What `h2load` or `wrk` prints; where it fails, that is the error."""
-    libraries = ":".join(str(root() / place) for place in LIBRARIES)
+    libraries = ":".join(str(root() / place) for place in architecture.here().libraries)
     command = [str(root() / "usr/bin" / name), *arguments]
     done = subprocess.run(
         command, env={"LD_LIBRARY_PATH": libraries}, capture_output=True, text=True, timeout=seconds, check=False

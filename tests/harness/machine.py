@@ -26,6 +26,7 @@ class Machine:
     absent: tuple[str, ...]  # of what only root could have installed
     engine: bool
     limits: tuple[str, ...]  # kernel limits that are too low
+    raises: bool  # and this process may raise them
     go: str  # its version, "" when there is none
     fetches_go: bool
     free: int  # bytes, where the cache is
@@ -44,6 +45,7 @@ def look() -> Machine:
         absent=() if root else tuple(name for name in TOOLS if not shutil.which(name)),
         engine=engine.running(),
         limits=tuple(limits.low()),
+        raises=limits.raisable(),
         go=_go(),
         fetches_go=_said(["go", "env", "GOTOOLCHAIN"]).strip() != "local",
         free=shutil.disk_usage(_existing(paths.cache())).free,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tarfile
 from pathlib import Path
 
-from harness import artefact, build, debian, manifest, oci, packing, parts, paths, platform_images, shell, store
+from harness import artefact, build, debian, manifest, oci, packing, parts, paths, platform_images, shell, store, ways
 
 FILES = paths.HARNESS / "node"
 KUBERNETES = parts.part("kubernetes").version
@@ -59,14 +59,18 @@ _CONFIG = {
 
 
 def reference() -> str:
-    """The name of the node image, known without building it: its tag is the key of its content."""
-    return f"garrison.local/node:{KUBERNETES}-{_key()}"
+    """The name of the node image, known without building it: its tag is the key of its content; or upstream's."""
+    return ways.chosen().node or f"garrison.local/node:{KUBERNETES}-{_key()}"
 
 
 def ensure() -> str:
-    """The node image in Docker's store, made if it is not there; returns its name."""
+    """The node image in Docker's store, made or pulled if it is not there; returns its name."""
     name = reference()
     if shell.succeeds(["docker", "image", "inspect", name]):
+        return name
+    if ways.chosen().node:
+        with shell.step(f"node image {name}"):
+            shell.run(["docker", "pull", "--quiet", name], what=f"pulling {name}")
         return name
     layers = [debian.rootfs(), _files()]
     images = platform_images.node_images()

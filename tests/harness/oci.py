@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from harness import architecture
+
 EPOCH = "1970-01-01T00:00:00Z"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -144,7 +146,7 @@ def write_image(
     config = _json(
         {
             "created": EPOCH,
-            "architecture": "amd64",
+            "architecture": architecture.here().name,
             "os": "linux",
             "config": {key: value for key, value in settings.items() if value},
             "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
@@ -158,11 +160,11 @@ def write_image(
             "layers": [{"mediaType": LAYER, "digest": layer.digest, "size": layer.size} for layer in layers],
         }
     )
-    return _archive(reference, layers, [config, manifest], out)
+    return archive(reference, layers, [config, manifest], out)
 
 
-def _archive(reference: str, layers: Sequence[Layer], blobs: Sequence[bytes], out: Path) -> Image:
-    """An OCI image layout in one tar; the last of `blobs` is the manifest."""
+def archive(reference: str, layers: Sequence[Layer], blobs: Sequence[bytes], out: Path) -> Image:
+    """An OCI image layout in one tar, `out`/<name>-<digest12>.tar; the last of `blobs` is the manifest."""
     manifest = blobs[-1]
     digest = _digest(manifest)
     names = {
@@ -188,16 +190,16 @@ def _archive(reference: str, layers: Sequence[Layer], blobs: Sequence[bytes], ou
     return Image(reference, digest, path)
 
 
-def manifest_of(archive: Path) -> dict[str, Any]:
+def manifest_of(path: Path) -> dict[str, Any]:
     """The image manifest in an archive, after checking every blob against its own digest."""
-    with tarfile.open(archive) as tar:
+    with tarfile.open(path) as tar:
         for member in tar:
             folder, _, name = member.name.rpartition("/")
             file = tar.extractfile(member)
             if folder != "blobs/sha256" or file is None:
                 continue
             if hashlib.file_digest(file, "sha256").hexdigest() != name:  # type: ignore[arg-type]
-                raise ValueError(f"{archive}: a part of it does not match its digest")
+                raise ValueError(f"{path}: a part of it does not match its digest")
         index = tar.extractfile("index.json")
         assert index is not None
         digest = json.load(index)["manifests"][0]["digest"]

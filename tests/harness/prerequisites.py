@@ -9,14 +9,16 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness import build, entrance, limits, paths
+from harness import architecture, build, entrance, limits, paths, ways
 from harness.errors import HarnessError
 from harness.machine import TOOLS, Machine, look
 from harness.parts import CHECK, PARTS, UP, Go, Part
+from harness.ways import Ways
 
 GB = 1_000_000_000
 # At most, as measured with every part (docs/measurements.md): Go's caches and parts; then images, node and cluster.
 TOOLCHAIN, ESTATE = 24 * GB, 6 * GB
+MADE_HERE = Ways()
 _SWITCHING = (1, 21)  # from here on, Go fetches the version that a go.mod asks for, if it may
 
 
@@ -31,11 +33,16 @@ class Row:
 
 
 def rows(
-    machine: Machine, missing: Iterable[Part], *, cluster: bool, edges: Iterable[str] = entrance.PORTS
+    machine: Machine,
+    missing: Iterable[Part],
+    *,
+    cluster: bool,
+    edges: Iterable[str] = entrance.PORTS,
+    way: Ways = MADE_HERE,
 ) -> list[Row]:
     """Every requirement: of building the parts that are `missing`, and of a cluster if one is wanted.
 
-    `edges` are the clusters whose edge is to be reached.
+    `edges` are the clusters whose edge is to be reached, `way` what comes from elsewhere.
     """
     todo = list(missing)
     found = [_architecture(machine)]
@@ -43,7 +50,8 @@ def rows(
         found.append(_go(machine))
     found.append(_disk(machine, TOOLCHAIN * bool(todo) + ESTATE * (cluster and not machine.assembled)))
     if cluster:
-        found += [_debian(machine), _root(machine), *_limits(machine), _loopback(machine)]
+        found += [_debian(machine)] * way.assembles
+        found += [_root(machine, way), *_limits(machine), _loopback(machine)]
         found += [_edge(machine, name) for name in edges]
     return found
 
@@ -58,7 +66,8 @@ def at_the_door(arguments: Sequence[str]) -> None:
 
 def demand(parts: Sequence[Part] = UP, *, cluster: str = "garrison") -> None:
     """Raise one error that names all that is lacking, for a cluster of that name if one is wanted."""
-    found = rows(look(), lacking(parts), cluster=bool(cluster), edges=[cluster])
+    way = ways.chosen()
+    found = rows(look(), lacking(way.needed(parts)), cluster=bool(cluster), edges=[cluster], way=way)
     wanting = [row for row in found if row.remedy]
     if wanting:
         lines = (f"  {row.name}: {row.found}, needed {row.needed}: {row.remedy}" for row in wanting)
@@ -77,9 +86,9 @@ def go_needed() -> str:
 
 
 def _architecture(machine: Machine) -> Row:
-    good = machine.architecture in ("x86_64", "amd64")
-    remedy = "" if good else "use a machine of that kind; no part is built or fetched for another"
-    return Row("architecture", machine.architecture, "x86_64", remedy)
+    known = " or ".join(one.machine for one in architecture.KNOWN.values())
+    remedy = "" if architecture.of(machine.architecture) else "use one of these; no part is made for another"
+    return Row("architecture", machine.architecture, known, remedy)
 
 
 def _go(machine: Machine) -> Row:
@@ -98,21 +107,33 @@ def _disk(machine: Machine, needed: int) -> Row:
 
 
 def _debian(machine: Machine) -> Row:
-    remedy = "use Debian 12: images and the node's system are assembled from the packages of its apt"
+    remedy = (
+        "use Debian 12, in a container if need be, since images and the node's system are assembled from its packages;"
+        f" or take both from elsewhere: {ways.NODE} and {ways.REGISTRY} (docs/install.md)"
+    )
     return Row("system", machine.system, "debian 12", "" if machine.system == "debian 12" else remedy)
 
 
-def _root(machine: Machine) -> Row:
-    ready = machine.engine and not machine.absent
-    found = "root" if machine.root else "not root" + "".join(f", no {name}" for name in machine.absent)
-    remedy = f"run it as root, or have {', '.join(TOOLS)} installed and a Docker engine that answers this user"
+def _root(machine: Machine, way: Ways) -> Row:
+    # Beside Docker, the tools are for the node's system and its one C program.
+    wanted = TOOLS[:1] if way.node else TOOLS
+    absent = [name for name in machine.absent if name in wanted]
+    ready = machine.engine and not absent
+    silent = ", Docker does not answer" * (not machine.engine)
+    found = "root" if machine.root else "not root" + "".join(f", no {name}" for name in absent) + silent
+    remedy = f"run it as root, or have {', '.join(wanted)} installed and a Docker engine that answers this user"
     return Row("user", found, "root on Debian, or all tools", "" if machine.root or ready else remedy)
 
 
 def _limits(machine: Machine) -> list[Row]:
     remedy = "as root: sysctl -w {}={}"
     return [
-        Row(name, "too low", str(limits.NEEDED[name]), "" if machine.root else remedy.format(name, limits.NEEDED[name]))
+        Row(
+            name,
+            "too low",
+            str(limits.NEEDED[name]),
+            "" if machine.raises else remedy.format(name, limits.NEEDED[name]),
+        )
         for name in machine.limits
     ]
 

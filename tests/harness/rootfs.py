@@ -15,24 +15,23 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness import build, debs, paths
+from harness import architecture, build, debs, paths
+from harness.architecture import Architecture
 from harness.errors import HarnessError
 from harness.recipes import PRUNE, Base
 
 SITE = "usr/local/lib/python3.11/dist-packages"
-LIBRARIES = ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu")
-# Which builds of a wheel are acceptable: those for the Python and the libc in the images.
-TARGET = (
-    "--python-version=3.11",
-    "--implementation=cp",
-    *(f"--abi={abi}" for abi in ("cp311", "abi3", "none")),
-    *(f"--platform=manylinux{level}_x86_64" for level in ("_2_31", "_2_28", "_2_17", "2014")),
-)
 
 
-def lock_of(base: Base) -> Path:
-    """The committed package lock of a base."""
-    return paths.REPO / f"services/images/{base.name}.debs"
+def target(here: Architecture) -> tuple[str, ...]:
+    """Which builds of a wheel are acceptable: those for the Python, the libc and the processor of the images."""
+    abis = (f"--abi={abi}" for abi in ("cp311", "abi3", "none"))
+    return ("--python-version=3.11", "--implementation=cp", *abis, *(f"--platform={name}" for name in here.wheels))
+
+
+def lock_of(base: Base, here: Architecture | None = None) -> Path:
+    """The committed package lock of a base, for this machine's kind unless another is named."""
+    return paths.REPO / f"services/images/{base.name}{(here or architecture.here()).mark}.debs"
 
 
 def stage(base: Base, packages: Path, root: Path) -> None:
@@ -85,8 +84,8 @@ def remove(path: Path) -> None:
 
 def wheels(lock: Path) -> list[Path]:
     """The wheels of a lock file: fetched once, every hash checked by pip."""
-    key = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
-    folder = paths.cache() / f"downloads/wheels-{lock.stem}-{key}"
+    here, key = architecture.here(), hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
+    folder = paths.cache() / f"downloads/wheels-{lock.stem}-{key}{here.mark}"
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".wheels-") as partial:
@@ -98,7 +97,7 @@ def wheels(lock: Path) -> list[Path]:
                 "--disable-pip-version-check",
                 "download",
             ]
-            choose = ["--no-deps", "--only-binary=:all:", "--require-hashes", *TARGET]
+            choose = ["--no-deps", "--only-binary=:all:", "--require-hashes", *target(here)]
             done = subprocess.run(
                 [*pip, *choose, f"--dest={partial}/done", f"--requirement={lock}"],
                 capture_output=True,
@@ -171,14 +170,18 @@ def _entries(root: Path) -> Iterator[Path]:
         yield from (Path(folder, name) for name in (*folders, *files))
 
 
+def loader(root: Path) -> list[str]:
+    """The beginning of a command that runs a program of `root` with the C library of `root`."""
+    here = architecture.here()
+    return [str(root / here.loader), "--library-path", ":".join(str(root / folder) for folder in here.libraries)]
+
+
 def compile_python(base_root: Path, root: Path, where: str) -> None:
     """Byte-compile with the image's own Python, so that a read-only container starts quickly.
 
     Hash-based and unchecked: the result has no dates in it, and the sources next to it never change.
     """
-    python = [str(base_root / "lib64/ld-linux-x86-64.so.2"), "--library-path"]
-    python += [":".join(str(base_root / folder) for folder in LIBRARIES)]
-    python += [str(base_root / "usr/bin/python3.11"), "-B", "-S", "-m", "compileall", "-q"]
+    python = [*loader(base_root), str(base_root / "usr/bin/python3.11"), "-B", "-S", "-m", "compileall", "-q"]
     done = subprocess.run(
         [*python, "--invalidation-mode=unchecked-hash", f"-s{root}", "-p/", str(root / where)],
         env={"PYTHONHOME": str(base_root / "usr"), "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"},

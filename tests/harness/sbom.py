@@ -6,6 +6,10 @@ CycloneDX 1.6 and SPDX 2.3; no date and no random number, so the same image give
 from __future__ import annotations
 
 import json
+import re
+import tarfile
+import tempfile
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from email.parser import HeaderParser
 from pathlib import Path
@@ -13,9 +17,12 @@ from typing import Any
 from urllib.parse import quote
 from uuid import NAMESPACE_URL, uuid5
 
+from garrison_supply.scan.unpacked import take
+from harness import architecture
 from harness.oci import Image, repository
 
 Document = dict[str, Any]
+_NOTE = re.compile(r"(^|/)var/lib/dpkg/status\.d/[^/]+$|\.dist-info/METADATA$")
 
 
 @dataclass(frozen=True, order=True)
@@ -31,7 +38,7 @@ class Component:
     def purl(self) -> str:
         version = quote(self.version, safe="")
         if self.kind == "deb":
-            return f"pkg:deb/debian/{self.name}@{version}?arch=amd64&distro=debian-12"
+            return f"pkg:deb/debian/{self.name}@{version}?arch={architecture.here().name}&distro=debian-12"
         return f"pkg:{self.kind}/{self.name.lower().replace('_', '-')}@{version}"
 
 
@@ -45,6 +52,15 @@ def components(root: Path) -> list[Component]:
             licence = fields["License-Expression"] or ""
             found.append(Component(kind, name, fields["Version"], licence))
     return sorted(found)
+
+
+def of_layers(layers: Iterable[Path]) -> list[Component]:
+    """Every package in layers that were made elsewhere, by the same notes."""
+    with tempfile.TemporaryDirectory() as folder:
+        for layer in layers:
+            with tarfile.open(layer) as tar:
+                take(tar, Path(folder), _NOTE.search)
+        return components(Path(folder))
 
 
 def save(found: list[Component], path: Path) -> None:

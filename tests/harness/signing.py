@@ -68,7 +68,7 @@ def variables() -> dict[str, str]:
     """Where the tools built here are, what they must hash to, and where their database and signatures lie."""
     found: dict[str, str] = {}
     for name in TOOLS:
-        path = build.installed(part(name), name) or part(name).folder / name
+        path = part(name).folder / name
         if (path.parent / manifest.NAME).is_file():
             said = json.loads((path.parent / manifest.NAME).read_text())
             found |= {f"GARRISON_{name.upper()}": str(path), f"GARRISON_{name.upper()}_SHA256": said[name]}

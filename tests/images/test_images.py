@@ -108,8 +108,7 @@ def test_the_services_are_small_and_share_their_base() -> None:
 def alone(name: str, code: str, folder: Path) -> str:
     """What `code` prints with the image's own Python, libraries and sources, and nothing of the machine's."""
     base, sources = root(RECIPES[name].base), assembly.sources(name).root
-    loader = [str(base / "lib64/ld-linux-x86-64.so.2"), "--library-path"]
-    loader += [":".join(str(base / folder) for folder in rootfs.LIBRARIES), str(base / "usr/bin/python3.11")]
+    loader = [*rootfs.loader(base), str(base / "usr/bin/python3.11")]
     env = {"PYTHONHOME": str(base / "usr"), "PYTHONPATH": f"{sources / 'app'}:{base / rootfs.SITE}"}
     done = subprocess.run([*loader, "-B", "-c", code], env=env, capture_output=True, text=True, check=False, cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")

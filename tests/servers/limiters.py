@@ -93,8 +93,7 @@ def stand(folder: Path, graph: Graph, root: Authority) -> Iterator[Limiter]:
 def _commands(one: Limiter) -> dict[str, tuple[list[str], dict[str, str]]]:
     """As the containers start them, with other ports; Redis with the libraries of its own image alone."""
     base = assembly.base("redis").root
-    loader = [str(base / "lib64/ld-linux-x86-64.so.2"), "--library-path"]
-    loader += [":".join(str(base / folder) for folder in rootfs.LIBRARIES), str(base / "usr/local/bin/redis-server")]
+    loader = [*rootfs.loader(base), str(base / "usr/local/bin/redis-server")]
     said = [str(one.ports["redis"]) if word == str(d.LIMITS_PORTS["redis"]) else word for word in redis()]
     environment = limiter.environment()
     for name, port in d.LIMITS_PORTS.items():

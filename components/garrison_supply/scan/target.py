@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from garrison_supply.scan.model import ScanError
+from garrison_supply.scan.unpacked import take
 
 _PINNED = re.compile(r"(?P<name>[^@\s]+)@(?P<digest>sha256:[0-9a-f]{64})\Z")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
@@ -122,22 +123,9 @@ def _copy(source: Path, place: Path) -> None:
         return
     try:
         with tarfile.open(source) as tar:
-            _unpack(tar, place)
+            take(tar, place, _LAYOUT.match)  # no link, and no name that leads elsewhere
     except (OSError, tarfile.TarError) as error:
         raise ScanError(f"{source}: cannot be unpacked: {error}") from None
-
-
-def _unpack(tar: tarfile.TarFile, place: Path) -> None:
-    """What an image layout consists of, as plain files: no link, and no name that leads elsewhere.
-
-    By hand, because Debian 12's Python is older than tarfile's own filters.
-    """
-    (place / "blobs/sha256").mkdir(parents=True)
-    for member in tar:
-        named = _LAYOUT.match(member.name)
-        if named and member.isreg():
-            with cast("IO[bytes]", tar.extractfile(member)) as source, (place / named[1]).open("wb") as target:
-                shutil.copyfileobj(source, target)
 
 
 def _verify(place: Path, target: Target) -> None:

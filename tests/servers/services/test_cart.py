@@ -34,11 +34,7 @@ class Server:
 
     def start(self) -> None:
         base = assembly.base("redis").root
-        loader = [str(base / "lib64/ld-linux-x86-64.so.2"), "--library-path"]
-        loader += [
-            ":".join(str(base / folder) for folder in rootfs.LIBRARIES),
-            str(base / "usr/local/bin/redis-server"),
-        ]
+        loader = [*rootfs.loader(base), str(base / "usr/local/bin/redis-server")]
         ((_, settings),) = REDIS.container.files
         ((data, _),) = REDIS.container.volumes
         moved = settings.replace(f"port {REDIS.port}", f"port {self.port}").replace(f"dir {data}", f"dir {self.folder}")

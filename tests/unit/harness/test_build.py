@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import build, manifest, paths, progress, sources
+from harness.architecture import KNOWN
 from harness.errors import HarnessError
 from harness.parts import Part, Wheel
 
@@ -31,7 +32,9 @@ def row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Row:
             archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
             archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
             archive.writestr(f"{info}/RECORD", "")
-        return Part(name, "1.0", "role", Wheel(name, manifest.digest(wheel), {"tool": f"{name}/tool"}), 1)
+        return Part(
+            name, "1.0", "role", Wheel(name, dict.fromkeys(KNOWN, manifest.digest(wheel)), {"tool": f"{name}/tool"}), 1
+        )
 
     return make
 
@@ -58,7 +61,7 @@ def test_a_damaged_part_is_said_and_made_again(row: Row, capfd: pytest.CaptureFi
 def test_a_wheel_with_another_hash_is_refused(row: Row) -> None:
     good = row("hashed")
     assert isinstance(good.source, Wheel)
-    forged = Part("hashed", "1.0", "role", Wheel("hashed", "0" * 64, good.source.files), 1)
+    forged = Part("hashed", "1.0", "role", Wheel("hashed", dict.fromkeys(KNOWN, "0" * 64), good.source.files), 1)
     with pytest.raises(HarnessError, match=r"(?i)hash"):
         build.obtain_all([forged])
     assert not forged.folder.exists()
@@ -98,7 +101,7 @@ def test_the_measured_time_becomes_the_estimate(row: Row) -> None:
 
 
 def test_what_is_left_adds_up() -> None:
-    rows = [Part(name, "1", "", Wheel(name, "", {}), 10) for name in "abc"]
+    rows = [Part(name, "1", "", Wheel(name, {}, {}), 10) for name in "abc"]
     assert progress.remaining(rows, {"a": 1.5}) == 21.5
     assert progress.clock(390) == "6:30"
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from harness import cleaning, engine, environment
+from harness import bootstrap, cleaning, engine, environment
 from harness.errors import HarnessError
+from harness.parts import part, toolchain_key
 
 
 @pytest.fixture
@@ -43,12 +45,8 @@ def test_it_removes_what_is_its_own(cache: Path) -> None:
 
 
 def test_an_interruption_leaves_nothing_that_looks_whole(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    remove = shutil.rmtree
-
-    def interrupted(place: Path, *, ignore_errors: bool = False) -> None:
-        if not ignore_errors:
-            raise KeyboardInterrupt
-        remove(place, ignore_errors=ignore_errors)
+    def interrupted(place: Path) -> None:
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
         patched.setattr(shutil, "rmtree", interrupted)
@@ -66,3 +64,36 @@ def test_what_a_cluster_uses_stays(cache: Path, tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="uses the cache: `make down` first"):
         cleaning.clean(remove=True)
     assert "parts" in names(cache)
+
+
+def test_it_says_how_much_it_frees_and_has_freed(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (cache / "images/big").mkdir(parents=True)
+    (cache / "images/big/file").write_bytes(b"x" * 30_000_000)
+    (cache / "sslyze-1").mkdir()
+    cleaning.clean(remove=False)
+    before = capsys.readouterr()
+    assert f"  0.03 GB  {cache / 'images'}  images" in before.out
+    assert "0.03 GB  in all" in before.out and "frees this" in before.err
+    cleaning.clean(remove=True)
+    assert f"freed 0.03 GB in {cache}" in capsys.readouterr().err
+    assert names(cache) == {"photographs"}
+
+
+def test_what_is_old_goes_while_a_cluster_runs(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of each image the newest stays, of parts those of the table, of environments the one of the lock."""
+    record = tmp_path / "state" / environment.MAIN / "cluster.json"
+    record.parent.mkdir(parents=True)
+    record.write_text("{}")
+    kept = [part("kind").folder, bootstrap.folder(), cache / "bin" / toolchain_key(), cache / "images/image-nats-2"]
+    old = [cache / "parts/kind-v0-1", cache / "venv/0", cache / "bin/0", cache / "images/image-nats-1"]
+    for age, folder in enumerate([*old, *kept]):
+        folder.mkdir(parents=True)
+        (folder / "file").write_text("x")
+        os.utime(folder, (age, age))
+    cleaning.clean(remove=False, old=True)
+    assert all(folder.exists() for folder in [*old, *kept])
+    assert 'ARGS="--old --yes"' in capsys.readouterr().err
+    cleaning.clean(remove=True, old=True)
+    assert [folder.exists() for folder in old] == [False] * 4
+    assert all(folder.exists() for folder in kept)
+    assert names(cache) == {"parts", "venv", "bin", "images", "photographs"}

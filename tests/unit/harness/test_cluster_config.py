@@ -51,6 +51,25 @@ def test_only_the_audit_log_is_writable_for_the_api_server() -> None:
     assert [volume["name"] for volume in volumes if not volume["readOnly"]] == ["audit-log"]
 
 
+def test_upstream_s_node_image_is_given_what_ours_has_inside_and_keeps_its_own_versions() -> None:
+    def files(node: dict[str, Any]) -> dict[str, Path]:
+        return {mount["containerPath"]: Path(mount["hostPath"]) for mount in node.get("extraMounts", ())}
+
+    found = kindconfig.config("demo", 2, STATE, upstream=True)
+    told = [json.loads(text) for text in found["kubeadmConfigPatches"]]
+    first, worker = map(files, found["nodes"])
+    assert first.keys() - files(kindconfig.config("demo", 2, STATE)["nodes"][0]).keys() == {
+        "/kind/patches",
+        "/kind/audit-policy.yaml",
+    }
+    assert worker.keys() == {next(one for one in told if one["kind"] == "JoinConfiguration")["patches"]["directory"]}
+    assert all(first[place].exists() for place in ("/kind/patches", "/kind/audit-policy.yaml"))
+    kinds = {one["kind"]: one for one in told}
+    assert "KubeletConfiguration" not in kinds and "etcd" not in kinds["ClusterConfiguration"]
+    assert kinds["ClusterConfiguration"]["apiServer"] == patch("ClusterConfiguration")["apiServer"]
+    assert patch("KubeletConfiguration")["cgroupDriver"] and patch("ClusterConfiguration")["etcd"]
+
+
 def test_encryption_uses_a_fresh_256_bit_key() -> None:
     keys = {
         provider["aescbc"]["keys"][0]["secret"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,10 +12,13 @@ import pytest
 from harness import apt, engine
 from harness.errors import HarnessError
 
+CHMOD = shutil.which("chmod")
+
 
 @pytest.fixture
 def no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine with no docker in PATH."""
+    """A machine with no docker in PATH, and nobody who listens."""
+    monkeypatch.setattr(engine, "SOCKET", tmp_path / "nowhere.sock")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("DOCKER_HOST", raising=False)
 
@@ -28,6 +33,46 @@ def test_a_remote_engine_is_not_replaced_by_a_local_one(no_engine: None, monkeyp
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
     with pytest.raises(HarnessError, match="DOCKER_HOST does not answer"):
         engine.ensure()
+
+
+def answering(folder: Path, name: str, says: str) -> Path:
+    script = folder / name
+    script.write_text(f"#!/bin/sh\n{says}\n")
+    script.chmod(0o755)
+    return script
+
+
+def test_a_user_with_an_engine_is_told_that_nothing_is_installed(
+    no_engine: None, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    engine._left_alone.cache_clear()
+    answering(tmp_path, "docker", "echo 29.0")
+    for _ in range(2):
+        engine.ensure()
+    assert capfd.readouterr().err.splitlines() == [
+        "Docker answers, and this user is not root: no engine is started and no package installed, none is needed"
+    ]
+
+
+def test_in_a_container_with_the_machine_s_socket_only_the_command_is_installed(
+    no_engine: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second engine inside would make a cluster that ends with the container."""
+    docker = tmp_path / "docker"
+    made = f"printf '#!/bin/sh\\necho 29.0' >{docker}; {CHMOD} +x {docker}"
+    apt_get = f'case "$*" in *docker.io*) {made};; esac'
+    answering(tmp_path, "apt-get", apt_get)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(engine, "_start", lambda: pytest.fail("an engine was started"))
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "docker.sock"))
+        monkeypatch.setattr(engine, "SOCKET", tmp_path / "docker.sock")
+        listening.listen()
+        engine.ensure()
+        assert engine.running()
+        answering(tmp_path, "docker", "echo client version 1.41 is too old >&2; exit 1")
+        with pytest.raises(HarnessError, match=r"^the Docker engine at .*docker.sock does not answer.*: .*is too old$"):
+            engine.ensure()
 
 
 @pytest.mark.parametrize("left", ["own", "999999999", "no number", ""])

@@ -44,3 +44,9 @@ def test_what_may_not_be_raised_names_the_command(system: Path, monkeypatch: pyt
     monkeypatch.setattr(Path, "write_text", refuse)
     with pytest.raises(HarnessError, match=r"sysctl -w fs\.inotify\.max_user_instances=8192"):
         limits.ensure(system)
+
+
+def test_a_system_that_has_no_such_files_lets_none_be_raised(system: Path, tmp_path: Path) -> None:
+    """As a container does, whose /proc/sys is read-only, even for root."""
+    assert limits.raisable(system)
+    assert not limits.raisable(tmp_path / "elsewhere")

@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 from harness import parts, paths
+from harness.architecture import KNOWN
 from harness.parts import PARTS, Go, Part, Wheel
+
+
+def hashes(digit: str) -> dict[str, str]:
+    return dict.fromkeys(KNOWN, digit * 64)
 
 
 def test_a_key_is_the_same_every_time() -> None:
@@ -20,15 +25,15 @@ def test_keys_tell_all_parts_apart() -> None:
     assert len({row.key for row in PARTS}) == len(PARTS)
 
 
-@pytest.mark.parametrize("change", [{"version": "v9"}, {"source": Wheel("other", "0" * 64, {"a": "b"})}])
+@pytest.mark.parametrize("change", [{"version": "v9"}, {"source": Wheel("other", hashes("0"), {"a": "b"})}])
 def test_a_key_follows_version_and_source(change: dict[str, object]) -> None:
-    row = Part("tool", "v1", "role", Wheel("tool", "f" * 64, {"a": "b"}), 1)
+    row = Part("tool", "v1", "role", Wheel("tool", hashes("f"), {"a": "b"}), 1)
     changed = replace(row, **change)  # type: ignore[arg-type]
     assert row.key != changed.key
 
 
 def test_a_key_ignores_role_and_estimate() -> None:
-    row = Part("tool", "v1", "role", Wheel("tool", "f" * 64, {"a": "b"}), 1)
+    row = Part("tool", "v1", "role", Wheel("tool", hashes("f"), {"a": "b"}), 1)
     assert row.key == replace(row, role="other", seconds=99).key
 
 

@@ -15,6 +15,7 @@ from harness.errors import HarnessError
 from harness.machine import Machine
 from harness.parts import PARTS, UP, Part
 from harness.paths import REPO
+from harness.ways import Ways
 
 GOOD = Machine(
     architecture="x86_64",
@@ -22,7 +23,8 @@ GOOD = Machine(
     root=True,
     absent=(),
     engine=True,
-    limits=("fs.inotify.max_user_instances",),  # root raises them
+    limits=("fs.inotify.max_user_instances",),
+    raises=True,
     go="1.26.8",
     fetches_go=False,
     free=40 * prerequisites.GB,
@@ -30,9 +32,11 @@ GOOD = Machine(
     port=True,
     taken=(),
 )
-USER = replace(GOOD, root=False, limits=())
+USER = replace(GOOD, root=False, limits=(), raises=False)
+ELSEWHERE = Ways(node="kindest/node:v1.36.3@sha256:" + "1" * 64, registry="registry.example")
+LAPTOP = replace(USER, architecture="aarch64", system="ubuntu 24.04", absent=("mmdebstrap", "gcc"))
 FAULTS = {
-    "architecture": replace(GOOD, architecture="aarch64"),
+    "architecture": replace(GOOD, architecture="riscv64"),
     "Go none": replace(GOOD, go=""),
     "Go older than switching": replace(GOOD, go="1.19.8", fetches_go=True),
     "Go that may not fetch": replace(GOOD, go="1.26.7"),
@@ -41,6 +45,7 @@ FAULTS = {
     "user": replace(USER, engine=False),
     "user without tools": replace(USER, absent=("gcc",)),
     "fs.inotify.max_user_instances": replace(USER, limits=("fs.inotify.max_user_instances",)),
+    "fs.inotify.max_user_instances of root in a container": replace(GOOD, raises=False),
     "ports": replace(GOOD, port=False),
     "port 8443": replace(GOOD, taken=(8443,)),
 }
@@ -49,6 +54,7 @@ FINE = {
     "newer Go": replace(GOOD, go="1.27rc1"),
     "Go that fetches": replace(GOOD, go="1.21.0", fetches_go=True),
     "a user with everything": USER,
+    "another processor": replace(GOOD, architecture="aarch64"),
 }
 
 
@@ -68,6 +74,20 @@ def test_one_fault_is_one_line_that_names_it(fault: str, found: Machine) -> None
     assert len(row.remedy) > 20
 
 
+def test_a_laptop_that_takes_images_from_elsewhere_needs_docker_and_nothing_of_debian() -> None:
+    def lacks(found: Machine, way: Ways) -> list[str]:
+        return [row.name for row in prerequisites.rows(found, UP, cluster=True, way=way) if row.remedy]
+
+    assert lacks(LAPTOP, ELSEWHERE) == []
+    assert lacks(LAPTOP, Ways()) == ["system", "user"]
+    assert (
+        lacks(LAPTOP, replace(ELSEWHERE, registry="")) == lacks(LAPTOP, replace(ELSEWHERE, node=""))[:1] == ["system"]
+    )
+    assert lacks(replace(LAPTOP, engine=False), ELSEWHERE) == lacks(replace(LAPTOP, absent=("docker",)), ELSEWHERE)
+    (row,) = (row for row in prerequisites.rows(replace(LAPTOP, engine=False), (), cluster=True) if row.name == "user")
+    assert row.found == "not root, no mmdebstrap, no gcc, Docker does not answer"
+
+
 def test_nothing_to_build_needs_neither_go_nor_room() -> None:
     built = replace(GOOD, go="", free=0, assembled=True)
     assert wanting(built, ()) == []
@@ -75,7 +95,7 @@ def test_nothing_to_build_needs_neither_go_nor_room() -> None:
 
 
 def test_all_faults_are_said_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    bare = replace(USER, architecture="arm64", system="darwin", absent=machine.TOOLS, engine=False, go="")
+    bare = replace(USER, architecture="riscv64", system="darwin", absent=machine.TOOLS, engine=False, go="")
     monkeypatch.setattr(prerequisites, "look", lambda: bare)
     monkeypatch.setattr(prerequisites, "lacking", lambda parts: list(parts))
     with pytest.raises(HarnessError) as caught:
@@ -126,4 +146,4 @@ def test_the_front_door_looks_before_it_makes_an_environment(tmp_path: Path) -> 
 
 def test_what_is_made_at_first_use_is_not_made_by_up() -> None:
     left = {part.name for part in PARTS if part not in UP}
-    assert left == {"fixtures", "h2spec", "oidc-provider", "ratelimit", "trivy"}
+    assert left == {"crane", "fixtures", "h2spec", "oidc-provider", "ratelimit", "trivy"}
