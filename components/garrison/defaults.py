@@ -27,6 +27,8 @@ EDGE_SERVICE: Final = "public"  # of the edge's namespace: the one Service that 
 EDGE_NAMESPACES: Final = (EDGE.namespace, USERS.namespace)
 RESERVED_NAMESPACES: Final = ("default", *SYSTEM_NAMESPACES, *PLATFORM_NAMESPACES)
 NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"  # set by the API server itself, so it cannot be claimed
+ADMISSION_LABEL: Final = "garrison.dev/admission"  # namespaces beside the estate's that the rules hold in, too
+ADMISSION_ENFORCED: Final = "enforced"
 TRUST_LABEL: Final = "garrison.dev/trust-bundle"  # trust-manager copies the CA bundle to namespaces with it
 STORE_LABEL: Final = "garrison.dev/secret-store"  # pods that may reach the secret store
 DATABASE_LABEL: Final = "garrison.dev/database"  # pods the secret store may reach, to make and revoke leases
@@ -130,6 +132,14 @@ NEVER_OUTSIDE: Final = (
     *("224.0.0.0/4", "240.0.0.0/4", "::/96", MAPPED, "64:ff9b::/96", "fe80::/10"),
     *("fd00:ec2::/32", "fd20:ce::/32", "ff00::/8"),
 )
+# Where clouds give credentials to whoever asks: AWS, Azure, Google, Oracle and most others at the first; ECS tasks, EKS
+# pod identities, Alibaba, Azure's own host, Oracle's second, and both of AWS' and Google's in IPv6.
+METADATA: Final = (
+    *("169.254.169.254/32", "169.254.170.2/32", "169.254.170.23/32", "100.100.100.200/32", "168.63.129.16/32"),
+    *("192.0.0.192/32", "fd00:ec2::254/128", "fd00:ec2::23/128", "fd20:ce::254/128"),
+)
+NOBODYS: Final = ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4", "::/127", "ff00::/8")
+RESOLVERS_WIDEST: Final = {4: 28, 6: 124}  # resolvers are a few addresses; those of a link are named one by one
 EGRESS_WIDEST: Final = {4: 24, 6: 64}  # the shortest prefix of a private range that a stack may open
 
 # --- the secret store -----------------------------------------------------------------------------------------------
