@@ -66,7 +66,7 @@ def resolver_range_problems(where: str, cidr: Any) -> Iterator[Problem]:
         yield Problem(where, f"{cidr} is far more than resolvers have", f"use ranges of /{least} at most")
     elif network.is_link_local and network.num_addresses > 1:
         yield Problem(where, f"{cidr} is a part of this link", "name the one address, such as 169.254.20.10/32")
-    elif any(_overlap(network, one) for one in (*d.NOBODYS, d.MAPPED)):
+    elif network.is_loopback or network.is_multicast or network.is_reserved or _overlap(network, d.MAPPED):
         yield Problem(where, f"{cidr} is nobody's whom a pod could ask", "name the resolver's own address")
 
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 
 from garrison.cluster import Cluster
 from garrison.defaults import (
-    ADMISSION_ENFORCED,
-    ADMISSION_LABEL,
+    ADMITTED,
     MANAGED_BY,
     MANAGER,
     PART_OF,
@@ -54,7 +53,7 @@ class Scope:
         narrow = said in ("estate", "labelled")
         estate = {item.name for item in spaces if item.labels.get(MANAGED_BY) == MANAGER} | self.named
         if said == "labelled":
-            estate |= {item.name for item in spaces if item.labels.get(ADMISSION_LABEL) == ADMISSION_ENFORCED}
+            estate |= {item.name for item in spaces if item.labels.get(ADMITTED[0]) == ADMITTED[1]}
         installed = {item.name for item in spaces if item.labels.get(PART_OF) == PLATFORM}
         platform = installed & {*PLATFORM_NAMESPACES, USERS.namespace} | (set() if narrow else {*PLATFORM_NAMESPACES})
         self.managed = frozenset(estate | platform if estate or narrow else ())

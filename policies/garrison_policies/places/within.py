@@ -23,7 +23,8 @@ from garrison_policies.places.policy import Mode, binding, namespaces, policy
 
 Json = dict[str, Any]
 EVERYWHERE: Final = (CERTIFICATES, "issuers")
-LABELLED: Final = {"matchLabels": {d.ADMISSION_LABEL: d.ADMISSION_ENFORCED}}
+LABEL, ENFORCED = d.ADMITTED
+LABELLED: Final = {"matchLabels": {LABEL: ENFORCED}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +65,10 @@ def keeping(within: Within, deployers: Sequence[str], mode: Mode) -> list[Json]:
     """Who has the label is judged until a deployer takes it off; without this, its own editor could first leave."""
     if not within.labelled:
         return []
-    has = f"has({{0}}.metadata.labels) && {literal(d.ADMISSION_LABEL)} in {{0}}.metadata.labels && "
-    has += f"{{0}}.metadata.labels[{literal(d.ADMISSION_LABEL)}] == {literal(d.ADMISSION_ENFORCED)}"
+    has = f"has({{0}}.metadata.labels) && {literal(LABEL)} in {{0}}.metadata.labels && "
+    has += f"{{0}}.metadata.labels[{literal(LABEL)}] == {literal(ENFORCED)}"
     kept = f"!({has.format('oldObject')}) || ({has.format('object')}) || {deployer(deployers)} || {CONTROL_PLANE}"
-    text = f"admission-label: required: only a deployer takes {d.ADMISSION_LABEL} off a namespace; ask one of them"
+    text = f"admission-label: required: only a deployer takes {LABEL} off a namespace; ask one of them"
     name = within.name("label")
     rule = {"expression": kept, "message": text, "reason": "Forbidden"}
     made = policy(name, [("", "v1", ("namespaces",))], [rule], selector={}, operations=("UPDATE",))
