@@ -45,7 +45,8 @@ class Network:
         if self.interrupted_at and self.interrupted_at in " ".join(joined):
             self.interrupted_at = ""
             signal.raise_signal(signal.SIGTERM)
-        return getattr(self, f"_{joined[0]}")(joined[1:], stdin or "")
+        answer: tuple[int, str, str] = getattr(self, f"_{joined[0]}")(joined[1:], stdin or "")
+        return answer
 
     def policies(self) -> list[Manifest]:
         return [item for (kind, _), item in self.objects.items() if kind == "NetworkPolicy"]
