@@ -89,7 +89,7 @@ def test_what_it_makes_passes_admission(guarded: ControlPlane, monkeypatch: pyte
         return {"status": {"podIP": "10.0.0.9"}, "spec": {"nodeName": "n"}}
 
     monkeypatch.setattr(bench, "_until", started)
-    monkeypatch.setattr(bench, "_said", lambda name: {"open_ms": 0})
+    monkeypatch.setattr(bench, "_said", lambda name: {"open_ms": 0, "answered": 1})
     monkeypatch.setattr(bench, "_turned", lambda *, answered: 1)
     applied = Kubectl.apply
 

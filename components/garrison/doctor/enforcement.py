@@ -2,7 +2,7 @@
 
 Each refusal stands between two controls: the same connection, answered before the policy was there and after it went.
 Only then is a new pod looked at, which starts under a policy that is there already: from its first instruction on it
-tries what it may not, and what counts is when it was last answered.
+tries what it may not, and what counts is when it was last answered. That it would be answered has a control, too.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ LABEL: Final = "garrison.dev/doctor"  # on the namespace, and on its pods with w
 TRY_SECONDS: Final = 1.0  # for a connection between two pods
 TURN_SECONDS: Final = 30.0  # for a policy to hold, or to be gone
 WATCH_SECONDS: Final = 10.0  # how long a new pod tries
+CONTROL_SECONDS: Final = 1.0  # and where nothing refuses it
 READY_SECONDS: Final = 120.0  # for an image to be there
 ASK_SECONDS: Final = 10
 STALE: Final = timedelta(hours=1)  # a run takes minutes: a namespace this old is of one that was killed
@@ -112,9 +113,12 @@ class Bench:
     def new_pod_out(self) -> int:
         """A pod that starts under a policy, and tries at once what the policy refuses."""
         self.say("a new pod under default deny, egress")
+        self.kubectl.apply([self._watching("control", "dial", self.host, FREE_PORT, CONTROL_SECONDS)])
+        if not self._said("control")["answered"]:
+            raise ProveError("a new pod is not answered before any policy: nothing can be measured")
         with self._denied("Egress", {}):
             self._hold(answered=False)
-            self.kubectl.apply([self._watching("new-out", "dial", self.host, FREE_PORT)])
+            self.kubectl.apply([self._watching("new-out", "dial", self.host, FREE_PORT, WATCH_SECONDS)])
             found = self._said("new-out")
         self._hold(answered=True)
         return int(found["open_ms"])
@@ -123,10 +127,13 @@ class Bench:
         """A pod that starts under a policy, and is tried as soon as it has called who tries it."""
         self.say("a new pod under default deny, ingress")
         with self._denied("Ingress", {LABEL: "new-in"}):
-            self.kubectl.apply([self._watching("awaits", "await", CALL_PORT, FREE_PORT)])
+            self.kubectl.apply([self._watching("awaits", "await", CALL_PORT, FREE_PORT, WATCH_SECONDS)])
             awaiting = self._until("awaits", "condition=ContainersReady")["status"]["podIP"]
             self.kubectl.apply([self._watching("new-in", "call", awaiting, CALL_PORT, FREE_PORT)])
-            return int(self._said("awaits")["open_ms"])
+            found = self._said("awaits")
+        self.host = self._until("new-in", "condition=ContainersReady")["status"]["podIP"]
+        self._hold(answered=True)
+        return int(found["open_ms"])
 
     # --- policies ----------------------------------------------------------------------------------------------------
 
@@ -173,8 +180,7 @@ class Bench:
         """A pod whose first process is `watch`."""
         made = self._pod(name)
         (container,) = made["spec"]["containers"]
-        said = [*map(str, words), str(WATCH_SECONDS)]
-        container["command"] = ["python3", "-c", inspect.getsource(watch), *said]
+        container["command"] = ["python3", "-c", inspect.getsource(watch), *map(str, words)]
         made["spec"]["restartPolicy"] = "Never"
         return made
 

@@ -4,7 +4,7 @@ Standard library only, since the image is the probe tool's and this is not part 
 
 dial HOST PORT SECONDS              try again and again, and say until when it was answered
 await PORT BACK SECONDS             wait for a new pod to call, and then dial its port BACK
-call HOST PORT OWN SECONDS          listen at OWN, and call who awaits it
+call HOST PORT OWN                  listen at OWN, call who awaits it, and answer until the pod is gone
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import socket
 import sys
 import time
+from typing import NoReturn
 
 PAUSE, TRY = 0.01, 0.25  # between attempts, and for each
 ANYWHERE = ""
@@ -45,20 +46,13 @@ def wait_for_call(port: int, back: int, seconds: float) -> dict[str, int]:
         return dial(peer[0], back, seconds)
 
 
-def call(host: str, port: int, own: int, seconds: float) -> dict[str, int]:
-    """Be there to be dialled: calls until it is heard, then answers."""
-    start, answered = time.monotonic(), 0
+def call(host: str, port: int, own: int) -> NoReturn:
+    """Be there to be dialled."""
     with socket.create_server((ANYWHERE, own), backlog=64) as server:
-        while not opened(host, port) and time.monotonic() - start < seconds:
+        while not opened(host, port):
             time.sleep(PAUSE)
-        server.settimeout(TRY)
-        while time.monotonic() - start < 2 * seconds:
-            try:
-                server.accept()[0].close()
-                answered += 1
-            except TimeoutError:
-                continue
-    return {"answered": answered}
+        while True:
+            server.accept()[0].close()
 
 
 def main(words: list[str]) -> dict[str, int]:
@@ -67,8 +61,8 @@ def main(words: list[str]) -> dict[str, int]:
             return dial(host, int(port), float(seconds))
         case ["await", port, back, seconds]:
             return wait_for_call(int(port), int(back), float(seconds))
-        case ["call", host, port, own, seconds]:
-            return call(host, int(port), int(own), float(seconds))
+        case ["call", host, port, own]:
+            call(host, int(port), int(own))
     raise SystemExit(__doc__)
 
 

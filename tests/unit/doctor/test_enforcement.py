@@ -32,6 +32,7 @@ class Network:
     enforces: frozenset[str] = frozenset({"Ingress", "Egress"})
     connected: bool = True
     heals: bool = True
+    speaks: bool = True
     open_ms: int = 0
     pulls: bool = True
     interrupted_at: str = ""
@@ -80,6 +81,9 @@ class Network:
         return 0, json.dumps({"observations": [seen]}), ""
 
     def _logs(self, what: list[str], stdin: str) -> tuple[int, str, str]:
+        if what[0] == "control":
+            assert not self.policies()
+            return 0, json.dumps({"tries": 9, "answered": 9 * self.speaks, "open_ms": 990}), ""
         assert self.policies(), "a new pod is looked at while a policy is there"
         return 0, json.dumps({"tries": 99, "answered": 3, "open_ms": self.open_ms}), ""
 
@@ -146,6 +150,7 @@ def test_a_new_pod_that_is_open_is_found(on: Any, capsys: pytest.CaptureFixture[
     [
         ({"connected": False}, "two pods do not reach one another before any policy"),
         ({"heals": False}, "a pod is not reached again"),
+        ({"speaks": False}, "a new pod is not answered before any policy"),
         ({"pulls": False}, "pod answers does not get there: answers: ErrImagePull no such image"),
     ],
 )
@@ -173,7 +178,7 @@ def test_all_that_is_made_is_in_a_namespace_of_its_own_and_hardened(on: Any) -> 
     assert space["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     assert {item["metadata"]["namespace"] for item in rest} == {space["metadata"]["name"]}
     pods = [item for item in rest if item["kind"] == "Pod"]
-    assert len(pods) == 5
+    assert len(pods) == 6
     for pod in pods:
         (container,) = pod["spec"]["containers"]
         assert container["image"] == IMAGE
