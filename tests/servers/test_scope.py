@@ -15,7 +15,7 @@ from harness.plugin.api import Api
 from harness.plugin.errors import ApiError
 from harness.plugin.testing.apiserver import ControlPlane
 from servers import certmanager
-from servers.test_guard import AWAY, EVE, GRAPH, HOME, IDENTITIES, RBAC, obj, said, speaking
+from servers.test_guard import AWAY, EVE, GRAPH, HOME, IDENTITIES, RBAC, complaints, obj, said, speaking
 
 pytest_plugins = ["harness.plugin.testing.fixtures"]
 Json = dict[str, Any]
@@ -152,6 +152,10 @@ def test_who_has_the_label_keeps_it(scoped: tuple[AdmissionScope, ControlPlane])
     else:
         assert answer == "", "where the label means nothing it is nobody's"
     assert relabelled(eve, INVITED, LABEL) == "", "to come in needs nobody's leave"
+
+
+def test_the_api_server_finds_nothing_to_complain_of(scoped: tuple[AdmissionScope, ControlPlane]) -> None:
+    assert complaints(scoped[1]) == []
 
 
 def test_two_estates_share_no_name(scoped: tuple[AdmissionScope, ControlPlane]) -> None:

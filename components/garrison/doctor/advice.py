@@ -10,6 +10,7 @@ from typing import Any
 
 from garrison import kube
 from garrison.cluster import Dns
+from garrison.cluster.ranges import resolver_range_problems
 from garrison.defaults import DEPLOYERS, ISSUER, ISSUER_NAMESPACE, TRUST_BUNDLE
 from garrison.doctor.facts import Facts, public
 from garrison.findings import Finding, Severity
@@ -36,7 +37,7 @@ def settings(facts: Facts) -> Iterator[Setting]:
     if facts.storage and not facts.default_storage:
         why = f"no class is the default; there {'is' if len(facts.storage) == 1 else 'are'} {', '.join(facts.storage)}"
         yield Setting("storageClass", facts.storage[0], why)
-    if facts.others:
+    if facts.others and not facts.garrisons:  # where it is ours already, nothing narrower is proposed
         yield Setting("admissionScope", "estate", f"other things live here: {', '.join(facts.others)}")
     if facts.who and not {*facts.who} & {*DEPLOYERS}:
         yield Setting("deployers", [facts.who[0]], "who asks here; better a group")
@@ -68,9 +69,9 @@ def _names(facts: Facts) -> Iterator[Setting]:
     if found.labels != Dns.labels:
         said = f"the pods behind {where}" if found.labels else f"no pods answer for {where}"
         yield Setting("dnsLabels", dict(found.labels), said)
-    if found.ranges:
+    if ranges := [one for one in found.ranges if not [*resolver_range_problems("", one)]]:
         said = "a cache on each node, and the Service it answers for" if found.caches else f"what answers for {where}"
-        yield Setting("dnsRanges", found.ranges, said)
+        yield Setting("dnsRanges", ranges, said)
     if found.port != Dns.port:
         yield Setting("dnsPort", found.port, f"where the pods behind {where} listen")
 
@@ -92,6 +93,10 @@ def findings(facts: Facts) -> Iterator[Finding]:
     if facts.resolver is None:
         what = "no Service of the cluster answers names by a name that is known here"
         yield _found("resolver-unknown", Severity.MEDIUM, what, "set dnsNamespace and dnsLabels, or dnsRanges")
+    for cidr in facts.resolver.ranges if facts.resolver else ():
+        for problem in resolver_range_problems("dnsRanges", cidr):
+            what = f"names are answered at {problem.what}, and no pod may be let out there"
+            yield _found("resolver-refused", Severity.MEDIUM, what, "use a resolver with an address of its own")
     if not facts.storage:
         what = "there is no storage class, so databases and the secret store get no volume"
         yield _found("storage-class-missing", Severity.MEDIUM, what, "install a volume provisioner")

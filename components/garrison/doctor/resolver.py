@@ -67,9 +67,9 @@ def addresses(slices: Iterable[Manifest]) -> tuple[str, ...]:
 
 
 def cluster_ips(service: Manifest) -> tuple[str, ...]:
-    """Of a Service, in both families; none for a headless one."""
+    """Of a Service, in both families; none for a headless one, or one that is a name."""
     spec = service["spec"]
-    return tuple(ip for ip in spec.get("clusterIPs") or [spec.get("clusterIP", "None")] if ip != "None")
+    return tuple(ip for ip in spec.get("clusterIPs") or [spec.get("clusterIP")] if ip and ip != "None")
 
 
 def _caches(sets: Iterable[Manifest], service: Sequence[str]) -> Iterator[str]:

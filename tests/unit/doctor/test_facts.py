@@ -17,6 +17,7 @@ from unit.doctor.clusters import SLICES, Told, endpoints, node, plain, service, 
 from unit.verbs import verb
 
 doctor = verb("doctor")
+METADATA = "169.254.169.254"
 Json = dict[str, Any]
 Ask = Callable[..., Json]
 
@@ -104,8 +105,10 @@ def test_what_garrison_made_itself_is_not_proposed_as_somebody_elses(ask: Ask) -
         "namespaces": [thing("cert-manager", "", ours), thing("openbao", "", ours), thing("shop", "", estate)],
         "pods": [*plain()["pods"], *(thing("p", name) for name in ("cert-manager", "openbao", "shop"))],
     }
+    has["pods"].append(thing("p", "somebody"))
     found = ask(has=has)
-    assert set(found["settings"]) == {"apiServer"}
+    assert found["facts"]["others"] == ["somebody"]
+    assert set(found["settings"]) == {"apiServer"}, "and nothing narrower than what is in force"
     assert found["rules"] == {"enforcement-unmeasured"}
 
 
@@ -140,6 +143,7 @@ def test_who_answers_names(
     [
         ("kubernetes-version", {"minor": "32+"}),
         ("resolver-unknown", {"has": plain() | {"services": []}}),
+        ("resolver-refused", {"has": plain() | {"pods": [], SLICES: [endpoints("kube-dns", "kube-system", METADATA)]}}),
         ("storage-class-missing", {"has": plain() | {"storageclasses.storage.k8s.io": []}}),
         ("unread", {"refused": ("nodes",)}),
         ("issuer-missing", {"has": foreign() | {"clusterissuers.cert-manager.io": []}}),
@@ -154,6 +158,11 @@ def test_what_is_in_the_way_is_found(ask: Ask, rule: str, told: Json) -> None:
     found = ask(**told)
     assert found["code"] == 1 and rule in found["rules"]
     assert rule not in ask(has=foreign())["rules"], "the control: a foreign cluster where nothing is in the way"
+
+
+def test_no_address_is_proposed_that_a_stack_would_refuse(ask: Ask) -> None:
+    found = ask(has=plain() | {"pods": [], SLICES: [endpoints("kube-dns", "kube-system", METADATA, "10.0.0.2")]})
+    assert found["settings"]["dnsRanges"] == ["10.96.0.10/32", "10.0.0.2/32"]
 
 
 def test_an_old_cluster_is_told_in_the_line_of_pulumi_up(ask: Ask) -> None:
