@@ -35,9 +35,12 @@ def _cluster(plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_it_reads_of_a_bare_api_server(plane: ControlPlane, capsys: pytest.CaptureFixture[str]) -> None:
     kube.check_version()
+    deadline, wanted = time.monotonic() + 60, obj("v1", "Service", "default", "kubernetes")
+    while (service := plane.api.find(wanted)) is None:  # the server makes it itself, a little after it answers
+        assert time.monotonic() < deadline, "no Service for the API server after 60 s"
+        time.sleep(0.2)
     found = read(Kubectl())
     assert found.version >= kube.OLDEST
-    (service,) = [one for one in plane.api.list("v1", "Service", "default") if one["metadata"]["name"] == "kubernetes"]
     assert found.api_server == (service["spec"]["clusterIP"],), "one on loopback has no endpoint to tell of"
     assert (found.nodes, found.resolver, found.networks, found.unread) == ((), None, (), ())
     assert doctor(["--format", "json"]) == 1
