@@ -43,6 +43,10 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "garrison_policies.commands.check",
         "policy rules on files, on rendered manifests or on the live cluster",
     ),
+    "doctor": (
+        "garrison.doctor.command",
+        "what a cluster has, the settings that follow, and with --live whether it enforces network policies",
+    ),
     "import": ("garrison_import.command", "a first program from Kubernetes manifests, charts and kustomizations"),
     "changes": ("garrison.explain.command", "what a change means: who may newly do what, who no longer"),
     "exceptions": (
@@ -69,6 +73,8 @@ EPILOG = f"""examples:
   garrison render -o deploy --cluster Pulumi.x.yaml all that a cluster needs, for Argo CD or Flux
   helm template shop | garrison import - -o shop.py a first program from what there is
   garrison check deploy/ --format sarif             files against the rules, for a code-scanning service
+  garrison doctor                                   this cluster, and what a stack on it has to say
+  garrison doctor --live                            does it enforce network policies, and from when on?
   garrison check --live --app estate.py             is the cluster what the program derives?
   garrison prove --app estate.py                    probe it
   garrison prove --app estate.py --edge URL         the edge alone, as anybody reaches it: no cluster is asked

@@ -27,6 +27,7 @@ EDGE_SERVICE: Final = "public"  # of the edge's namespace: the one Service that 
 EDGE_NAMESPACES: Final = (EDGE.namespace, USERS.namespace)
 RESERVED_NAMESPACES: Final = ("default", *SYSTEM_NAMESPACES, *PLATFORM_NAMESPACES)
 NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"  # set by the API server itself, so it cannot be claimed
+ADMITTED: Final = ("garrison.dev/admission", "enforced")  # on namespaces beside the estate's in which the rules hold
 TRUST_LABEL: Final = "garrison.dev/trust-bundle"  # trust-manager copies the CA bundle to namespaces with it
 STORE_LABEL: Final = "garrison.dev/secret-store"  # pods that may reach the secret store
 DATABASE_LABEL: Final = "garrison.dev/database"  # pods the secret store may reach, to make and revoke leases
@@ -120,16 +121,18 @@ NOT_PUBLIC: Final = (
     *("::/96", "::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23"),
     *("2001:db8::/32", "2002::/16", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"),
 )
-
-MAPPED: Final = (
-    "::ffff:0:0/96"  # IPv4 in an IPv6 socket: on the wire it is IPv4, so no network policy has a word for it
-)
+MAPPED: Final = "::ffff:0:0/96"  # IPv4 in an IPv6 socket: it is IPv4 on the wire, and policies have no word for it
 # Of those, what no setting opens: this machine, its link, where clouds keep credentials, nobody and everybody.
 NEVER_OUTSIDE: Final = (
     *("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "100.100.100.200/32", "168.63.129.16/32"),
     *("224.0.0.0/4", "240.0.0.0/4", "::/96", MAPPED, "64:ff9b::/96", "fe80::/10"),
     *("fd00:ec2::/32", "fd20:ce::/32", "ff00::/8"),
 )
+METADATA: Final = (  # where clouds give credentials to whoever asks: most at the first, then each by its own manual
+    *("169.254.169.254/32", "169.254.170.2/32", "169.254.170.23/32", "100.100.100.200/32", "168.63.129.16/32"),
+    *("192.0.0.192/32", "fd00:ec2::254/128", "fd00:ec2::23/128", "fd20:ce::254/128"),
+)
+RESOLVERS_WIDEST: Final = {4: 28, 6: 124}  # resolvers are a few addresses; those of a link are named one by one
 EGRESS_WIDEST: Final = {4: 24, 6: 64}  # the shortest prefix of a private range that a stack may open
 
 # --- the secret store -----------------------------------------------------------------------------------------------

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Sequence
 
 from garrison.errors import GarrisonError
 
 TIMEOUT = 60
+# Sidecars that are init containers are stable since 1.33, and with them every proxy; policies in CEL since 1.30.
+OLDEST = (1, 33)
 
 
 class KubectlError(GarrisonError):
@@ -59,6 +62,27 @@ def check_reachable() -> None:
         raise KubectlError(
             f"the cluster does not answer ({error}); start it, or point KUBECONFIG at one that runs"
         ) from None
+
+
+def version(text: str) -> tuple[int, int]:
+    """Of `/version`; raises KubectlError for what is none. Managed clusters write their minor version as `33+`."""
+    try:
+        said = json.loads(text)
+        return int(said["major"]), int(re.sub(r"\D.*", "", said["minor"]))
+    except (ValueError, KeyError, TypeError):
+        raise KubectlError("the API server does not say which version of Kubernetes it is") from None
+
+
+def too_old(found: tuple[int, int]) -> str:
+    """What is wrong with that version, in one line; empty where nothing is."""
+    have, need = (".".join(map(str, one)) for one in (found, OLDEST))
+    return f"Kubernetes {have} is too old: Garrison needs {need} or later; upgrade the cluster" * (found < OLDEST)
+
+
+def check_version() -> None:
+    """Raise KubectlError, in one line, unless the API server is new enough for what Garrison derives."""
+    if said := too_old(version(kubectl(["get", "--raw", "/version"]))):
+        raise KubectlError(said)
 
 
 def check_deployer(deployers: Sequence[str]) -> None:

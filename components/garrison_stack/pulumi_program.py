@@ -15,7 +15,7 @@ from garrison.deployment.vault import GeneratedSecret
 from garrison.derive.adjustment import Adjust
 from garrison.errors import GarrisonError
 from garrison.explain.allowed import allowed
-from garrison.kube import check_deployer, check_reachable
+from garrison.kube import check_deployer, check_reachable, check_version
 from garrison_stack.whole import Whole, whole
 
 
@@ -27,6 +27,7 @@ def deploy(app: App, adjust: Adjust | None, exceptions: Path | None) -> None:
     what = whole(app, settings, adjust, exceptions)
     if not pulumi.runtime.is_dry_run():  # a preview works without the cluster, and says so
         check_reachable()
+        check_version()
         check_deployer(settings.cluster.deployers)
     register(what)
 

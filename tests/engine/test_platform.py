@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from engine.test_resources import Recorder, kubernetes, run
+from garrison.cluster import Cluster
 from garrison.deployment.configuration import read
 from garrison.deployment.platform import certificates, charts, network, openbao
 from garrison.deployment.platform.component import Platform
@@ -171,7 +172,9 @@ def test_every_platform_pod_has_a_policy_of_its_own(items: list[Manifest]) -> No
 
 
 def test_the_api_server_is_named_by_address_where_the_stack_knows_it() -> None:
-    (policy,) = [item for item in network.openbao(["10.0.0.0/24"]) if item["metadata"]["name"] == "openbao"]
+    (policy,) = [
+        item for item in network.openbao(Cluster(api_server=("10.0.0.0/24",))) if item["metadata"]["name"] == "openbao"
+    ]
     api = policy["spec"]["egress"][-1]
     assert api["to"] == [{"ipBlock": {"cidr": "10.0.0.0/24"}}]
     assert [port["port"] for port in api["ports"]] == [443, 6443]
@@ -179,7 +182,8 @@ def test_the_api_server_is_named_by_address_where_the_stack_knows_it() -> None:
 
 def test_no_way_of_the_platform_is_a_way_to_anywhere(items: list[Manifest]) -> None:
     """D14: where a stack does not name its API server, private ranges stand in for it and never every address."""
-    for item in [*items, *network.openbao(()), *network.cert_manager(()), *network.trust_manager(())]:
+    plain = Cluster()
+    for item in [*items, *network.openbao(plain), *network.cert_manager(plain), *network.trust_manager(plain)]:
         rules = item["spec"] if item["kind"] == "NetworkPolicy" else {}
         for direction, key in (("egress", "to"), ("ingress", "from")):
             for rule in rules.get(direction, ()):

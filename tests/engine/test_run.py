@@ -212,6 +212,24 @@ def test_and_a_cluster_that_does_not_answer_an_update(
     assert "the cluster does not answer (" in under_pulumi(lambda: run(shop_app()), preview=False).errors
 
 
+@pytest.mark.parametrize(("minor", "refused"), [("32", True), ("32+", True), ("33", False), ("33+", False)])
+def test_and_a_cluster_that_is_too_old(
+    under_pulumi: Callable[..., Said], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, minor: str, refused: bool
+) -> None:
+    answers = {"/readyz": "ok", "/version": {"major": "1", "minor": minor}}
+    said = "".join(
+        f'case "$*" in *{path}*) echo {json.dumps(json.dumps(text))};; esac\n' for path, text in answers.items()
+    )
+    whoami = json.dumps({"status": {"userInfo": {"username": "eve", "groups": []}}})
+    (tmp_path / "kubectl").write_text(f"#!/bin/sh\n{said}case $1 in auth) echo '{whoami}';; esac\n")
+    (tmp_path / "kubectl").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    errors = under_pulumi(lambda: run(shop_app()), preview=False).errors
+    old = "Kubernetes 1.32 is too old: Garrison needs 1.33 or later; upgrade the cluster"
+    assert (errors == old) is refused, "the control: a new one goes on to who deploys"
+    assert ("'eve' is not among the deployers" in errors) is not refused
+
+
 def test_and_what_is_no_app(under_pulumi: Callable[..., Said]) -> None:
     found = under_pulumi(lambda: run("estate.py"))  # type: ignore[arg-type]
     assert found.errors == "run('estate.py'): is neither an App nor the Path of a program that declares one"

@@ -16,6 +16,7 @@ from garrison_policies.places import live
 from garrison_policies.read.files import CheckError
 from garrison_policies.rules import RULES
 from policies.fixtures import objects
+from unit.estates import shop_app
 from unit.verbs import check as main
 
 Body = dict[str, Any]
@@ -101,6 +102,51 @@ def test_other_peoples_namespaces_are_read_named_and_not_counted(
     assert main(ONLY) == 1, "what is in ours counts"
     cluster({"namespaces": [thing("Namespace", "storage", "")], "pods": [theirs]})
     assert main(ONLY) == 1, "a cluster without an estate is checked whole"
+
+
+@pytest.mark.parametrize(
+    ("setting", "found", "left_out"),
+    [
+        ("admissionScope: estate", {"ours"}, "scope (estate) not counted (cert-manager 1, invited 1, theirs 1)"),
+        ("admissionScope: labelled", {"ours", "invited"}, "scope (labelled) not counted (cert-manager 1, theirs 1)"),
+        ("admissionScope: everywhere", {"ours", "invited", "theirs", "cert-manager"}, ""),
+        ("installCertManager: false", {"ours"}, "scope (estate) not counted"),
+        ("admission: warn", {"ours", "invited", "theirs", "cert-manager"}, ""),
+    ],
+)
+def test_the_scope_is_that_of_admission(
+    cluster: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Any,
+    setting: str,
+    found: set[str],
+    left_out: str,
+) -> None:
+    (tmp_path / "Pulumi.x.yaml").write_text(f"config:\n  garrison:{setting}\n  garrison:systemNamespaces: [csi]\n")
+    labels = {
+        "ours": {"app.kubernetes.io/managed-by": "garrison"},
+        "invited": {"garrison.dev/admission": "enforced"},
+        "almost": {"garrison.dev/admission": "perhaps"},
+    }
+    spaces = [thing("Namespace", name, "") for name in ("ours", "invited", "theirs", "almost", "csi", "cert-manager")]
+    for space in spaces:
+        space["metadata"]["labels"] = labels.get(space["metadata"]["name"], {})
+    pods = [thing("Pod", "p", name, spec=PRIVILEGED) for name in ("ours", "invited", "theirs", "csi", "cert-manager")]
+    cluster({"namespaces": spaces, "pods": pods})
+    assert main([*ONLY, "--cluster", str(tmp_path / "Pulumi.x.yaml")]) == 1
+    said = capsys.readouterr()
+    assert {row["object"]["namespace"] for row in json.loads(said.out)["findings"]} == found
+    assert left_out in said.err and ("scope" in said.err) is bool(left_out)
+    assert "1 finding in the control plane's own objects not counted" in said.err, "csi is the cluster's own"
+
+
+def test_an_estate_stays_in_scope_without_its_labels(cluster: Callable[..., None], tmp_path: Any) -> None:
+    (tmp_path / "Pulumi.x.yaml").write_text("config:\n  garrison:admissionScope: estate\n")
+    (tmp_path / "graph.json").write_text(shop_app().graph().to_json())
+    cluster({"namespaces": [thing("Namespace", "shop", "")], "pods": [thing("Pod", "p", spec=PRIVILEGED)]})
+    where = ["--cluster", str(tmp_path / "Pulumi.x.yaml")]
+    assert main([*ONLY, *where]) == 0, "without labels nobody knows that it is ours"
+    assert main([*ONLY, *where, "--app", str(tmp_path / "graph.json")]) == 1, "the graph does"
 
 
 def test_a_role_of_the_cluster_is_of_those_who_are_bound_to_it(cluster: Callable[..., None]) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 
 from garrison import App, Graph, render
 from garrison import defaults as d
-from garrison.cluster import Cluster
+from garrison.cluster import Cluster, Dns
 from garrison.declare.calls import CallStatement
 from garrison.derive.edge import clusters
 from garrison.derive.edge.keys import readers
@@ -53,6 +53,27 @@ def test_nobody_undeclared_comes_in_or_gets_out(app: App) -> None:
             reached = allowed(manifests, stranger, pod, d.EDGE_PORT)
             assert reached == (pod.namespace == d.EDGE.namespace and namespace == "elsewhere")
             assert not any(allowed(manifests, pod, stranger, port) for port in (8443, 443, 6443, 53))
+
+
+@given(apps())
+def test_names_are_asked_for_where_the_cluster_answers_them_and_nowhere_else(app: App) -> None:
+    """A cache on each node and the address it answers for, beside pods or instead of them; never the next address."""
+    node, service = (replace(Pod.named("", app="x"), address=one) for one in ("169.254.20.10", "10.96.0.10"))
+    beside = [replace(node, address=one) for one in ("169.254.20.11", "169.254.169.254", "10.96.0.11")]
+    ranges = ("169.254.20.10/32", "10.96.0.10/32")
+    resolvers = {
+        Dns(): [DNS],
+        Dns(ranges=ranges): [DNS, node, service],
+        Dns(labels=(), ranges=ranges): [node, service],
+    }
+    graph, asked = app.graph(), (DNS, node, service, *beside)
+    for dns, answering in resolvers.items():
+        manifests = render(graph, Cluster(dns=dns, api_server=(f"{API_SERVER.address}/32",)))
+        found = pods(manifests)
+        for ref, protocol in itertools.product((one.ref for one in graph.workloads), ("UDP", "TCP")):
+            asking = found[ref.namespace, ref.name]
+            assert [one for one in asked if allowed(manifests, asking, one, 53, protocol)] == answering
+            assert not any(allowed(manifests, asking, one, 443) for one in asked)
 
 
 @given(apps())

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 import yaml
 
-from garrison.cluster import Cluster
+from garrison.cluster import Cluster, Dns
 from garrison.settings import Settings, SettingsError, cluster_of, parse
 
 
@@ -86,9 +86,35 @@ def test_a_machine_says_what_the_stack_does_not(charts: Path, tmp_path: Path) ->
         assert problem.startswith(f"GARRISON_SETTINGS: {file} has no settings in JSON")
 
 
+def test_where_the_rules_hold_follows_from_who_was_there_first() -> None:
+    assert Settings().cluster.admission_scope == "everywhere"
+    there = Settings(install_cert_manager=False, issuer="corporate")
+    assert there.cluster.admission_scope == "estate", "other things live here"
+    assert replace(there, admission_scope="everywhere").cluster.admission_scope == "everywhere"
+    assert Settings(admission_scope="labelled").cluster.admission_scope == "labelled"
+
+
+def test_resolvers_that_are_no_pods(charts: Path) -> None:
+    known = {"GARRISON_CHARTS": str(charts)}
+    assert parse({}, known).cluster.dns == Dns()
+    said = {"dnsRanges": '["169.254.20.10/32", "10.96.0.10/32"]', "dnsNamespace": "dns", "dnsPort": "5353"}
+    found = parse(said | {"dnsLabels": '{"app": "coredns"}'}, known).cluster.dns
+    ranges = ("169.254.20.10/32", "10.96.0.10/32")
+    assert found == Dns(namespace="dns", labels=(("app", "coredns"),), port=5353, ranges=ranges)
+    alone = parse({"dnsLabels": "{}", "dnsRanges": '["10.0.0.2/32"]'}, known).cluster.dns
+    assert alone == Dns(labels=(), ranges=("10.0.0.2/32",))
+    (problem,) = refused({"dnsLabels": "{}"}, known)
+    assert problem == "dnsLabels: empty, and no dnsRanges: nobody would answer names; give one of them"
+
+
 @pytest.mark.parametrize(
     ("key", "value", "says"),
     [
+        ("admissionScope", "cluster", "write estate, labelled, everywhere"),
+        ("dnsRanges", '["169.254.169.254/32"]', "where clouds give credentials away"),
+        ("dnsLabels", "k8s-app=kube-dns", "write labels such as"),
+        ("dnsLabels", '{"k8s-app": 1}', "write labels such as"),
+        ("dnsPort", "0", "write a whole number"),
         ("installOpenbao", "yes", "write true or false"),
         ("issuer", "Corporate CA", "write a Kubernetes name"),
         ("openbaoStorage", "lots", "write a size such as 1Gi"),

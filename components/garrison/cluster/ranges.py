@@ -53,6 +53,28 @@ def issuer_range_problems(where: str, cidr: Any) -> Iterator[Problem]:
         yield Problem(where, f"{cidr} is far more than issuers have", f"use ranges of /{least} at most")
 
 
+def resolver_range_problems(where: str, cidr: Any) -> Iterator[Problem]:
+    """What is wrong with addresses of resolvers, to which every pod is let out: they are a few, of a link one at a time
+    (NodeLocal DNSCache), and never where clouds give credentials to whoever asks.
+    """
+    network = _network(cidr)
+    if network is None:
+        yield Problem(where, f"{cidr!r} is not an address range", "use one such as 169.254.20.10/32")
+    elif any(_overlap(network, one) for one in d.METADATA):
+        yield Problem(where, f"{cidr} is where clouds give credentials away", "name an address of the resolver's own")
+    elif network.prefixlen < (least := d.RESOLVERS_WIDEST[network.version]):
+        yield Problem(where, f"{cidr} is far more than resolvers have", f"use ranges of /{least} at most")
+    elif network.is_link_local and network.num_addresses > 1:
+        yield Problem(where, f"{cidr} is a part of this link", "name the one address, such as 169.254.20.10/32")
+    elif network.is_loopback or network.is_multicast or network.is_reserved or _overlap(network, d.MAPPED):
+        yield Problem(where, f"{cidr} is nobody's whom a pod could ask", "name the resolver's own address")
+
+
+def _overlap(network: Any, other: str) -> bool:
+    there = ipaddress.ip_network(other)
+    return bool(there.version == network.version and network.overlaps(there))
+
+
 def range_problems(where: str, cidr: Any) -> Iterator[Problem]:
     """What is wrong with an address range for the API server.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, get_args
 
 from garrison import defaults as d
 from garrison.cluster import dns, egress, entrance
@@ -17,6 +17,8 @@ from garrison.cluster.words import is_name
 from garrison.errors import IntentError, Problem, did_you_mean
 
 EVERYBODY: Final = ("system:authenticated", "system:unauthenticated", "system:anonymous", "system:serviceaccounts")
+AdmissionScope = Literal["estate", "labelled", "everywhere"]
+SCOPES: Final = get_args(AdmissionScope)
 SCHEMA: Final = "garrison.dev/cluster/v1"
 
 
@@ -40,6 +42,9 @@ class Cluster:
     """What the cluster itself runs, beside Kubernetes' own: left alone by admission and by `check --live`."""
     admission: Literal["deny", "warn"] = "deny"
     """What the admission policies do with an object that breaks a rule."""
+    admission_scope: AdmissionScope = "everywhere"
+    """Where the rules hold, at admission and for `check --live`: in the estate's namespaces and those of the platform
+    that is installed with it, in labelled ones too, or in all but `spared`."""
     deployers: tuple[str, ...] = d.DEPLOYERS
     """Who runs Pulumi and the proof, `user:NAME` or `group:NAME`: nobody else changes what stands in the estate."""
     signed_images: tuple[str, ...] = ()
@@ -99,6 +104,8 @@ def _problems(cluster: Cluster) -> Iterator[Problem]:
             yield Problem(name, f"{value!r} is not a Kubernetes name", "use lower case letters, digits, '-' and '.'")
     if cluster.admission not in ("deny", "warn"):
         yield Problem("admission", f"{cluster.admission!r} is not a mode", "use deny or warn; there is no off")
+    if cluster.admission_scope not in SCOPES:
+        yield Problem("admission_scope", f"{cluster.admission_scope!r} is no scope", f"use {', '.join(SCOPES)}")
     yield from _each(cluster, "system_namespaces", is_name, "a namespace")
     if cluster.deployers == ():
         yield Problem("deployers", "is empty, so that nobody could deploy", "name who runs Pulumi")

@@ -65,11 +65,15 @@ def _database(graph: Graph, database: Database) -> Manifest:
 
 def to_dns(dns: Dns) -> dict[str, Any]:
     """The rule that lets pods look names up at the cluster's own resolver, and nowhere else."""
-    where = {
+    pods = {
         "namespaceSelector": {"matchLabels": {d.NAMESPACE_LABEL: dns.namespace}},
         "podSelector": {"matchLabels": dict(dns.labels)},
     }
-    return {"to": [where], "ports": [{"port": dns.port, "protocol": protocol} for protocol in ("UDP", "TCP")]}
+    addresses = [{"ipBlock": {"cidr": cidr}} for cidr in dns.ranges]
+    return {
+        "to": [*([pods] if dns.labels else []), *addresses],
+        "ports": [{"port": dns.port, "protocol": protocol} for protocol in ("UDP", "TCP")],
+    }
 
 
 def _to_api_server(ranges: Sequence[str]) -> dict[str, Any]:

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from garrison.cluster import EVERYBODY
+from garrison.cluster import EVERYBODY, SCOPES
 from garrison.cluster.ranges import (
     allowed_range_problems,
     closed_range_problems,
     issuer_range_problems,
     range_problems,
+    resolver_range_problems,
 )
 from garrison.errors import Problem
 
@@ -105,6 +106,22 @@ def _mode(text: str) -> str:
     return text
 
 
+def _scope(text: str) -> str:
+    if text not in SCOPES:
+        raise ValueError(f"write {', '.join(SCOPES)}")
+    return text
+
+
+def _labels(text: str) -> tuple[tuple[str, str], ...]:
+    try:
+        said = json.loads(text)
+    except ValueError:
+        said = None
+    if not isinstance(said, dict) or not all(isinstance(value, str) and value and key for key, value in said.items()):
+        raise ValueError('write labels such as {"k8s-app": "kube-dns"}')
+    return tuple(sorted(said.items()))
+
+
 def _issuer_range(text: str) -> str:
     for problem in issuer_range_problems("edgeIssuerRanges", text):
         raise ValueError(problem.remedy)
@@ -159,8 +176,13 @@ READERS: dict[str, Callable[[str], Any]] = {
     "charts": _folder,
     "generated_secrets": _each(_secret_path, '["psp/api-key"]'),
     "admission": _mode,
+    "admission_scope": _scope,
     "deployers": _each(_person, '["group:platform"]'),
     "signed_images": _file,
+    "dns_namespace": _name,
+    "dns_labels": _labels,
+    "dns_port": _whole(1, 65535),
+    "dns_ranges": _each(_judged(resolver_range_problems), '["169.254.20.10/32"]'),
     "edge_port": _whole(1, 65535),
     "edge_service": _entrance_service,
     "edge_node_port": _whole(30000, 32767),

@@ -119,6 +119,8 @@ def _combined(settings: Settings, *, sound: set[str]) -> list[Problem]:
                 problems.append(Problem("charts", f"no chart {chart} ({place})", f"name its folder, or set {CHARTS}"))
     if settings.issuer is None and not settings.install_cert_manager and "issuer" in sound:
         problems.append(Problem("issuer", "missing", "name the ClusterIssuer of the existing cert-manager"))
+    if not settings.dns_labels and not settings.dns_ranges and {"dns_labels", "dns_ranges"} <= sound:
+        problems.append(Problem("dnsLabels", "empty, and no dnsRanges: nobody would answer names", "give one of them"))
     if settings.install_openbao and settings.openbao_address:
         problems.append(Problem("openbaoAddress", "set, but OpenBao is to be installed", "set installOpenbao: false"))
     if (settings.openbao_address is None) != (settings.openbao_ca is None):

@@ -9,7 +9,7 @@ from typing import Literal
 
 from garrison import defaults as d
 from garrison import verified
-from garrison.cluster import Cluster, Egress, Entrance
+from garrison.cluster import AdmissionScope, Cluster, Dns, Egress, Entrance
 from garrison.errors import GarrisonError, Problem
 
 
@@ -47,10 +47,21 @@ class Settings:
     """Paths of the secret store to fill with random values if empty: for stacks that have no real ones."""
     admission: Literal["deny", "warn"] = "deny"
     """What the admission policies do with an object that breaks a rule: "deny" it, or let it in and "warn"."""
+    admission_scope: AdmissionScope | None = None
+    """Where the rules hold at admission. Without it: everywhere on a cluster whose platform is Garrison's, and in the
+    estate alone where cert-manager was there before, so where other things live."""
     deployers: tuple[str, ...] = d.DEPLOYERS
     """Who runs Pulumi and the proof, `user:NAME` or `group:NAME`: nobody else changes what stands in the estate."""
     signed_images: Path | None = None
     """A JSON list of the images whose signatures were verified; by default from GARRISON_SIGNED_IMAGES."""
+    dns_namespace: str = Dns.namespace
+    """Where the pods that answer names run."""
+    dns_labels: tuple[tuple[str, str], ...] = Dns.labels
+    """Their labels; empty where no pods do."""
+    dns_port: int = Dns.port
+    """The port at which pods and addresses answer."""
+    dns_ranges: tuple[str, ...] = ()
+    """Addresses that answer names and are no pod's: a cache on each node, a resolver that the cloud runs."""
     edge_port: int = 443
     """The port of the edge as clients see it."""
     edge_service: Literal["LoadBalancer", "NodePort"] = "LoadBalancer"
@@ -101,8 +112,10 @@ class Settings:
                 authorities=tuple((host, file.read_text()) for host, file in self.egress_authorities),
                 replicas=self.egress_replicas,
             ),
+            dns=Dns(namespace=self.dns_namespace, labels=self.dns_labels, port=self.dns_port, ranges=self.dns_ranges),
             system_namespaces=self.system_namespaces,
             admission=self.admission,
+            admission_scope=self.admission_scope or ("everywhere" if self.install_cert_manager else "estate"),
             deployers=self.deployers,
             signed_images=verified.images(self.signed_images) if self.signed_images else (),
         )

@@ -69,7 +69,8 @@ def parser() -> argparse.ArgumentParser:
     add("--kubeconfig", help="with --live: the kubeconfig file (default: as kubectl finds it)")
     add("--system", action="store_true", help="with --live: count findings in the control plane's own objects, too")
     add("--everywhere", action="store_true", help="with --live: count namespaces that Garrison does not manage, too")
-    add("--cluster", type=Path, metavar="FILE", help="with --app: the stack's file, whose cluster is derived for")
+    text = "the stack's file: the cluster that --app derives for; with --live, admission's scope is the check's"
+    add("--cluster", type=Path, metavar="FILE", help=text)
     add(
         "--fail-on",
         choices=list(map(str, Severity)),
@@ -110,11 +111,13 @@ def _listed(rule: Rule) -> dict[str, Any]:
 def _check(options: argparse.Namespace) -> int:
     rules, today = _chosen(options), datetime.datetime.now(tz=datetime.UTC).date()
     exceptions = _exceptions(options.exceptions, {rule.id for rule in rules})
-    here, found = _findings(options, rules)
+    graph, there = read_graph(options.app) if options.app else None, read_cluster(options.cluster)
+    here, found = _findings(options, rules, graph, there)
     outcome = apply(found, exceptions, here.inventory, today)
     left = list(outcome.open)
     if options.live:  # after the exceptions, so that those for objects that are not counted are not called unused
-        left = counted(left, here, system=options.system, everywhere=options.everywhere)
+        also = {"system": options.system, "everywhere": options.everywhere}
+        left = counted(left, here, there=there, graph=graph, **also)
     covered = f", {len(outcome.covered)} covered by exceptions" if outcome.covered else ""
     report = Report(
         name="check",
@@ -130,10 +133,10 @@ def _check(options: argparse.Namespace) -> int:
     return int(any(one.severity >= Severity[options.fail_on.upper()] for one in report.findings))
 
 
-def _findings(options: argparse.Namespace, rules: Sequence[Rule]) -> tuple[Checked, list[Finding]]:
+def _findings(
+    options: argparse.Namespace, rules: Sequence[Rule], graph: Graph | None, there: Cluster | None
+) -> tuple[Checked, list[Finding]]:
     """What is checked, and everything the chosen rules find in it."""
-    graph = read_graph(options.app) if options.app else None
-    there = read_cluster(options.cluster)
     here = _checked(options, graph, there)
     found = [*here.findings, *evaluate(rules, here.inventory)]
     if graph is not None and (options.live or options.paths):

@@ -15,7 +15,7 @@ Sources: Kubernetes, "Validating Admission Policy"; CIS Kubernetes Benchmark 5.2
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from garrison.defaults import DEPLOYERS, SYSTEM_NAMESPACES
@@ -28,6 +28,7 @@ from garrison_policies.language.rule import Check, Rule
 from garrison_policies.language.subjects import WORKLOADS
 from garrison_policies.places.policy import Mode, Resources, binding, namespaces, policy
 from garrison_policies.places.unread import COUNTED, ITS_OWN, LEAVING, SPEC_CHANGED, of_the_proof
+from garrison_policies.places.within import EVERYWHERE, Within
 
 RBAC = "rbac.authorization.k8s.io"
 
@@ -114,11 +115,13 @@ def manifests(
     mode: Mode = "deny",
     system_namespaces: Sequence[str] = SYSTEM_NAMESPACES,
     deployers: Sequence[str] = DEPLOYERS,
+    within: Within | None = None,
 ) -> list[dict[str, Any]]:
     """Every policy with its binding.
 
     `mode` "warn" lets everything through and tells the client and the audit log what would be refused: for the first
     days on a cluster that already runs something. The default refuses. `system_namespaces` are not looked at.
+    `within` narrows the rules to namespaces, but for what is said of identities.
     `deployers` (`user:NAME`, `group:NAME`) run the proof, which shows what a certificate of a foreign domain can do.
     """
     chosen, made = enforced(rules), []
@@ -130,8 +133,25 @@ def manifests(
             if set(check.subject.kinds) & set(family.kinds)
         ]
         if validations:
-            made += [_policy(family, validations, system_namespaces, deployers), binding(family.name, mode)]
+            made += _bound(family, validations, mode, system_namespaces, deployers, within)
     return made
+
+
+def _bound(
+    family: Family,
+    validations: list[dict[str, str]],
+    mode: Mode,
+    system: Sequence[str],
+    deployers: Sequence[str],
+    within: Within | None,
+) -> list[dict[str, Any]]:
+    if within is None or family.name in EVERYWHERE:
+        return [_policy(family, family.name, validations, system, deployers), binding(family.name, mode)]
+    mine = replace(family, conditions=(*family.conditions, *within.conditions(family.kinds)))
+    return [
+        _policy(mine, within.name(family.name), validations, system, deployers),
+        *within.bindings(family.name, mode),
+    ]
 
 
 def validation(rule: Rule, check: Check, family: Family, exceptions: Sequence[PolicyException]) -> dict[str, str]:
@@ -148,12 +168,12 @@ def validation(rule: Rule, check: Check, family: Family, exceptions: Sequence[Po
 
 
 def _policy(
-    family: Family, validations: list[dict[str, str]], system: Sequence[str], deployers: Sequence[str]
+    family: Family, name: str, validations: list[dict[str, str]], system: Sequence[str], deployers: Sequence[str]
 ) -> dict[str, Any]:
     variables = [{"name": "pod", "expression": POD_TEMPLATE}] if family.kinds == WORKLOADS else []
     proof = [of_the_proof(deployers)] if family.kinds == ("Certificate",) else []
     return policy(
-        family.name,
+        name,
         family.resources,
         validations,
         selector=namespaces("NotIn", system),

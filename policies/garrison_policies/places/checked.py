@@ -85,11 +85,21 @@ def of_the_cluster(findings: Iterable[Finding], checked: Checked) -> list[Findin
     return live.folded(findings, checked.inventory)
 
 
-def counted(findings: Iterable[Finding], checked: Checked, *, system: bool, everywhere: bool) -> list[Finding]:
+def counted(
+    findings: Iterable[Finding],
+    checked: Checked,
+    *,
+    system: bool,
+    everywhere: bool,
+    there: Cluster | None = None,
+    graph: Graph | None = None,
+) -> list[Finding]:
     """The findings that a check of a live cluster answers for; what it left out is a remark."""
+    from garrison_policies.places.guard import spaces
     from garrison_policies.places.scope import Scope
 
-    scope = Scope(checked.inventory, system=system, everywhere=everywhere)
+    named = frozenset(spaces(graph) if graph else ())
+    scope = Scope(checked.inventory, system=system, everywhere=everywhere, there=there, named=named)
     left = scope.counted(findings)
     checked.remarks += scope.remarks()
     return left

@@ -52,6 +52,12 @@ _NAME: Final = "(has(request.name) ? request.name : '')"
 _REMEDY: Final = "declare the change and run `pulumi up`; for an emergency see Break-glass in docs/admission.md"
 
 
+def spaces(graph: Graph) -> list[str]:
+    """The namespaces of the graph, and those of its edge, its users and its way out."""
+    edge = [d.EDGE.namespace, *([d.USERS.namespace] if graph.embedded_issuer else [])] if graph.hosts else []
+    return [*graph.namespaces, *edge, *([d.EGRESS.namespace] if graph.leaves else [])]
+
+
 def estate(graph: Graph, deployers: Sequence[str] = d.DEPLOYERS, mode: Mode = "deny") -> list[Json]:
     """The guard of the graph's namespaces, and of those of its edge, its users and its way out, with its binding."""
     databases = [database.ref for database in graph.databases]
@@ -60,11 +66,9 @@ def estate(graph: Graph, deployers: Sequence[str] = d.DEPLOYERS, mode: Mode = "d
         for space in graph.namespaces
         for name in derived_config_maps(space, [one.ref for one in graph.workloads], databases)
     }
-    edge = [d.EDGE.namespace, *([d.USERS.namespace] if graph.embedded_issuer else [])] if graph.hosts else []
-    kept |= {*EDGE_CONFIG_MAPS} if edge else set()
-    egress = [d.EGRESS.namespace] if graph.leaves else []
-    kept |= {proxy_config(d.EGRESS)} if egress else set()
-    return _guard(f"estate-{graph.name}", [*graph.namespaces, *edge, *egress], kept, deployers, mode)
+    kept |= {*EDGE_CONFIG_MAPS} if graph.hosts else set()
+    kept |= {proxy_config(d.EGRESS)} if graph.leaves else set()
+    return _guard(f"estate-{graph.name}", spaces(graph), kept, deployers, mode)
 
 
 def platform(

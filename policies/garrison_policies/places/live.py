@@ -6,7 +6,7 @@ Secrets are not read: no rule needs a value, and who checks a cluster should not
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from garrison.defaults import SYSTEM_NAMESPACES
 from garrison.kube import KubectlError, kubectl
@@ -95,8 +95,11 @@ def folded(findings: Iterable[Finding], inventory: Inventory) -> list[Finding]:
     ]
 
 
-def is_control_plane(item: Object) -> bool:
-    """Whether it belongs to Kubernetes itself, which needs what rules forbid: it is counted apart."""
+def is_control_plane(item: Object, also: Collection[str] = ()) -> bool:
+    """Whether it belongs to Kubernetes itself, which needs what rules forbid: it is counted apart.
+
+    also: further namespaces that are the cluster's own.
+    """
     if item.kind in RBAC and (item.name.startswith(CONTROL_PLANE) or BOOTSTRAP in item.labels):
         return True
-    return (item.name if item.kind == "Namespace" else item.namespace) in SYSTEM_NAMESPACES
+    return (item.name if item.kind == "Namespace" else item.namespace) in (*SYSTEM_NAMESPACES, *also)

@@ -43,9 +43,16 @@ def policy(
     return _object("ValidatingAdmissionPolicy", name, spec | {"validations": [dict(one) for one in validations]})
 
 
-def binding(name: str, mode: Mode) -> dict[str, Any]:
-    """What the policy of that name does with what it refuses."""
-    spec = {"policyName": admission_policy(name), "validationActions": ACTIONS[mode]}
+def binding(name: str, mode: Mode, *, within: Mapping[str, Any] | None = None, of: str = "") -> dict[str, Any]:
+    """What the policy of that name does with what it refuses.
+
+    within: a selector of the namespaces it is bound to; None is all that the policy itself speaks of.
+    of: the policy's name, where the binding has another.
+    """
+    spec: dict[str, Any] = {"policyName": admission_policy(of or name), "validationActions": ACTIONS[mode]}
+    if within is not None:
+        everything = {"matchPolicy": "Equivalent", "objectSelector": {}}
+        spec["matchResources"] = everything | {"namespaceSelector": dict(within)}
     return _object("ValidatingAdmissionPolicyBinding", name, spec)
 
 

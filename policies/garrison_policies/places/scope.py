@@ -1,7 +1,8 @@
 """Whose a finding on a live cluster is: the estate's and its platform's, the control plane's, or somebody else's.
 
 Where Garrison manages namespaces of a cluster, `check --live` answers for those. What is in other people's namespaces
-is read, counted and named, and does not fail the check; on a cluster without such namespaces everything counts.
+is read, counted and named, and does not fail the check; on a cluster without such namespaces everything counts. A
+cluster's description says it once for admission and for this check (`admission_scope`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,16 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from garrison.defaults import MANAGED_BY, MANAGER, PART_OF, PLATFORM, PLATFORM_NAMESPACES, USERS
+from garrison.cluster import Cluster
+from garrison.defaults import (
+    ADMITTED,
+    MANAGED_BY,
+    MANAGER,
+    PART_OF,
+    PLATFORM,
+    PLATFORM_NAMESPACES,
+    USERS,
+)
 from garrison.findings import count
 from garrison_policies.language.objects import Inventory, Object
 from garrison_policies.language.own import ESTATE
@@ -23,19 +33,31 @@ SUBJECTS = "system:serviceaccounts:"
 
 @dataclass
 class Scope:
-    """Divides findings; what it left out stays to be told."""
+    """Divides findings; what it left out stays to be told.
+
+    there: the cluster's description, where one was given; its scope is this check's.
+    named: the namespaces of the graph, where one was given: they count whatever labels they have by now.
+    """
 
     inventory: Inventory
     system: bool = False
     everywhere: bool = False
+    there: Cluster | None = None
+    named: frozenset[str] = frozenset()
     control_plane: int = 0
     others: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         spaces = [item for item in self.inventory.objects if item.kind == "Namespace"]
-        estate = {item.name for item in spaces if item.labels.get(MANAGED_BY) == MANAGER}
-        users = {item.name for item in spaces if item.name == USERS.namespace and item.labels.get(PART_OF) == PLATFORM}
-        self.managed = frozenset(estate.union(PLATFORM_NAMESPACES, users) if estate else ())
+        said = self.there.admission_scope if self.there else ""
+        narrow = said in ("estate", "labelled")
+        estate = {item.name for item in spaces if item.labels.get(MANAGED_BY) == MANAGER} | self.named
+        if said == "labelled":
+            estate |= {item.name for item in spaces if item.labels.get(ADMITTED[0]) == ADMITTED[1]}
+        installed = {item.name for item in spaces if item.labels.get(PART_OF) == PLATFORM}
+        platform = installed & {*PLATFORM_NAMESPACES, USERS.namespace} | (set() if narrow else {*PLATFORM_NAMESPACES})
+        self.managed = frozenset(estate | platform if estate or narrow else ())
+        self.narrow, self.everywhere = narrow, self.everywhere or said == "everywhere"
 
     def counted(self, findings: Iterable[Finding]) -> list[Finding]:
         """The findings that this check answers for."""
@@ -44,11 +66,11 @@ class Scope:
     def _counts(self, found: Finding) -> bool:
         if found.object is None or found.rule in ALWAYS:
             return True
-        if is_control_plane(found.object):
+        if is_control_plane(found.object, self.there.system_namespaces if self.there else ()):
             self.control_plane += not self.system
             return self.system
         owner = self._owner(found.object)
-        if owner is None or self.everywhere or not self.managed:
+        if owner is None or self.everywhere or not (self.managed or self.narrow):
             return True
         self.others[owner] += 1
         return False
@@ -91,7 +113,10 @@ class Scope:
         if self.others:
             where = ", ".join(f"{name} {number}" for name, number in sorted(self.others.items()))
             what = count(self.others.total(), "finding")
-            said.append(
-                f"{what} in namespaces that Garrison does not manage not counted ({where}); --everywhere counts them"
-            )
+            said.append(f"{what} in namespaces that {self._out()} not counted ({where}); --everywhere counts them")
         return said
+
+    def _out(self) -> str:
+        return (
+            f"are not in admission's scope ({self.there.admission_scope})" if self.there else "Garrison does not manage"
+        )

@@ -10,6 +10,7 @@ from garrison.model.graph import Graph
 from garrison_policies.exceptions.file import PolicyException
 from garrison_policies.language.rule import Rule
 from garrison_policies.places import admission, guard, issuing
+from garrison_policies.places.within import keeping, scope
 from garrison_policies.rules import catalogue
 
 
@@ -25,6 +26,7 @@ def manifests(
     stands already, and is somebody else's to change.
     """
     mode, deployers = cluster.admission, cluster.deployers
+    within = scope(graph.name, {*guard.spaces(graph), *platform}, cluster.admission_scope)
     return [
         *admission.manifests(
             [*catalogue(cluster.issuer), *also],
@@ -32,7 +34,9 @@ def manifests(
             mode=mode,
             system_namespaces=cluster.spared,
             deployers=deployers,
+            within=within,
         ),
+        *(keeping(within, deployers, mode) if within else ()),
         *issuing.manifests(cluster.issuer, mode),
         *guard.platform(platform, cluster.issuer, deployers, mode),
         *guard.estate(graph, deployers, mode),

@@ -12,11 +12,12 @@ from typing import Any
 import yaml
 
 from garrison.errors import GarrisonError
+from garrison.kube import OLDEST
 from garrison.manifest import Manifest
 
 # Charts ask what cluster they are for. A fixed answer makes the same manifests everywhere; it is the oldest Kubernetes
 # whose Pod Security and native sidecars everything here relies on.
-KUBERNETES = "1.33.0"
+KUBERNETES = ".".join(map(str, (*OLDEST, 0)))
 # Cluster-wide kinds: everything else in a chart belongs to the namespace it is installed in.
 CLUSTER_WIDE = frozenset(
     {

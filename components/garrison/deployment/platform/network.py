@@ -13,43 +13,38 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from garrison import defaults as d
+from garrison.cluster import Cluster
 from garrison.deployment.platform.objects import platform_object
+from garrison.derive.network import to_dns
 from garrison.manifest import Manifest
 
 Rule = dict[str, Any]
-DNS: Rule = {
-    "to": [
-        {
-            "namespaceSelector": {"matchLabels": {d.NAMESPACE_LABEL: "kube-system"}},
-            "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
-        }
-    ],
-    "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
-}
 
 
-def cert_manager(ranges: Sequence[str]) -> Iterator[Manifest]:
+def cert_manager(cluster: Cluster) -> Iterator[Manifest]:
     yield default_deny("cert-manager")
-    to_api = [DNS, _to_api(ranges)]
+    to_api = [to_dns(cluster.dns), _to_api(cluster)]
     yield _policy("cert-manager", "cert-manager", egress=to_api)
     yield _policy("cert-manager", "cainjector", egress=to_api)
-    yield _policy("cert-manager", "webhook", egress=to_api, ingress=[_from_api(ranges, 10250)])
+    yield _policy("cert-manager", "webhook", egress=to_api, ingress=[_from_api(cluster, 10250)])
 
 
-def trust_manager(ranges: Sequence[str]) -> Iterator[Manifest]:
-    to_api = [DNS, _to_api(ranges)]
-    yield _policy("cert-manager", "trust-manager", egress=to_api, ingress=[_from_api(ranges, 6443)])
+def trust_manager(cluster: Cluster) -> Iterator[Manifest]:
+    to_api = [to_dns(cluster.dns), _to_api(cluster)]
+    yield _policy("cert-manager", "trust-manager", egress=to_api, ingress=[_from_api(cluster, 6443)])
 
 
-def openbao(ranges: Sequence[str]) -> Iterator[Manifest]:
+def openbao(cluster: Cluster) -> Iterator[Manifest]:
     """The store: entered by pods that use it, reaches databases to make leases and the API server to check tokens."""
     yield default_deny(d.STORE_NAMESPACE)
     users = {"from": [_estate_pods(d.STORE_LABEL)], "ports": _tcp(d.STORE_PORT)}
     databases = {"to": [_estate_pods(d.DATABASE_LABEL)], "ports": _tcp(d.DATABASE_PORT)}
-    yield _policy(d.STORE_NAMESPACE, "openbao", ingress=[users], egress=[DNS, databases, _to_api(ranges)])
+    yield _policy(
+        d.STORE_NAMESPACE, "openbao", ingress=[users], egress=[to_dns(cluster.dns), databases, _to_api(cluster)]
+    )
 
 
-def users(ranges: Sequence[str]) -> Iterator[Manifest]:
+def users(cluster: Cluster) -> Iterator[Manifest]:
     """The embedded issuer: entered by the edge's pods and by nobody else, reaches the API server to check tokens."""
     yield default_deny(d.USERS.namespace)
     edge = {
@@ -57,7 +52,7 @@ def users(ranges: Sequence[str]) -> Iterator[Manifest]:
         "podSelector": {"matchLabels": {d.NAME: d.EDGE.name}},
     }
     entered = {"from": [edge], "ports": _tcp(d.STORE_PORT)}
-    yield _policy(d.USERS.namespace, d.USERS.name, ingress=[entered], egress=[DNS, _to_api(ranges)])
+    yield _policy(d.USERS.namespace, d.USERS.name, ingress=[entered], egress=[to_dns(cluster.dns), _to_api(cluster)])
 
 
 def default_deny(namespace: str) -> Manifest:
@@ -75,16 +70,16 @@ def _policy(namespace: str, name: str, *, ingress: Sequence[Rule] = (), egress: 
     return platform_object("networking.k8s.io/v1", "NetworkPolicy", namespace, name, {"spec": spec})
 
 
-def _to_api(ranges: Sequence[str]) -> Rule:
-    return _blocks("to", ranges) | {"ports": _tcp(*d.API_SERVER_PORTS)}
+def _to_api(cluster: Cluster) -> Rule:
+    return _blocks("to", cluster) | {"ports": _tcp(*d.API_SERVER_PORTS)}
 
 
-def _from_api(ranges: Sequence[str], port: int) -> Rule:
-    return _blocks("from", ranges) | {"ports": _tcp(port)}
+def _from_api(cluster: Cluster, port: int) -> Rule:
+    return _blocks("from", cluster) | {"ports": _tcp(port)}
 
 
-def _blocks(direction: str, ranges: Sequence[str]) -> Rule:
-    return {direction: [{"ipBlock": {"cidr": cidr}} for cidr in ranges or d.API_SERVER_RANGES]}
+def _blocks(direction: str, cluster: Cluster) -> Rule:
+    return {direction: [{"ipBlock": {"cidr": cidr}} for cidr in cluster.api_server_ranges]}
 
 
 def _tcp(*ports: int) -> list[dict[str, Any]]:

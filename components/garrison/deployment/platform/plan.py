@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from garrison.cluster import Cluster
 from garrison.deployment.platform import certificates, charts, network, openbao
 from garrison.deployment.platform.objects import namespace
 from garrison.manifest import Manifest
@@ -56,7 +57,7 @@ def steps(settings: Settings, *, image: str, users: bool = False) -> list[Step]:
 def _cert_manager(settings: Settings) -> Iterator[Step]:
     if settings.install_cert_manager and settings.charts:
         name = certificates.NAMESPACE
-        yield from _guarded(name, network.cert_manager(settings.cluster.api_server_ranges))
+        yield from _guarded(name, network.cert_manager(settings.cluster))
         chart = charts.render(certificates.cert_manager(settings.cluster.issuer), settings.charts)
         yield Step(name, tuple(chart), (f"{name}-network",))
 
@@ -75,7 +76,7 @@ def _root(settings: Settings, before: tuple[str, ...]) -> Iterator[Step]:
 def _trust(settings: Settings, issuing: tuple[str, ...]) -> Iterator[Step]:
     ready = issuing
     if settings.install_trust_manager and settings.charts:
-        yield Step("trust-network", tuple(network.trust_manager(settings.cluster.api_server_ranges)), issuing)
+        yield Step("trust-network", tuple(network.trust_manager(settings.cluster)), issuing)
         chart = charts.render(certificates.TRUST_MANAGER, settings.charts)
         yield Step("trust-manager", tuple(chart), ("trust-network",))
         ready = ("trust-manager",)
@@ -85,13 +86,13 @@ def _trust(settings: Settings, issuing: tuple[str, ...]) -> Iterator[Step]:
 
 def _server(
     server: openbao.Server,
-    policies: Callable[[Sequence[str]], Iterable[Manifest]],
+    policies: Callable[[Cluster], Iterable[Manifest]],
     settings: Settings,
     image: str,
     issuing: tuple[str, ...],
 ) -> Iterator[Step]:
     name = server.namespace
-    yield from _guarded(name, policies(settings.cluster.api_server_ranges))
+    yield from _guarded(name, policies(settings.cluster))
     parts = openbao.before(server, settings.cluster.issuer)
     yield Step(f"{name}-parts", tuple(parts), (*issuing, f"{name}-network"))
     pods = openbao.stateful_set(server, image, settings.openbao_storage, settings.storage_class)
