@@ -119,6 +119,9 @@ def _combined(settings: Settings, *, sound: set[str]) -> list[Problem]:
                 problems.append(Problem("charts", f"no chart {chart} ({place})", f"name its folder, or set {CHARTS}"))
     if settings.issuer is None and not settings.install_cert_manager and "issuer" in sound:
         problems.append(Problem("issuer", "missing", "name the ClusterIssuer of the existing cert-manager"))
+    if settings.issuer is None and settings.trust_ca and "issuer" in sound:
+        remedy = "name the issuer that this CA is of, or leave trustCa out: a root is made here, and trusted"
+        problems.append(Problem("trustCa", "set, but no issuer is", remedy))
     if settings.install_openbao and settings.openbao_address:
         problems.append(Problem("openbaoAddress", "set, but OpenBao is to be installed", "set installOpenbao: false"))
     if (settings.openbao_address is None) != (settings.openbao_ca is None):

@@ -9,7 +9,7 @@ from typing import Literal
 
 from garrison import defaults as d
 from garrison import verified
-from garrison.cluster import Cluster, Egress, Entrance
+from garrison.cluster import Cluster, Egress, Entrance, Issuer
 from garrison.errors import GarrisonError, Problem
 
 
@@ -28,8 +28,10 @@ class Settings:
     """False where the cluster has cert-manager already."""
     install_trust_manager: bool = True
     """False where the cluster has trust-manager already, with cert-manager as its trust namespace."""
-    issuer: str | None = None
-    """An existing ClusterIssuer to sign identities; without it a root CA is made."""
+    issuer: str | Issuer | None = None
+    """Who signs identities: a ClusterIssuer by name, or one of any kind; without it a root CA is made."""
+    trust_ca: Path | None = None
+    """The CA of that issuer, a PEM file, which every workload trusts; without it the bundle has to be there."""
     install_openbao: bool = True
     """False where an OpenBao or Vault already serves `openbao.openbao.svc` in the cluster."""
     openbao_address: str | None = None
@@ -57,8 +59,8 @@ class Settings:
     """The kind of Service that leads to the edge; NodePort where the cluster has nobody who gives addresses."""
     edge_node_port: int | None = None
     """Which port of the nodes that is; without it the cluster chooses."""
-    edge_issuer: str | None = None
-    """The ClusterIssuer of the hosts' certificates; without it the one that signs identities."""
+    edge_issuer: str | Issuer | None = None
+    """Who signs the hosts' certificates; without it who signs identities."""
     edge_replicas: int = 2
     """How many pods the edge has. Local limits count in each."""
     edge_issuer_ranges: tuple[str, ...] = ()
