@@ -7,6 +7,7 @@ from pathlib import Path
 import pulumi
 
 from garrison.declare.app import App
+from garrison.deployment import standing
 from garrison.deployment.admission import Admission
 from garrison.deployment.configuration import read
 from garrison.deployment.emit import Estate
@@ -15,7 +16,8 @@ from garrison.deployment.vault import GeneratedSecret
 from garrison.derive.adjustment import Adjust
 from garrison.errors import GarrisonError
 from garrison.explain.allowed import allowed
-from garrison.kube import check_deployer, check_reachable
+from garrison.kube import KubectlError, check_deployer, check_reachable
+from garrison.settings import Settings
 from garrison_stack.whole import Whole, whole
 
 
@@ -28,7 +30,22 @@ def deploy(app: App, adjust: Adjust | None, exceptions: Path | None) -> None:
     if not pulumi.runtime.is_dry_run():  # a preview works without the cluster, and says so
         check_reachable()
         check_deployer(settings.cluster.deployers)
+    _check_standing(settings)
     register(what)
+
+
+def _check_standing(settings: Settings) -> None:
+    """What is not made here has to be there: a preview says so where the cluster answers, an update always."""
+    if not standing.wanted(settings):
+        return
+    try:
+        check_reachable()
+    except KubectlError as error:
+        if not pulumi.runtime.is_dry_run():
+            raise
+        pulumi.log.warn(f"what has to stand on the cluster already was not looked for: {error}")
+    else:
+        standing.check(settings)
 
 
 def register(what: Whole) -> None:
