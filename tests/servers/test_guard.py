@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from garrison.cluster import Cluster, Issuer
+from garrison.cluster import Cluster
 from garrison_policies.places import whole
 from harness.plugin import kubeconfig
 from harness.plugin.api import Api
@@ -210,7 +210,9 @@ def test_what_the_garrison_derives_is_taken_from_the_deployer(server: ControlPla
     from garrison.deployment.platform import certificates, openbao
     from garrison.derive import identity
 
-    servers = (item for server in (openbao.SECRETS, openbao.USERS) for item in openbao.before(server, Issuer.of("garrison")))
+    servers = (
+        item for server in (openbao.SECRETS, openbao.USERS) for item in openbao.before(server, Issuer.of("garrison"))
+    )
     items = [*identity.manifests(GRAPH, Cluster()), *certificates.root(), *servers]
     answers = {str(item["metadata"]): said(server.api, item) for item in items if "kind" in item}
     assert {text for text in answers.values() if "ValidatingAdmissionPolicy" in text} == set()

@@ -23,7 +23,9 @@ SOUND: dict[str, Any] = {
         "awspca.cert-manager.io/v1beta1": [("awspcaclusterissuers", "AWSPCAClusterIssuer", False)],
         "trust.cert-manager.io/v1alpha1": [("bundles", "Bundle", False)],
     },
-    "awspcaclusterissuers.awspca.cert-manager.io corp": {"status": {"conditions": [{"type": "Ready", "status": "True"}]}},
+    "awspcaclusterissuers.awspca.cert-manager.io corp": {
+        "status": {"conditions": [{"type": "Ready", "status": "True"}]}
+    },
     "clusterissuers.cert-manager.io corp": {},
     "bundles.trust.cert-manager.io trust-bundle": {
         "spec": {

@@ -50,7 +50,9 @@ def _trust(settings: Settings) -> Iterator[Problem]:
     served = _resource(TRUST_API, "Bundle") is not None
     if not settings.install_trust_manager:
         if not served:
-            yield Problem("installTrustManager", "false, and there is no trust-manager", "install it, or leave this out")
+            yield Problem(
+                "installTrustManager", "false, and there is no trust-manager", "install it, or leave this out"
+            )
             return
         if settings.issuer is None:
             yield from _trust_namespace()
@@ -76,7 +78,9 @@ def _issuer(where: str, issuer: Issuer, *, ours: bool) -> Iterator[Problem]:
     home = "" if issuer.everywhere else d.EDGE.namespace
     found = _get(f"{issuer.resource}.{issuer.group}", issuer.name, home)
     if found is None:
-        yield Problem(where, f"there is no {issuer}", f"make it, or mend the name; {_there(issuer, home)} says which are")
+        yield Problem(
+            where, f"there is no {issuer}", f"make it, or mend the name; {_there(issuer, home)} says which are"
+        )
     elif said := _not(found, "Ready"):
         yield Problem(where, f"{issuer} is not ready: {said}", "see why its controller cannot use it")
     elif not ours and not _approved(issuer):
@@ -91,7 +95,12 @@ def _there(issuer: Issuer, home: str) -> str:
 def _approved(issuer: Issuer) -> bool:
     """Whether cert-manager's account may approve; True also where we may not ask."""
     namespace, _, name = _OURS.partition("/")
-    signer = {"group": "cert-manager.io", "resource": "signers", "verb": "approve", "name": issuer.signer(d.EDGE.namespace)}
+    signer = {
+        "group": "cert-manager.io",
+        "resource": "signers",
+        "verb": "approve",
+        "name": issuer.signer(d.EDGE.namespace),
+    }
     spec = {"user": f"system:serviceaccount:{namespace}:{name}", "resourceAttributes": signer}
     review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
     code, out, _ = attempt(["create", "--filename=-", "--output=json"], stdin=json.dumps(review))

@@ -18,7 +18,9 @@ def authorities(text: str, *, now: float | None = None) -> Path:
         raise ValueError("there is no such file")
     blocks = list(_BLOCK.finditer(file.read_text(errors="replace")))
     if other := next((block[1] for block in blocks if block[1] != "CERTIFICATE"), ""):
-        raise ValueError(f"{text} holds a {other}, too; give the CA's certificates alone, and let no key leave its place")
+        raise ValueError(
+            f"{text} holds a {other}, too; give the CA's certificates alone, and let no key leave its place"
+        )
     if not blocks:
         raise ValueError(f"{text} has no certificate in PEM")
     for number, block in enumerate(blocks, 1):

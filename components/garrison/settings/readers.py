@@ -20,6 +20,7 @@ from garrison.cluster.ranges import (
 )
 from garrison.errors import Problem
 from garrison.settings.authorities import authorities
+from garrison.settings.charts import read_charts, read_values
 
 T = TypeVar("T")
 
@@ -72,12 +73,6 @@ def _address(text: str) -> str:
 def _file(text: str) -> Path:
     if not Path(text).is_file():
         raise ValueError("there is no such file")
-    return Path(text)
-
-
-def _folder(text: str) -> Path:
-    if not Path(text).is_dir():
-        raise ValueError("there is no such folder")
     return Path(text)
 
 
@@ -181,7 +176,8 @@ READERS: dict[str, Callable[[str], Any]] = {
     "openbao_storage": _quantity,
     "storage_class": _name,
     "api_server": _each(_range, '["10.0.0.0/24"]'),
-    "charts": _folder,
+    "charts": read_charts,
+    "chart_values": read_values,
     "generated_secrets": _each(_secret_path, '["psp/api-key"]'),
     "admission": _mode,
     "deployers": _each(_person, '["group:platform"]'),

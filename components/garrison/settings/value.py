@@ -11,6 +11,7 @@ from garrison import defaults as d
 from garrison import verified
 from garrison.cluster import Cluster, Egress, Entrance, Issuer
 from garrison.errors import GarrisonError, Problem
+from garrison.settings.charts import Charts
 
 
 class SettingsError(GarrisonError, ValueError):
@@ -43,8 +44,10 @@ class Settings:
     """For the volumes of OpenBao and PostgreSQL; without it, the cluster's default."""
     api_server: tuple[str, ...] = ()
     """Address ranges of the API server as pods see it; without them the rules name private ranges."""
-    charts: Path | None = None
-    """The folder with the charts cert-manager/ and trust-manager/; by default from GARRISON_CHARTS."""
+    charts: Path | Charts | None = None
+    """The folder with the charts cert-manager/ and trust-manager/, by default from GARRISON_CHARTS; or where each is."""
+    chart_values: tuple[tuple[str, Path], ...] = ()
+    """Values of one's own, a file for a chart, under those that Garrison needs."""
     generated_secrets: tuple[str, ...] = ()
     """Paths of the secret store to fill with random values if empty: for stacks that have no real ones."""
     admission: Literal["deny", "warn"] = "deny"
@@ -80,6 +83,10 @@ class Settings:
     destroy` may take all of it."""
     system_namespaces: tuple[str, ...] = ()
     """Namespaces the admission policies leave alone, beside Kubernetes' own kube-*: what the cluster itself runs."""
+
+    def own(self, chart: str) -> Path | None:
+        """One's own values of that chart."""
+        return dict(self.chart_values).get(chart)
 
     @property
     def cluster(self) -> Cluster:

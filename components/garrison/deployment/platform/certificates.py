@@ -44,7 +44,10 @@ CERT_MANAGER = Chart(
 def cert_manager(issuers: Sequence[Issuer]) -> Chart:
     """The chart for a cluster with these issuers: that of the estate, and that of its hosts."""
     asked = dict.fromkeys(one.signer(d.EDGE.namespace) for one in issuers)
-    signers = [*(name for name in asked if not name.startswith("issuers.cert-manager.io/")), "issuers.cert-manager.io/*"]
+    signers = [
+        *(name for name in asked if not name.startswith("issuers.cert-manager.io/")),
+        "issuers.cert-manager.io/*",
+    ]
     return replace(CERT_MANAGER, values={**CERT_MANAGER.values, "approveSignerNames": signers})
 
 

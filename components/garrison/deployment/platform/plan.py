@@ -58,7 +58,9 @@ def _cert_manager(settings: Settings) -> Iterator[Step]:
     if settings.install_cert_manager and settings.charts:
         name = certificates.NAMESPACE
         yield from _guarded(name, network.cert_manager(settings.cluster.api_server_ranges))
-        chart = charts.render(certificates.cert_manager(_issuers(settings.cluster)), settings.charts)
+        chart = charts.render(
+            certificates.cert_manager(_issuers(settings.cluster)), settings.charts, settings.own(name)
+        )
         yield Step(name, tuple(chart), (f"{name}-network",))
 
 
@@ -82,7 +84,7 @@ def _trust(settings: Settings, issuing: tuple[str, ...]) -> Iterator[Step]:
     ready = issuing
     if settings.install_trust_manager and settings.charts:
         yield Step("trust-network", tuple(network.trust_manager(settings.cluster.api_server_ranges)), issuing)
-        chart = charts.render(certificates.TRUST_MANAGER, settings.charts)
+        chart = charts.render(certificates.TRUST_MANAGER, settings.charts, settings.own("trust-manager"))
         yield Step("trust-manager", tuple(chart), ("trust-network",))
         ready = ("trust-manager",)
     if settings.issuer is None or settings.trust_ca:
