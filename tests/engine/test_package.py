@@ -111,9 +111,9 @@ def test_a_program_in_yaml_gets_all_that_run_makes(
     assert all("$garrison:index:App$" in urn or urn.split("::")[2].startswith("garrison:index:App") for urn in urns[1:])
     assert {one.rpartition("::")[2] for one in urns if "SealKey" in one} == {"openbao/openbao-seal-key"}
     assert {one.rpartition("::")[2] for one in urns if "GeneratedSecret" in one} == {"secret/psp/api-key"}
-    stack = next(step["newState"] for step in said["steps"] if ":Stack::" in step["urn"])
-    assert stack["outputs"]["allowed"] == ["shop/orders may GET /items/{id} at shop/catalog"]
-    assert stack["outputs"]["identities"]["shop/orders"] == "spiffe://shop.example/ns/shop/sa/orders"
+    outputs = next(step["newState"]["outputs"] for step in said["steps"] if step["urn"].endswith(":App::shop"))
+    assert outputs["allowed"] == ["shop/orders may GET /items/{id} at shop/catalog"]
+    assert outputs["identities"]["shop/orders"] == "spiffe://shop.example/ns/shop/sa/orders"
 
 
 def _is_object(urn: str) -> bool:
