@@ -31,6 +31,7 @@ class GarrisonError(Exception):
         ├── VerifiedError        the list of verified images cannot be used
         ├── KubectlError         kubectl is missing (ToolMissingError), or said no
         ├── ChartError           a chart of the platform cannot be rendered
+        ├── StandingError        a cluster lacks what it is said to have
         ├── FolderError          the folder for files to deploy cannot be written
         ├── StoreFileError       the file of a store's objects cannot be used
         ├── StoreError           the secret store cannot be reached, or refused

@@ -7,6 +7,7 @@ from pathlib import Path
 import pulumi
 
 from garrison.declare.app import App
+from garrison.deployment import standing
 from garrison.deployment.admission import Admission
 from garrison.deployment.configuration import read
 from garrison.deployment.emit import Estate
@@ -15,7 +16,8 @@ from garrison.deployment.vault import GeneratedSecret
 from garrison.derive.adjustment import Adjust
 from garrison.errors import GarrisonError
 from garrison.explain.allowed import allowed
-from garrison.kube import check_deployer, check_reachable, check_version
+from garrison.kube import KubectlError, check_deployer, check_reachable, check_version
+from garrison.settings import Settings
 from garrison_stack.whole import Whole, whole
 
 
@@ -25,26 +27,44 @@ def deploy(app: App, adjust: Adjust | None, exceptions: Path | None) -> None:
         raise GarrisonError("the program was run by hand: `pulumi preview` and `pulumi up` run it")
     settings = read()
     what = whole(app, settings, adjust, exceptions)
-    if not pulumi.runtime.is_dry_run():  # a preview works without the cluster, and says so
-        check_reachable()
-        check_version()
-        check_deployer(settings.cluster.deployers)
+    check_cluster(settings)
+    # as an output, so that a preview shows a declared change as a line of its own
+    pulumi.export("allowed", {str(item): True for item in allowed(what.estate.graph)})
     register(what)
 
 
-def register(what: Whole) -> None:
+def check_cluster(settings: Settings) -> None:
+    """Raise a GarrisonError where the cluster does not answer, is closed to who asks, or lacks what is not made here.
+
+    A preview works without the cluster, and says so.
+    """
+    if not pulumi.runtime.is_dry_run():
+        check_reachable()
+        check_version()
+        check_deployer(settings.cluster.deployers)
+    if not standing.wanted(settings):
+        return
+    try:
+        check_reachable()
+    except KubectlError as error:
+        if not pulumi.runtime.is_dry_run():
+            raise
+        pulumi.log.warn(f"what has to stand on the cluster already was not looked for: {error}")
+    else:
+        standing.check(settings)
+
+
+def register(what: Whole, parent: pulumi.Resource | None = None) -> Estate:
     """Hand all of it to Pulumi, each part after the one that it stands on."""
-    guard = Admission(what.admission)
+    guard = Admission(what.admission, opts=pulumi.ResourceOptions(parent=parent))
     image = dict(what.estate.graph.images)["openbao"]
-    guarded = pulumi.ResourceOptions(depends_on=[guard])
+    guarded = pulumi.ResourceOptions(parent=parent, depends_on=[guard])
     platform = Platform(what.settings, image=image, users=what.users, steps=what.platform, opts=guarded)
-    ready = pulumi.ResourceOptions(depends_on=[platform])
+    ready = pulumi.ResourceOptions(parent=parent, depends_on=[platform])
     for path in what.settings.generated_secrets:
         GeneratedSecret(path, connection=platform.store, opts=ready)
-    # as an output, so that a preview shows a declared change as a line of its own
-    pulumi.export("allowed", {str(item): True for item in allowed(what.estate.graph)})
     keep = what.settings.keep_data
-    Estate(what.estate, store=platform.store, users=platform.users, keep_data=keep, opts=ready)
+    return Estate(what.estate, store=platform.store, users=platform.users, keep_data=keep, opts=ready)
 
 
 def failed(said: str) -> None:

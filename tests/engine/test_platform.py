@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from engine.test_resources import Recorder, kubernetes, run
-from garrison.cluster import Cluster
+from garrison.cluster import Cluster, Issuer
 from garrison.deployment.configuration import read
 from garrison.deployment.platform import certificates, charts, network, openbao
 from garrison.deployment.platform.component import Platform
@@ -34,6 +34,11 @@ def folder() -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{build.binary('helm').parent}:/usr/bin:/bin")
         yield build.obtain("charts")
+
+
+PCA = Issuer(
+    name="corporate", kind="AWSPCAClusterIssuer", group="awspca.cert-manager.io", account="aws-pca/aws-privateca-issuer"
+)
 
 
 def registered(settings: Settings, *, users: bool = False) -> Recorder:
@@ -97,8 +102,9 @@ def test_whoever_edits_a_namespace_is_given_no_certificates_and_approval_is_for_
         if rule.get("resources") == ["signers"] and "approve" in rule["verbs"]
     ]
     assert names == [["clusterissuers.cert-manager.io/garrison", "issuers.cert-manager.io/*"]]
-    other = charts.render(certificates.cert_manager("corporate"), folder)
+    other = charts.render(certificates.cert_manager([Issuer.of("corporate"), PCA]), folder)
     assert "clusterissuers.cert-manager.io/corporate" in str(other)
+    assert "awspcaclusterissuers.awspca.cert-manager.io/corporate" in str(other)
 
 
 def test_nothing_is_installed_that_is_there_already() -> None:
@@ -114,6 +120,18 @@ def test_an_existing_issuer_signs_for_the_store(folder: Path) -> None:
     assert names(items, "Bundle") == []
     signers = {item["spec"]["issuerRef"]["name"] for item in items if item["metadata"]["name"] == "openbao-tls"}
     assert signers == {"corporate"}
+
+
+def test_the_ca_of_an_external_issuer_is_what_workloads_trust(folder: Path, tmp_path: Path) -> None:
+    ca = tmp_path / "corp.pem"
+    ca.write_text("-----BEGIN CERTIFICATE-----\nof the corporation\n-----END CERTIFICATE-----\n")
+    items = kubernetes(registered(Settings(charts=folder, issuer=PCA, edge_issuer="public", trust_ca=ca)))
+    (bundle,) = (item for item in items if item["kind"] == "Bundle")
+    assert bundle["spec"]["sources"] == [{"inLine": ca.read_text()}]
+    (asked,) = (item["spec"]["issuerRef"] for item in items if item["metadata"]["name"] == "openbao-tls")
+    assert asked == PCA.reference
+    approvals = str([item for item in items if item["kind"] == "ClusterRole"])
+    assert f"'{PCA.signer()}', 'clusterissuers.cert-manager.io/public', 'issuers.cert-manager.io/*'" in approvals
 
 
 def test_the_seal_key_has_no_value_in_what_pulumi_sees(whole: Recorder) -> None:

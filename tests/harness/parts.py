@@ -111,6 +111,7 @@ _CONTAINERD = "github.com/containerd/containerd/v2"
 _CNI = "github.com/containernetworking/plugins"
 _BASE = "k8s.io/component-base/version"
 _SDK = "github.com/pulumi/pulumi/sdk/v3"
+_YAML = "github.com/pulumi/pulumi-yaml"
 _CERT_MANAGER = "github.com/cert-manager/cert-manager"
 _TRUST_MANAGER = "github.com/cert-manager/trust-manager"
 _POD_SECURITY = "k8s.io/pod-security-admission"
@@ -185,6 +186,12 @@ PARTS: tuple[Part, ...] = (
             files={"pulumi-language-python-exec": f"{_SDK}@v3.259.0//python/cmd/pulumi-language-python-exec"},
         ),
         seconds=20,
+    ),
+    Part(
+        # The last release that the module proxy has; its own engine is older than ours, and serves it.
+        "pulumi-yaml", "v1.25.0", "the engine's YAML language host: a program that is not Python",
+        Go(_YAML, {"pulumi-language-yaml": f"{_YAML}/cmd/pulumi-language-yaml"}),
+        seconds=75, at_first_use=True,
     ),
     Part(
         "helm", "v3.22.0", "renders the upstream charts",
@@ -340,7 +347,7 @@ PARTS: tuple[Part, ...] = (
 UP: tuple[Part, ...] = tuple(row for row in PARTS if not row.at_first_use)  # what a running, proven estate is made with
 
 # What the tests that need no cluster are run with.
-_CHECK = ("etcd", "kubernetes", "pulumi", "pulumi-language", "helm", "charts", "fixtures")
+_CHECK = ("etcd", "kubernetes", "pulumi", "pulumi-language", "pulumi-yaml", "helm", "charts", "fixtures")
 CHECK: tuple[Part, ...] = tuple(row for row in PARTS if row.name in _CHECK)
 
 

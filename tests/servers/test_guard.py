@@ -210,7 +210,9 @@ def test_what_the_garrison_derives_is_taken_from_the_deployer(server: ControlPla
     from garrison.deployment.platform import certificates, openbao
     from garrison.derive import identity
 
-    servers = (item for server in (openbao.SECRETS, openbao.USERS) for item in openbao.before(server, "garrison"))
+    servers = (
+        item for server in (openbao.SECRETS, openbao.USERS) for item in openbao.before(server, Cluster().authority)
+    )
     items = [*identity.manifests(GRAPH, Cluster()), *certificates.root(), *servers]
     answers = {str(item["metadata"]): said(server.api, item) for item in items if "kind" in item}
     assert {text for text in answers.values() if "ValidatingAdmissionPolicy" in text} == set()

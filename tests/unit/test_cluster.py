@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import pytest
 
 from garrison import IntentError, render
-from garrison.cluster import Cluster, Dns
+from garrison.cluster import Cluster, Dns, Entrance, Issuer
 from unit.estates import shop_app
 
 EKS = Cluster(
@@ -20,10 +21,18 @@ EKS = Cluster(
     admission_scope="labelled",
     signed_images=("r.example/shop/orders@sha256:" + "0" * 64,),
 )
+PCA = Issuer(
+    name="corporate",
+    kind="AWSPCAClusterIssuer",
+    group="awspca.cert-manager.io",
+    account="aws-pca/aws-privateca-issuer",
+)
 
 
 def test_there_and_back() -> None:
     assert Cluster.from_json(EKS.to_json()) == EKS
+    foreign = Cluster(issuer=PCA, entrance=Entrance(issuer=Issuer(name="public", kind="Issuer")))
+    assert Cluster.from_json(foreign.to_json()) == foreign
     assert Cluster.from_json('{"schema": "garrison.dev/cluster/v1"}') == Cluster()
 
 
@@ -63,6 +72,21 @@ def test_there_and_back() -> None:
         ({"dns": {"prot": 53}}, "no such field: prot"),
         ({"dns": 7}, "does not select pods by label"),
         ({"isuer": "x"}, "did you mean 'issuer'?"),
+        ({"issuer": {"name": "a b"}}, "'a b' is not a Kubernetes name"),
+        ({"issuer": {}}, "None is not a Kubernetes name"),
+        ({"issuer": {"name": "x", "kind": "clusterissuer"}}, "'clusterissuer' is not a kind"),
+        ({"issuer": {"name": "x", "kind": 7}}, "7 is not a kind"),
+        ({"issuer": {"name": "x", "group": "awspca"}}, "'awspca' is not an API group"),
+        ({"issuer": {"name": "x", "kind": "AWSPCAClusterIssuer"}}, "cert-manager.io has no kind AWSPCAClusterIssuer"),
+        ({"issuer": {"name": "x", "kind": "Issuer"}}, "Issuer signs for its own namespace"),
+        ({"issuer": asdict(PCA) | {"kind": "AWSPCAIssuer"}}, "AWSPCAIssuer signs for its own namespace"),
+        ({"issuer": asdict(PCA) | {"account": None}}, "nobody says who signs for AWSPCAClusterIssuer.awspca."),
+        ({"issuer": asdict(PCA) | {"account": "aws"}}, "nobody says who signs for"),
+        ({"issuer": {"name": "x", "account": "a/b"}}, "an account, where cert-manager itself signs"),
+        ({"issuer": {"nmae": "x"}}, "no such field: nmae"),
+        ({"entrance": {"issuer": {"name": "x", "account": "a/b"}}}, "an account, where no identity is signed"),
+        ({"entrance": {"issuer": {"nmae": "x"}}}, "is not a Kubernetes name"),
+        ({"entrance": {"issuer": "A B"}}, "'A B' is not a Kubernetes name"),
     ],
 )
 def test_what_does_not_hold_together_is_refused(said: dict[str, object], says: str) -> None:
@@ -92,3 +116,23 @@ def test_every_fact_of_the_cluster_enters_what_is_derived_and_nothing_else_chang
     assert "kube-dns" not in text
     for word in ("corporate-ca", "gp3", "node-local"):
         assert word in text
+
+
+@pytest.mark.parametrize(
+    ("issuer", "signer"),
+    [
+        (Issuer.of("garrison"), "clusterissuers.cert-manager.io/garrison"),
+        (PCA, "awspcaclusterissuers.awspca.cert-manager.io/corporate"),
+        (Issuer(name="public", kind="Issuer"), "issuers.cert-manager.io/edge.public"),
+        (Issuer(name="x", kind="ClusterProxy", group="y.example"), "clusterproxies.y.example/x"),
+    ],
+)
+def test_an_issuer_as_rbac_calls_it(issuer: Issuer, signer: str) -> None:
+    assert issuer.signer("edge") == signer
+
+
+def test_every_certificate_asks_the_issuer_that_was_said() -> None:
+    there = Cluster(issuer=PCA)
+    asked = [item["spec"]["issuerRef"] for item in render(shop_app().graph(), there) if item["kind"] == "Certificate"]
+    assert asked
+    assert all(one == {"group": PCA.group, "kind": PCA.kind, "name": PCA.name} for one in asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
 from dataclasses import fields, replace
@@ -9,9 +10,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from garrison.cluster import Cluster, Dns
-from garrison.settings import Settings, SettingsError, cluster_of, parse
+from garrison.cluster import Cluster, Dns, Issuer
+from garrison.settings import Settings, SettingsError, cluster_of, parse, settings_of
+from garrison.settings.charts import Charts
 
 
 @pytest.fixture
@@ -123,6 +128,10 @@ def test_resolvers_that_are_no_pods(charts: Path) -> None:
         ("apiServer", '["10.0.0.300/24"]', "'10.0.0.300/24' is not an address range"),
         ("apiServer", '["10.0.0.1/24"]', "'10.0.0.1/24' is not an address range"),
         ("charts", "/nowhere", "there is no such folder"),
+        ("issuer", '{"name": "x", "knd": "y"}', "write a name, or an object of account, group, kind, name"),
+        ("issuer", '{"name": "x", "kind": "Issuer"}', "name the kind that the whole cluster may ask"),
+        ("issuer", "{", "write a name, or an object of"),
+        ("trustCa", "/nowhere", "there is no such file"),
         ("generatedSecrets", '["../up"]', "'../up' is not a path such as psp/api-key"),
         ("generatedSecrets", "[1]", "write a list such as"),
     ],
@@ -209,3 +218,68 @@ def test_the_page_names_every_setting_and_its_example_is_accepted(charts: Path) 
 def key(name: str) -> str:
     first, *rest = name.split("_")
     return first + "".join(part.capitalize() for part in rest)
+
+
+def test_issuers_of_any_kind(charts: Path) -> None:
+    said = {"name": "corp", "kind": "StepClusterIssuer", "group": "certmanager.step.sm", "account": "step/issuer"}
+    edge = {"name": "public", "kind": "Issuer"}
+    values = {"issuer": json.dumps(said), "edgeIssuer": json.dumps(edge)}
+    found = parse(values, {"GARRISON_CHARTS": str(charts)})
+    assert found.cluster.authority == Issuer(**said)
+    assert found.cluster.entrance.issuer == Issuer(**edge)
+
+
+def test_the_platforms_page_is_accepted(charts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "platform.md").read_text()
+    issuers, fetched = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "corporate-ca.pem").write_text(ca()[0])
+    (tmp_path / "cert-manager-values.yaml").touch()
+    (tmp_path / "stack.yaml").write_text(issuers)
+    found = settings_of(Path("stack.yaml"), {"GARRISON_CHARTS": str(charts)})
+    assert str(found.cluster.authority) == "AWSPCAClusterIssuer.awspca.cert-manager.io/corporate"
+    (tmp_path / "stack.yaml").write_text(fetched)
+    assert isinstance(settings_of(Path("stack.yaml"), {}).charts, Charts)
+
+
+def ca(days: int = 30, *, basic: bool | None = True, later: int = 0) -> tuple[str, str]:
+    """A certificate and its key in PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "corporate")])
+    begin = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=later - 60)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(7).not_valid_before(begin).not_valid_after(begin + datetime.timedelta(days=60 + days))
+    if basic is not None:
+        made = made.add_extension(x509.BasicConstraints(ca=basic, path_length=None), critical=True)
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain).decode()
+    return made.sign(key, hashes.SHA256()).public_bytes(pem).decode(), secret
+
+
+def test_a_ca_of_ones_own_is_trusted(charts: Path) -> None:
+    file = charts / "corp.pem"
+    file.write_text(f"the old one\n{ca()[0]}and the new one\n{ca()[0]}")
+    values = {"issuer": "corporate", "trustCa": str(file)}
+    assert parse(values, {"GARRISON_CHARTS": str(charts)}).trust_ca == file
+    (problem,) = refused({"trustCa": str(file)}, {"GARRISON_CHARTS": str(charts)})
+    assert problem.startswith("trustCa: set, but no issuer is; name the issuer that this CA is of")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (ca(days=-1)[0], "certificate 1 of {} has expired on "),
+        (ca()[0] + ca(days=-1)[0], "certificate 2 of {} has expired on "),
+        (ca(basic=False)[0], "certificate 1 of {} is not a CA's (basicConstraints)"),
+        (ca(basic=None)[0], "certificate 1 of {} is not a CA's (basicConstraints)"),
+        (ca(later=90)[0], "certificate 1 of {} is not valid before "),
+        ("".join(ca()), "{} holds a PRIVATE KEY, too"),
+        ("corporate", "{} has no certificate in PEM"),
+        ("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", "certificate 1 of {} cannot be read"),
+    ],
+)
+def test_who_cannot_vouch_is_not_trusted(text: str, says: str, charts: Path) -> None:
+    file = charts / "corp.pem"
+    file.write_text(text)
+    (problem,) = refused({"issuer": "corporate", "trustCa": str(file)}, {"GARRISON_CHARTS": str(charts)})
+    assert says.format(file) in problem

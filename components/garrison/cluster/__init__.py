@@ -7,6 +7,7 @@
 from garrison.cluster.dns import Dns
 from garrison.cluster.egress import Egress
 from garrison.cluster.entrance import Entrance
+from garrison.cluster.issuer import Issuer
 from garrison.cluster.value import EVERYBODY, SCHEMA, SCOPES, AdmissionScope, Cluster
 
-__all__ = ["EVERYBODY", "SCHEMA", "SCOPES", "AdmissionScope", "Cluster", "Dns", "Egress", "Entrance"]
+__all__ = ["EVERYBODY", "SCHEMA", "SCOPES", "AdmissionScope", "Cluster", "Dns", "Egress", "Entrance", "Issuer"]

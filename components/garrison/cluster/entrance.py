@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from garrison.cluster import issuer as issuers
+from garrison.cluster.issuer import Issuer
 from garrison.cluster.ranges import issuer_range_problems
-from garrison.cluster.words import is_name, is_whole
+from garrison.cluster.words import is_whole
 from garrison.errors import Problem
 
 
@@ -21,8 +23,9 @@ class Entrance:
     """NodePort where the cluster has nobody who gives addresses, as on kind."""
     node_port: int | None = None
     """Which port of the nodes; None lets the cluster choose."""
-    issuer: str | None = None
-    """The ClusterIssuer of the hosts' certificates; None is the one that signs identities."""
+    issuer: str | Issuer | None = None
+    """Who signs the hosts' certificates: a ClusterIssuer by its name, or an issuer of any kind, in the namespace `edge`
+    if it is namespaced. None is the one that signs identities."""
     replicas: int = 2
     """Of the edge. Local limits count in each."""
     issuer_ranges: tuple[str, ...] = ()
@@ -45,8 +48,8 @@ def problems(entrance: Any) -> Iterator[Problem]:
     node_port = entrance.node_port
     if node_port is not None and not (is_whole(node_port) and 30000 <= node_port <= 32767):
         yield Problem("entrance.node_port", f"{node_port!r} is not a port of the nodes", "use 30000 to 32767")
-    if entrance.issuer is not None and not is_name(entrance.issuer):
-        yield Problem("entrance.issuer", f"{entrance.issuer!r} is not a Kubernetes name", "name a ClusterIssuer")
+    if entrance.issuer is not None:
+        yield from issuers.problems("entrance.issuer", entrance.issuer, identities=False)
     if not is_whole(entrance.replicas) or not 1 <= entrance.replicas <= 100:
         yield Problem("entrance.replicas", f"{entrance.replicas!r} replicas of the edge", "use 1 to 100")
     if isinstance(entrance.issuer_ranges, tuple):
@@ -60,5 +63,8 @@ def problems(entrance: Any) -> Iterator[Problem]:
 
 def read(said: dict[str, Any]) -> Entrance:
     """From JSON, whose fields are known; what does not fit is left for `problems` to tell."""
-    ranges = said.get("issuer_ranges", ())
-    return Entrance(**said | {"issuer_ranges": tuple(ranges) if isinstance(ranges, list) else ranges})
+    ranges, issuer = said.get("issuer_ranges", ()), said.get("issuer")
+    more = {}
+    if isinstance(issuer, dict) and not set(issuer) - {one.name for one in fields(Issuer)}:
+        more["issuer"] = Issuer.read(issuer)
+    return Entrance(**said | more | {"issuer_ranges": tuple(ranges) if isinstance(ranges, list) else ranges})

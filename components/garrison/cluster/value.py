@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, Literal, Self, get_args
 
 from garrison import defaults as d
-from garrison.cluster import dns, egress, entrance
+from garrison.cluster import dns, egress, entrance, issuer
 from garrison.cluster.dns import Dns
 from garrison.cluster.egress import Egress
 from garrison.cluster.entrance import Entrance
+from garrison.cluster.issuer import Issuer
 from garrison.cluster.ranges import range_problems
 from garrison.cluster.words import is_name
 from garrison.errors import IntentError, Problem, did_you_mean
@@ -29,8 +30,8 @@ class Cluster:
     Raises IntentError with every problem at once, however it came to be.
     """
 
-    issuer: str = d.ISSUER
-    """The ClusterIssuer that signs every identity."""
+    issuer: str | Issuer = d.ISSUER
+    """Who signs every identity: a ClusterIssuer by its name, or an issuer of any kind."""
     api_server: tuple[str, ...] = ()
     """Address ranges of the API server as pods see it; empty where nobody has said, which `unknown` tells."""
     storage_class: str | None = None
@@ -53,6 +54,11 @@ class Cluster:
     def __post_init__(self) -> None:
         if found := sorted(_problems(self)):
             raise IntentError(found)
+
+    @property
+    def authority(self) -> Issuer:
+        """Who signs every identity, by name, kind and group."""
+        return Issuer.of(self.issuer)
 
     @property
     def api_server_ranges(self) -> tuple[str, ...]:
@@ -85,7 +91,12 @@ class Cluster:
 
 # --- each part has a file of its own, with the same three: its fields, how it is read, what may be wrong with it -----
 
-_READERS: Final = {"dns": (Dns, dns.read), "entrance": (Entrance, entrance.read), "egress": (Egress, egress.read)}
+_READERS: Final[dict[str, tuple[Any, Any]]] = {
+    "issuer": (Issuer, Issuer.read),
+    "dns": (Dns, dns.read),
+    "entrance": (Entrance, entrance.read),
+    "egress": (Egress, egress.read),
+}
 
 
 def _value(name: str, value: Any) -> Any:
@@ -98,10 +109,10 @@ def _value(name: str, value: Any) -> Any:
 
 
 def _problems(cluster: Cluster) -> Iterator[Problem]:
-    for name in ("issuer", "storage_class"):
-        value = getattr(cluster, name)
-        if not (value is None and name == "storage_class") and not is_name(value):
-            yield Problem(name, f"{value!r} is not a Kubernetes name", "use lower case letters, digits, '-' and '.'")
+    yield from issuer.problems("issuer", cluster.issuer, identities=True)
+    if cluster.storage_class is not None and not is_name(cluster.storage_class):
+        what = f"{cluster.storage_class!r} is not a Kubernetes name"
+        yield Problem("storage_class", what, "use lower case letters, digits, '-' and '.'")
     if cluster.admission not in ("deny", "warn"):
         yield Problem("admission", f"{cluster.admission!r} is not a mode", "use deny or warn; there is no off")
     if cluster.admission_scope not in SCOPES:

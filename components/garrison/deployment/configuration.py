@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 import pulumi
 
@@ -12,10 +13,12 @@ from garrison.settings import PREFIX, Settings, SettingsError, parse
 ELSEWHERE = ("kubernetes:context", "kubernetes:kubeconfig")
 
 
-def read() -> Settings:
+def read(said: Mapping[str, str] | None = None) -> Settings:
     """The settings of the stack Pulumi runs. A missing tool or bad setting is one clear message each.
 
     They stand under `garrison:`, whatever the project is called; what stands under the project's name is the program's.
+
+    said: the settings, where a program gives them itself.
     """
     known = {**pulumi.runtime.config.get_config_env(), **pulumi.runtime.config.CONFIG.get()}
     if astray := [key for key in ELSEWHERE if key in known]:
@@ -23,5 +26,5 @@ def read() -> Settings:
         raise SettingsError(
             [Problem(key, "would send Pulumi to another cluster than kubectl", remedy) for key in astray]
         )
-    values = {key.removeprefix(PREFIX): str(value) for key, value in known.items() if key.startswith(PREFIX)}
-    return parse(values, os.environ)
+    stack = {key.removeprefix(PREFIX): str(value) for key, value in known.items() if key.startswith(PREFIX)}
+    return parse(stack if said is None else said, os.environ)

@@ -6,10 +6,12 @@ import ipaddress
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from garrison.cluster import EVERYBODY, SCOPES
+from garrison.cluster import EVERYBODY, SCOPES, Issuer
+from garrison.cluster.issuer import problems as issuer_problems
 from garrison.cluster.ranges import (
     allowed_range_problems,
     closed_range_problems,
@@ -18,6 +20,8 @@ from garrison.cluster.ranges import (
     resolver_range_problems,
 )
 from garrison.errors import Problem
+from garrison.settings.authorities import authorities
+from garrison.settings.charts import read_charts, read_values
 
 T = TypeVar("T")
 
@@ -32,6 +36,27 @@ def _name(text: str) -> str:
     if not re.fullmatch(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", text):
         raise ValueError("write a Kubernetes name: lower case letters, digits, '-' and '.'")
     return text
+
+
+def _issuer(*, identities: bool) -> Callable[[str], str | Issuer]:
+    """A name alone, or an object with the fields of an Issuer."""
+
+    def read(text: str) -> str | Issuer:
+        if not text.startswith("{"):
+            return _name(text)
+        try:
+            said = json.loads(text)
+        except ValueError:
+            said = None
+        known = {one.name for one in fields(Issuer)}
+        if not isinstance(said, dict) or set(said) - known:
+            raise ValueError(f"write a name, or an object of {', '.join(sorted(known))}")
+        issuer = Issuer.read(said)
+        for problem in issuer_problems("", issuer, identities=identities):
+            raise ValueError(f"{problem.what}; {problem.remedy}")
+        return issuer
+
+    return read
 
 
 def _quantity(text: str) -> str:
@@ -49,12 +74,6 @@ def _address(text: str) -> str:
 def _file(text: str) -> Path:
     if not Path(text).is_file():
         raise ValueError("there is no such file")
-    return Path(text)
-
-
-def _folder(text: str) -> Path:
-    if not Path(text).is_dir():
-        raise ValueError("there is no such folder")
     return Path(text)
 
 
@@ -165,7 +184,8 @@ def _secret_path(text: str) -> str:
 READERS: dict[str, Callable[[str], Any]] = {
     "install_cert_manager": _switch,
     "install_trust_manager": _switch,
-    "issuer": _name,
+    "issuer": _issuer(identities=True),
+    "trust_ca": authorities,
     "install_openbao": _switch,
     "keep_data": _switch,
     "openbao_address": _address,
@@ -173,7 +193,8 @@ READERS: dict[str, Callable[[str], Any]] = {
     "openbao_storage": _quantity,
     "storage_class": _name,
     "api_server": _each(_range, '["10.0.0.0/24"]'),
-    "charts": _folder,
+    "charts": read_charts,
+    "chart_values": read_values,
     "generated_secrets": _each(_secret_path, '["psp/api-key"]'),
     "admission": _mode,
     "admission_scope": _scope,
@@ -186,7 +207,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "edge_port": _whole(1, 65535),
     "edge_service": _entrance_service,
     "edge_node_port": _whole(30000, 32767),
-    "edge_issuer": _name,
+    "edge_issuer": _issuer(identities=False),
     "edge_replicas": _whole(1, 100),
     "edge_issuer_ranges": _each(_issuer_range, '["10.1.2.0/24"]'),
     "edge_limits": _limits,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from garrison import verified
 from garrison.cluster import Cluster
 from garrison.errors import Problem, did_you_mean
+from garrison.settings.charts import Charts
 from garrison.settings.readers import READERS
 from garrison.settings.value import Settings, SettingsError
 
@@ -109,23 +110,35 @@ def _failed(problems: Sequence[Problem], names: Mapping[str, str]) -> set[str]:
 
 def _combined(settings: Settings, *, sound: set[str]) -> list[Problem]:
     """What is wrong between settings; only where each one is fine alone."""
-    problems = []
-    charts = settings.charts
+    problems: list[Problem] = []
     if {"charts", "install_cert_manager", "install_trust_manager"} <= sound:
-        wanted = {"cert-manager": settings.install_cert_manager, "trust-manager": settings.install_trust_manager}
-        for chart in (name for name, wished in wanted.items() if wished):
-            if charts is None or not (charts / chart / "Chart.yaml").is_file():
-                place = charts / chart if charts else "nowhere"
-                problems.append(Problem("charts", f"no chart {chart} ({place})", f"name its folder, or set {CHARTS}"))
+        problems += _charts(settings)
     if settings.issuer is None and not settings.install_cert_manager and "issuer" in sound:
         problems.append(Problem("issuer", "missing", "name the ClusterIssuer of the existing cert-manager"))
     if not settings.dns_labels and not settings.dns_ranges and {"dns_labels", "dns_ranges"} <= sound:
         problems.append(Problem("dnsLabels", "empty, and no dnsRanges: nobody would answer names", "give one of them"))
+    if settings.issuer is None and settings.trust_ca and "issuer" in sound:
+        remedy = "name the issuer that this CA is of, or leave trustCa out: a root is made here, and trusted"
+        problems.append(Problem("trustCa", "set, but no issuer is", remedy))
     if settings.install_openbao and settings.openbao_address:
         problems.append(Problem("openbaoAddress", "set, but OpenBao is to be installed", "set installOpenbao: false"))
     if (settings.openbao_address is None) != (settings.openbao_ca is None):
         problems.append(Problem("openbaoCa", "openbaoAddress and openbaoCa belong together", "give both or neither"))
     return problems
+
+
+def _charts(settings: Settings) -> Iterator[Problem]:
+    """A chart that is wanted and nowhere; values for one that nobody wants."""
+    wanted = {"cert-manager": settings.install_cert_manager, "trust-manager": settings.install_trust_manager}
+    said = settings.charts
+    charts = Charts.within(said) if isinstance(said, Path) else said or Charts(())
+    for name in (name for name, wished in wanted.items() if wished):
+        place = charts.of(name)
+        if place is None or (isinstance(place, Path) and not (place / "Chart.yaml").is_file()):
+            yield Problem("charts", f"no chart {name} ({place or 'nowhere'})", f"name its folder, or set {CHARTS}")
+    for name, file in settings.chart_values:
+        if not wanted[name]:
+            yield Problem("chartValues", f"{file} is for {name}, which is not installed here", "leave it out")
 
 
 def _key(name: str) -> str:

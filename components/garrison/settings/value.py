@@ -9,8 +9,9 @@ from typing import Literal
 
 from garrison import defaults as d
 from garrison import verified
-from garrison.cluster import AdmissionScope, Cluster, Dns, Egress, Entrance
+from garrison.cluster import AdmissionScope, Cluster, Dns, Egress, Entrance, Issuer
 from garrison.errors import GarrisonError, Problem
+from garrison.settings.charts import Charts
 
 
 class SettingsError(GarrisonError, ValueError):
@@ -28,8 +29,10 @@ class Settings:
     """False where the cluster has cert-manager already."""
     install_trust_manager: bool = True
     """False where the cluster has trust-manager already, with cert-manager as its trust namespace."""
-    issuer: str | None = None
-    """An existing ClusterIssuer to sign identities; without it a root CA is made."""
+    issuer: str | Issuer | None = None
+    """Who signs identities: a ClusterIssuer by name, or one of any kind; without it a root CA is made."""
+    trust_ca: Path | None = None
+    """The CA of that issuer, a PEM file, which every workload trusts; without it the bundle has to be there."""
     install_openbao: bool = True
     """False where an OpenBao or Vault already serves `openbao.openbao.svc` in the cluster."""
     openbao_address: str | None = None
@@ -41,8 +44,10 @@ class Settings:
     """For the volumes of OpenBao and PostgreSQL; without it, the cluster's default."""
     api_server: tuple[str, ...] = ()
     """Address ranges of the API server as pods see it; without them the rules name private ranges."""
-    charts: Path | None = None
-    """The folder with the charts cert-manager/ and trust-manager/; by default from GARRISON_CHARTS."""
+    charts: Path | Charts | None = None
+    """A folder with cert-manager/ and trust-manager/, by default from GARRISON_CHARTS; or where each chart is."""
+    chart_values: tuple[tuple[str, Path], ...] = ()
+    """Values of one's own, a file for a chart, under those that Garrison needs."""
     generated_secrets: tuple[str, ...] = ()
     """Paths of the secret store to fill with random values if empty: for stacks that have no real ones."""
     admission: Literal["deny", "warn"] = "deny"
@@ -68,8 +73,8 @@ class Settings:
     """The kind of Service that leads to the edge; NodePort where the cluster has nobody who gives addresses."""
     edge_node_port: int | None = None
     """Which port of the nodes that is; without it the cluster chooses."""
-    edge_issuer: str | None = None
-    """The ClusterIssuer of the hosts' certificates; without it the one that signs identities."""
+    edge_issuer: str | Issuer | None = None
+    """Who signs the hosts' certificates; without it who signs identities."""
     edge_replicas: int = 2
     """How many pods the edge has. Local limits count in each."""
     edge_issuer_ranges: tuple[str, ...] = ()
@@ -89,6 +94,10 @@ class Settings:
     destroy` may take all of it."""
     system_namespaces: tuple[str, ...] = ()
     """Namespaces the admission policies leave alone, beside Kubernetes' own kube-*: what the cluster itself runs."""
+
+    def own(self, chart: str) -> Path | None:
+        """One's own values of that chart."""
+        return dict(self.chart_values).get(chart)
 
     @property
     def cluster(self) -> Cluster:

@@ -29,7 +29,7 @@ from garrison_policies.places.checked import (
     read_graph,
 )
 from garrison_policies.read.files import CheckError
-from garrison_policies.rules import RULES
+from garrison_policies.rules import RULES, catalogue
 
 if TYPE_CHECKING:
     from garrison.cluster import Cluster
@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
     add("--kubeconfig", help="with --live: the kubeconfig file (default: as kubectl finds it)")
     add("--system", action="store_true", help="with --live: count findings in the control plane's own objects, too")
     add("--everywhere", action="store_true", help="with --live: count namespaces that Garrison does not manage, too")
-    text = "the stack's file: the cluster that --app derives for; with --live, admission's scope is the check's"
+    text = "the stack's file: whose issuer the rules speak of, whose cluster --app derives for, and admission's scope"
     add("--cluster", type=Path, metavar="FILE", help=text)
     add(
         "--fail-on",
@@ -109,9 +109,10 @@ def _listed(rule: Rule) -> dict[str, Any]:
 
 
 def _check(options: argparse.Namespace) -> int:
-    rules, today = _chosen(options), datetime.datetime.now(tz=datetime.UTC).date()
+    there = read_cluster(options.cluster)
+    rules, today = _chosen(options, there), datetime.datetime.now(tz=datetime.UTC).date()
     exceptions = _exceptions(options.exceptions, {rule.id for rule in rules})
-    graph, there = read_graph(options.app) if options.app else None, read_cluster(options.cluster)
+    graph = read_graph(options.app) if options.app else None
     here, found = _findings(options, rules, graph, there)
     outcome = apply(found, exceptions, here.inventory, today)
     left = list(outcome.open)
@@ -163,9 +164,10 @@ def _checked(options: argparse.Namespace, graph: Graph | None, there: Cluster | 
     raise CheckError("nothing to check; name PATHs, a program with --app, or the cluster with --live")
 
 
-def _chosen(options: argparse.Namespace) -> tuple[Rule, ...]:
-    """The rules that --rules and --level leave."""
-    known = {rule.id: rule for rule in (*RULES, *own.ESTATE)}
+def _chosen(options: argparse.Namespace, there: Cluster | None) -> tuple[Rule, ...]:
+    """The rules that --rules and --level leave, of the issuer that this cluster has."""
+    rules = RULES if there is None else catalogue(there.issuer)
+    known = {rule.id: rule for rule in (*rules, *own.ESTATE)}
     unknown = [name for name in options.rules or () if name not in known]
     if unknown:
         raise CheckError(f"there is no rule {name!r}; `garrison check --list` has them" for name in unknown)

@@ -14,6 +14,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from garrison import defaults as d
+from garrison.cluster import Issuer
 from garrison.model.graph import Graph
 from garrison.model.names import EDGE_CONFIG_MAPS, derived_config_maps, proxy_config
 from garrison_policies.language.expr import literal
@@ -72,15 +73,20 @@ def estate(graph: Graph, deployers: Sequence[str] = d.DEPLOYERS, mode: Mode = "d
 
 
 def platform(
-    spaces: Collection[str], issuer: str = d.ISSUER, deployers: Sequence[str] = d.DEPLOYERS, mode: Mode = "deny"
+    spaces: Collection[str],
+    issuer: Issuer | str = d.ISSUER,
+    deployers: Sequence[str] = d.DEPLOYERS,
+    mode: Mode = "deny",
 ) -> list[Json]:
     """The guard of the platform's namespaces, and of the two objects of the whole cluster that trust hangs on."""
     own = accounts_of(d.ISSUER_NAMESPACE)
     within = f"(request.namespace == {literal(d.ISSUER_NAMESPACE)} && {own})"
-    trusted = literal([issuer, d.TRUST_BUNDLE])
+    who = Issuer.of(issuer)
+    trusted = literal([who.name, d.TRUST_BUNDLE])
+    version = "*" if who.external else "v1"
     anchors = policy(
         "trust",
-        [("cert-manager.io", "v1", ("clusterissuers",)), ("trust.cert-manager.io", "v1alpha1", ("bundles",))],
+        [(who.group, version, (who.resource,)), ("trust.cert-manager.io", "v1alpha1", ("bundles",))],
         [_required(f"!{_called(trusted)} || {deployer(deployers)} || {CONTROL_PLANE}", "trust-guard")],
         selector={},
         operations=("CREATE", "UPDATE", "DELETE"),

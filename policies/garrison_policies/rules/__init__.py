@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from garrison.cluster import Issuer
 from garrison_policies.language.rule import Rule
 from garrison_policies.rules import (
     availability,
@@ -45,6 +46,6 @@ RULES: tuple[Rule, ...] = tuple(
 )
 
 
-def catalogue(issuer: str) -> tuple[Rule, ...]:
+def catalogue(issuer: Issuer | str) -> tuple[Rule, ...]:
     """The rules for a cluster whose estate has that issuer."""
     return (*(rule for rule in RULES if rule not in identities.RULES), *identities.rules(issuer))

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from garrison import defaults as d
+from garrison.cluster import Issuer
 from garrison.findings import Severity
 from garrison_policies.language.expr import (
     All,
@@ -56,25 +57,32 @@ HOST_OF_THE_EDGE: Final = All(
 )
 
 
-def ours(issuer: str) -> Predicate:
-    """The object asks the estate's issuer."""
+def ours(issuer: Issuer) -> Predicate:
+    """The object asks the estate's issuer.
+
+    External kinds say elsewhere, in words of their own, which authority they speak for: another issuer of the same
+    group may well sign with the same key. So everything of that group counts as the estate's.
+    """
+    if issuer.external:
+        return Is("spec.issuerRef.group", (issuer.group,))
     group = Is("spec.issuerRef.group", ("cert-manager.io", ""), absent=True)
-    return All(Is("spec.issuerRef.name", (issuer,)), Is("spec.issuerRef.kind", ("ClusterIssuer",)), group)
+    return All(Is("spec.issuerRef.name", (issuer.name,)), Is("spec.issuerRef.kind", ("ClusterIssuer",)), group)
 
 
-def rules(issuer: str = d.ISSUER) -> tuple[Rule, ...]:
-    """The rules for the estate's issuer of that name."""
-    return (_named(issuer), _plain(issuer), _authority(issuer))
+def rules(issuer: Issuer | str = d.ISSUER) -> tuple[Rule, ...]:
+    """The rules for the estate's issuer."""
+    who = Issuer.of(issuer)
+    return (_named(who), _plain(who), _authority(who))
 
 
-def _checks(issuer: str, required: Mapping[str, Predicate]) -> tuple[Check, ...]:
+def _checks(issuer: Issuer, required: Mapping[str, Predicate]) -> tuple[Check, ...]:
     other = Not(ours(issuer))
     return tuple(
         Check(subject=CERTIFICATES, at=place, require=Either(other, require)) for place, require in required.items()
     )
 
 
-def _named(issuer: str) -> Rule:
+def _named(issuer: Issuer) -> Rule:
     alone = Not(All(Present("spec.uris"), Either(Present("spec.dnsNames"), Present("spec.commonName"))))
     store = All(_STORE, Is("spec.commonName", (d.STORE_NAMESPACE,)), Not(Present("spec.dnsNames")))
     return Rule(
@@ -100,7 +108,7 @@ def _named(issuer: str) -> Rule:
     )
 
 
-def _plain(issuer: str) -> Rule:
+def _plain(issuer: Issuer) -> Rule:
     return Rule(
         id="identity-plain",
         title="a certificate of the estate's issuer is a leaf of at most 24 hours, with names and usages only",
@@ -122,15 +130,16 @@ def _plain(issuer: str) -> Rule:
     )
 
 
-def _authority(issuer: str) -> Rule:
+def _authority(issuer: Issuer) -> Rule:
     """A second issuer with the same key would be asked for what ours refuses."""
-    only = All(Is("kind", ("ClusterIssuer",)), Is("metadata.name", (issuer,)))
+    own = d.ISSUER if issuer.external else issuer.name
+    only = All(Is("kind", ("ClusterIssuer",)), Is("metadata.name", (own,)))
     elsewhere = All(Is("kind", ("Issuer",)), Not(Is("metadata.namespace", (d.ISSUER_NAMESPACE,))))
     return Rule(
         id="issuer-key-shared",
         title="no second issuer signs with the key of the estate's own",
         severity=Severity.CRITICAL,
-        remedy=f"give the issuer a Secret of its own; {d.ROOT} is for ClusterIssuer {issuer}",
+        remedy=f"give the issuer a Secret of its own; {d.ROOT} is for ClusterIssuer {own}",
         controls=("identity.authority",),
         references=_REFERENCES,
         checks=(
@@ -140,7 +149,7 @@ def _authority(issuer: str) -> Rule:
                 require=Either(Not(Is("spec.ca.secretName", (d.ROOT,))), only, elsewhere),
             ),
         ),
-        good=_issuer(issuer),
+        good=_issuer(own),
         bad=_issuer("second"),
     )
 
@@ -154,7 +163,8 @@ def _issuer(name: str) -> str:
     """
 
 
-def _certificate(issuer: str, names: str) -> str:
+def _certificate(issuer: Issuer, names: str) -> str:
+    reference = ", ".join(f"{key}: {value}" for key, value in issuer.reference.items())
     return f"""
             apiVersion: cert-manager.io/v1
             kind: Certificate
@@ -162,7 +172,7 @@ def _certificate(issuer: str, names: str) -> str:
             spec:
                 secretName: orders-identity
                 duration: 24h
-                issuerRef: {{kind: ClusterIssuer, name: {issuer}}}
+                issuerRef: {{{reference}}}
                 {names}
     """
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from garrison import defaults as d
+from garrison.cluster import Issuer
 from garrison.deployment.platform.charts import Chart
 from garrison.deployment.platform.objects import platform_object
 from garrison.manifest import Manifest
@@ -40,9 +41,13 @@ CERT_MANAGER = Chart(
 )
 
 
-def cert_manager(issuer: str = d.ISSUER) -> Chart:
-    """The chart for a cluster whose estate has that issuer."""
-    signers = [f"clusterissuers.cert-manager.io/{issuer}", "issuers.cert-manager.io/*"]
+def cert_manager(issuers: Sequence[Issuer]) -> Chart:
+    """The chart for a cluster with these issuers: that of the estate, and that of its hosts."""
+    asked = dict.fromkeys(one.signer(d.EDGE.namespace) for one in issuers)
+    signers = [
+        *(name for name in asked if not name.startswith("issuers.cert-manager.io/")),
+        "issuers.cert-manager.io/*",
+    ]
     return replace(CERT_MANAGER, values={**CERT_MANAGER.values, "approveSignerNames": signers})
 
 
@@ -85,10 +90,13 @@ def _root_certificate() -> dict[str, Any]:
     }
 
 
-def bundle(secret: str = ROOT) -> Manifest:
-    """The root's certificate, without its key, as a ConfigMap in every namespace that asks for it by label."""
+def bundle(authorities: str | None = None) -> Manifest:
+    """The root's certificate, without its key, as a ConfigMap in every namespace that asks for it by label.
+
+    authorities: in PEM, who is trusted instead of the root that is made here.
+    """
     spec = {
-        "sources": [{"secret": {"name": secret, "key": "tls.crt"}}],
+        "sources": [{"inLine": authorities} if authorities else {"secret": {"name": ROOT, "key": "tls.crt"}}],
         "target": {
             "configMap": {"key": d.TRUST_FILE},
             "namespaceSelector": {"matchLabels": {d.TRUST_LABEL: "true"}},
@@ -97,7 +105,7 @@ def bundle(secret: str = ROOT) -> Manifest:
     return platform_object("trust.cert-manager.io/v1alpha1", "Bundle", None, d.TRUST_BUNDLE, {"spec": spec})
 
 
-def leaf(namespace: str, name: str, issuer: str, names: dict[str, Any]) -> Manifest:
+def leaf(namespace: str, name: str, issuer: Issuer, names: dict[str, Any]) -> Manifest:
     """A short-lived certificate of a platform part, its Secret named like itself."""
     spec = {
         "secretName": name,
@@ -105,6 +113,6 @@ def leaf(namespace: str, name: str, issuer: str, names: dict[str, Any]) -> Manif
         "duration": d.CERTIFICATE_LIFE,
         "renewBefore": d.CERTIFICATE_RENEW_BEFORE,
         "privateKey": dict(d.KEY),
-        "issuerRef": {"group": ISSUER_GROUP, "kind": "ClusterIssuer", "name": issuer},
+        "issuerRef": issuer.reference,
     }
     return platform_object(API, "Certificate", namespace, name, {"spec": spec})

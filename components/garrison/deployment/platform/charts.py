@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,13 @@ from typing import Any
 
 import yaml
 
-from garrison.errors import GarrisonError
+from garrison.deployment.platform import own_values, pulling
+from garrison.deployment.platform.helm import ChartError, helm
 from garrison.kube import OLDEST
 from garrison.manifest import Manifest
+from garrison.settings.charts import Charts
+
+__all__ = ["Chart", "ChartError", "render"]
 
 # Charts ask what cluster they are for. A fixed answer makes the same manifests everywhere; it is the oldest Kubernetes
 # whose Pod Security and native sidecars everything here relies on.
@@ -30,10 +33,6 @@ CLUSTER_WIDE = frozenset(
 )
 
 
-class ChartError(GarrisonError):
-    """A chart could not be rendered."""
-
-
 @dataclass(frozen=True)
 class Chart:
     """One chart and what we ask of it."""
@@ -43,21 +42,32 @@ class Chart:
     values: Mapping[str, Any]
 
 
-def render(chart: Chart, folder: Path) -> list[Manifest]:
-    """Every object of the chart with its CRDs, in the chart's own order."""
-    command = ["helm", "template", chart.name, str(folder / chart.name), "--namespace", chart.namespace]
+def render(chart: Chart, where: Path | Charts, own: Path | None = None) -> list[Manifest]:
+    """Every object of the chart with its CRDs, in the chart's own order.
+
+    own: a file of values of one's own, under those that Garrison asks for.
+    """
+    place = _place(chart.name, where)
+    ours = _rendered(chart, place, chart.values)
+    if own is None:
+        return ours
+    made = _rendered(chart, place, own_values.merged(chart.name, chart.values, own))
+    own_values.check(chart.name, own, ours, made)
+    return made
+
+
+def _place(name: str, where: Path | Charts) -> Path:
+    found = (Charts.within(where) if isinstance(where, Path) else where).of(name)
+    if found is None:
+        raise ChartError(f"nobody says where the chart {name} is: name it in garrison:charts")
+    return found if isinstance(found, Path) else pulling.archive(name, found)
+
+
+def _rendered(chart: Chart, place: Path, values: Mapping[str, Any]) -> list[Manifest]:
+    command = ["template", chart.name, str(place), "--namespace", chart.namespace]
     command += ["--include-crds", "--kube-version", KUBERNETES, "--values", "-"]
-    try:
-        done = subprocess.run(
-            command, input=json.dumps(chart.values), capture_output=True, text=True, check=False, timeout=120
-        )
-    except FileNotFoundError:
-        raise ChartError("helm is not in PATH; it renders the platform's charts: install it, or use make up") from None
-    except subprocess.TimeoutExpired:
-        raise ChartError(f"helm did not render the chart {chart.name} within two minutes") from None
-    if done.returncode != 0:
-        raise ChartError(f"helm could not render the chart {chart.name}: {' '.join(done.stderr.split())}")
-    loaded = yaml.load_all(done.stdout, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    said = helm(command, f"render the chart {chart.name}", stdin=json.dumps(values))
+    loaded = yaml.load_all(said, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     return [_placed(item, chart.namespace) for item in loaded if item]
 
 

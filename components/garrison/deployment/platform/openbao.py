@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from garrison import defaults as d
+from garrison.cluster import Issuer
 from garrison.deployment.platform.certificates import leaf
 from garrison.deployment.platform.objects import labels, platform_object
 from garrison.deployment.platform.store_config import ADMIN, STORE, server_config
@@ -59,7 +60,7 @@ SECRETS = Server(STORE.namespace, STORE.name, server_config, (ADMIN,), enters_da
 USERS = Server(d.USERS.namespace, d.USERS.name, users_config, (ADMIN, PEOPLE))
 
 
-def before(server: Server, issuer: str) -> Iterator[Manifest]:
+def before(server: Server, issuer: Issuer) -> Iterator[Manifest]:
     """What the server mounts or uses, so what has to exist before it."""
     home, name = server.namespace, server.name
     for account in (name, *server.admins):

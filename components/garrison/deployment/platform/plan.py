@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from garrison.cluster import Cluster
+from garrison.cluster import Cluster, Issuer
 from garrison.deployment.platform import certificates, charts, network, openbao
 from garrison.deployment.platform.objects import namespace
 from garrison.manifest import Manifest
@@ -58,8 +58,15 @@ def _cert_manager(settings: Settings) -> Iterator[Step]:
     if settings.install_cert_manager and settings.charts:
         name = certificates.NAMESPACE
         yield from _guarded(name, network.cert_manager(settings.cluster))
-        chart = charts.render(certificates.cert_manager(settings.cluster.issuer), settings.charts)
+        chart = charts.render(
+            certificates.cert_manager(_issuers(settings.cluster)), settings.charts, settings.own(name)
+        )
         yield Step(name, tuple(chart), (f"{name}-network",))
+
+
+def _issuers(cluster: Cluster) -> list[Issuer]:
+    hosts = cluster.entrance.issuer
+    return [cluster.authority, *([Issuer.of(hosts)] if hosts else [])]
 
 
 def _last(made: Sequence[Step]) -> tuple[str, ...]:
@@ -77,11 +84,12 @@ def _trust(settings: Settings, issuing: tuple[str, ...]) -> Iterator[Step]:
     ready = issuing
     if settings.install_trust_manager and settings.charts:
         yield Step("trust-network", tuple(network.trust_manager(settings.cluster)), issuing)
-        chart = charts.render(certificates.TRUST_MANAGER, settings.charts)
+        chart = charts.render(certificates.TRUST_MANAGER, settings.charts, settings.own("trust-manager"))
         yield Step("trust-manager", tuple(chart), ("trust-network",))
         ready = ("trust-manager",)
-    if settings.issuer is None:
-        yield Step("trust-bundle", (certificates.bundle(),), ready)
+    if settings.issuer is None or settings.trust_ca:
+        authorities = settings.trust_ca.read_text() if settings.trust_ca else None
+        yield Step("trust-bundle", (certificates.bundle(authorities),), ready)
 
 
 def _server(
@@ -93,7 +101,7 @@ def _server(
 ) -> Iterator[Step]:
     name = server.namespace
     yield from _guarded(name, policies(settings.cluster))
-    parts = openbao.before(server, settings.cluster.issuer)
+    parts = openbao.before(server, settings.cluster.authority)
     yield Step(f"{name}-parts", tuple(parts), (*issuing, f"{name}-network"))
     pods = openbao.stateful_set(server, image, settings.openbao_storage, settings.storage_class)
     # together: the Service is ready when the server stands behind it

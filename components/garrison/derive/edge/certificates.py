@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from garrison import defaults as d
-from garrison.cluster import Cluster
+from garrison.cluster import Cluster, Issuer
 from garrison.derive.edge.names import certificate_secret, host_names
 from garrison.derive.identity import certificate
 from garrison.derive.names import label_of, secret_name
@@ -17,8 +17,8 @@ from garrison.words import Ref
 def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     both = ["digital signature", "client auth", "server auth"]
     uris = {"uris": [graph.spiffe_id(d.EDGE)]}
-    yield certificate(graph, cluster.issuer, d.EDGE, uris, both, secret_name(d.EDGE))
-    issuer = cluster.entrance.issuer or cluster.issuer
+    yield certificate(graph, cluster.authority, d.EDGE, uris, both, secret_name(d.EDGE))
+    issuer = Issuer.of(cluster.entrance.issuer or cluster.issuer)
     for host in host_names(graph):
         ref = Ref(d.EDGE.namespace, f"{label_of(host)}-host")
         yield certificate(graph, issuer, ref, {"dnsNames": [host]}, both[::2], certificate_secret(host))

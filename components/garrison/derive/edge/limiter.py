@@ -38,7 +38,7 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     _imaged(graph)
     both = ["digital signature", "client auth", "server auth"]
     yield certificate(
-        graph, cluster.issuer, d.LIMITS, {"uris": [graph.spiffe_id(d.LIMITS)]}, both, secret_name(d.LIMITS)
+        graph, cluster.authority, d.LIMITS, {"uris": [graph.spiffe_id(d.LIMITS)]}, both, secret_name(d.LIMITS)
     )
     ways = {"ingress": rules.from_pods([d.EDGE], d.MTLS_PORT)}
     yield rules.policy(graph, d.LIMITS, {"podSelector": selector(d.LIMITS.name), **ways})

@@ -31,7 +31,7 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     yield _network(graph, cluster)
     uris = {"uris": [graph.spiffe_id(d.EGRESS)]}
     usages = ["digital signature", "client auth", "server auth"]
-    yield certificate(graph, cluster.issuer, d.EGRESS, uris, usages, secret_name(d.EGRESS))
+    yield certificate(graph, cluster.authority, d.EGRESS, uris, usages, secret_name(d.EGRESS))
     yield manifest("v1", "ConfigMap", CONFIG, {"data": bootstrap.config(graph, cluster)}, app=graph.name)
     yield mesh.entrance(graph, d.EGRESS)
     yield manifest("policy/v1", "PodDisruptionBudget", d.EGRESS, {"spec": budget(d.EGRESS)}, app=graph.name)

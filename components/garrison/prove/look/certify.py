@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from garrison import defaults as d
+from garrison.cluster import Issuer
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
 from garrison.prove.kubectl import Kubectl
@@ -40,13 +41,13 @@ def rights(namespace: str, run: str) -> Iterator[Manifest]:
     yield {"apiVersion": f"{RBAC}/v1", "kind": "RoleBinding", "metadata": meta, "roleRef": to, "subjects": [who]}
 
 
-def own_identity(graph: Graph, namespace: str, issuer: str, account: str = ACCOUNT) -> Manifest:
+def own_identity(graph: Graph, namespace: str, issuer: Issuer | str, account: str = ACCOUNT) -> Manifest:
     """A certificate that the estate's authority gives in any namespace: of the trust domain, and in no declaration."""
     names = {"uris": [f"spiffe://{graph.trust_domain}/ns/{namespace}/sa/{account}"]}
     return _object("Certificate", namespace, _certificate(issuer, names), account)
 
 
-def ask(kubectl: Kubectl, graph: Graph, probe: Probe, namespace: str, issuer: str) -> Seen:
+def ask(kubectl: Kubectl, graph: Graph, probe: Probe, namespace: str, issuer: Issuer | str) -> Seen:
     """What the API server says to the editor."""
     assert isinstance(probe.attempt, Certify)
     item = own_identity(graph, namespace, issuer, f"{ACCOUNT}-asked")  # what the run itself has may be there
@@ -59,7 +60,7 @@ def ask(kubectl: Kubectl, graph: Graph, probe: Probe, namespace: str, issuer: st
     return api.taken(kubectl, item, f"--as={USER}")
 
 
-def _certificate(issuer: str, names: dict[str, Any]) -> dict[str, Any]:
+def _certificate(issuer: Issuer | str, names: dict[str, Any]) -> dict[str, Any]:
     return {
         "secretName": ACCOUNT,
         **names,
@@ -67,7 +68,7 @@ def _certificate(issuer: str, names: dict[str, Any]) -> dict[str, Any]:
         "renewBefore": "10m",
         "privateKey": dict(d.KEY),
         "usages": ["digital signature", "client auth"],
-        "issuerRef": {"group": "cert-manager.io", "kind": "ClusterIssuer", "name": issuer},
+        "issuerRef": Issuer.of(issuer).reference,
     }
 
 

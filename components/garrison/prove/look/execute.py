@@ -101,7 +101,7 @@ class Runner:
 
     def _certificates(self, probes: list[Probe]) -> list[Seen]:
         session = self.session
-        where = session.namespace, session.cluster.issuer
+        where = session.namespace, session.cluster.authority
         return [certify.ask(session.kubectl, session.graph, probe, *where) for probe in probes]
 
     def _outside(self, probes: list[Probe]) -> list[Seen]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from garrison import defaults as d
+from garrison.cluster import Issuer
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
 from garrison.prove.judge import refusal
@@ -39,13 +40,13 @@ class KeyPair:
 
 
 def manifests(
-    graph: Graph, refs: Iterable[Ref], namespace: str, run: str, issuer: str = d.ISSUER
+    graph: Graph, refs: Iterable[Ref], namespace: str, run: str, issuer: Issuer | str = d.ISSUER
 ) -> Iterator[Manifest]:
     """The throw-away authority, and for each ref one certificate of the estate's own authority and one of that.
 
     Without an issuer both are of the throw-away one.
     """
-    own_authority = {"group": "cert-manager.io", "kind": "ClusterIssuer", "name": issuer} if issuer else NO_AUTHORITY
+    own_authority = Issuer.of(issuer).reference if issuer else NO_AUTHORITY
     yield _object("Issuer", "self", namespace, run, {"selfSigned": {}})
     for ref in refs:
         foreign = f"spiffe://{FOREIGN_DOMAIN}/ns/{ref.namespace}/sa/{ref.name}"

@@ -94,7 +94,7 @@ class Session:
         if undeclared or any(p.source == EDITOR for p in probes):
             self.kubectl.apply(certify.rights(self.namespace, self.run))
         if undeclared:
-            self.kubectl.apply([certify.own_identity(self.graph, self.namespace, self.cluster.issuer)])
+            self.kubectl.apply([certify.own_identity(self.graph, self.namespace, self.cluster.authority)])
         if foreign:
             self.kubectl.apply(self._forged(sorted(foreign)))
         used = (
@@ -119,7 +119,7 @@ class Session:
 
     def _forged(self, refs: Sequence[Ref]) -> list[Manifest]:
         """Certificates that must not be accepted, as bad as this cluster can be brought to make them."""
-        made = list(forge.manifests(self.graph, refs, self.namespace, self.run, self.cluster.issuer))
+        made = list(forge.manifests(self.graph, refs, self.namespace, self.run, self.cluster.authority))
         foreign = next(item for item in made if item["kind"] == "Certificate")
         self.issues_foreign = not forge.refused(self.kubectl, foreign)
         if self.issues_foreign:

@@ -1,0 +1,157 @@
+"""The Pulumi package: its schema, and a program in YAML that deploys an App with it, on the real engine."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from garrison.declare.program import load
+from garrison.settings import Settings
+from garrison_stack.whole import Whole, whole
+from harness import build
+from harness.plugin.launcher import write_launcher
+
+REPO = Path(__file__).parents[2]
+IMPORTED = ":".join(str(REPO / name) for name in ("components", "policies", "tests"))
+PROGRAM = """
+from garrison import App
+from unit.estates import DIGEST, IMAGES
+app = App("shop", trust_domain="shop.example", images=IMAGES)
+orders = app.service("orders", image="registry.example/orders" + DIGEST, port=8080)
+orders.calls(app.service("catalog", image="registry.example/catalog" + DIGEST, port=8080), "GET /items/{id}")
+"""
+APP = {"type": "garrison:index:App", "properties": {"app": "app.py"}}
+
+
+@pytest.fixture(scope="module")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like an installation of Pulumi, with our plugins in it as a wheel would put them there."""
+    folder = tmp_path_factory.mktemp("tools")
+    write_launcher(folder, Path(sys.executable))
+    for name in ("pulumi", "pulumi-language-yaml", "pulumi-language-python", "helm"):
+        (folder / name).symlink_to(build.binary(name))
+    python = "pulumi-resource-pulumi-python"
+    (folder / python).symlink_to(build.obtain("pulumi") / python)
+    ours = folder / "pulumi-resource-garrison"
+    ours.write_text(f"#!{sys.executable}\nfrom garrison_stack.component import serve\n\nserve()\n")
+    ours.chmod(0o755)
+    return folder
+
+
+class Project:
+    """A program in YAML in a folder of its own."""
+
+    def __init__(self, folder: Path, tools: Path) -> None:
+        self.folder, self.tools = folder / "program", tools
+        self.folder.mkdir()
+        (self.folder / "app.py").write_text(PROGRAM)
+        (folder / "state").mkdir()
+        self.environment = {
+            "PATH": f"{tools}:{Path(sys.executable).parent}:/usr/bin:/bin",
+            "PYTHONPATH": IMPORTED,
+            "HOME": str(folder),
+            "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
+            "PULUMI_CONFIG_PASSPHRASE": "only-for-this-test",
+            "PULUMI_HOME": str(folder / "home"),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "GARRISON_CHARTS": str(build.obtain("charts")),
+            "KUBECONFIG": "/nowhere",
+        }
+
+    def pulumi(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [str(self.tools / "pulumi"), *words, "--non-interactive"]
+        return subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True)
+
+    def preview(self, resources: Mapping[str, Any], **outputs: str) -> tuple[int, dict[str, Any], str]:
+        document = {"name": "shop", "runtime": "yaml", "resources": resources, "outputs": outputs}
+        (self.folder / "Pulumi.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+        self.pulumi("stack", "init", "test")
+        done = self.pulumi("preview", "--json")
+        return done.returncode, json.loads(done.stdout), done.stdout + done.stderr
+
+
+@pytest.fixture
+def project(tmp_path: Path, tools: Path) -> Project:
+    return Project(tmp_path, tools)
+
+
+def test_the_schema_says_what_is_given_and_what_comes_of_it(project: Project, tools: Path) -> None:
+    done = project.pulumi("package", "get-schema", str(tools / "pulumi-resource-garrison"))
+    assert done.returncode == 0, done.stderr
+    schema = json.loads(done.stdout)
+    (made,) = schema["resources"].values()
+    assert [*schema["resources"]] == ["garrison:index:App"]
+    assert made["isComponent"]
+    assert made["requiredInputs"] == ["app"]
+    assert {*made["inputProperties"]} == {"app", "settings", "exceptions"}
+    assert {*made["properties"]} == {"addresses", "identities", "allowed"}
+    every = [made, *made["inputProperties"].values(), *made["properties"].values()]
+    assert all(one["description"] for one in every)
+    page = (REPO / "docs" / "run.md").read_text()
+    program = yaml.safe_load(re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[-1])
+    assert {*program["resources"]["shop"]["properties"]} <= {*made["inputProperties"]}
+    assert program["outputs"] == {"addresses": "${shop.addresses}"}
+
+
+def test_a_program_in_yaml_gets_all_that_run_makes(
+    project: Project, tools: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
+    settings = {"keepData": False, "generatedSecrets": ["psp/api-key"], "edgePort": 8443}
+    app = {**APP, "properties": {"app": "app.py", "settings": settings}}
+    code, said, text = project.preview({"shop": app}, allowed="${shop.allowed}", identities="${shop.identities}")
+    assert code == 0, text
+    urns = [step["urn"] for step in said["steps"]]
+    wanted = whole(load(project.folder / "app.py"), Settings(charts=build.obtain("charts")))
+    assert Counter(map(_object, filter(_is_object, urns))) == Counter(_objects(wanted)), "each once, nothing beside"
+    assert all("$garrison:index:App$" in urn or urn.split("::")[2].startswith("garrison:index:App") for urn in urns[1:])
+    assert {one.rpartition("::")[2] for one in urns if "SealKey" in one} == {"openbao/openbao-seal-key"}
+    assert {one.rpartition("::")[2] for one in urns if "GeneratedSecret" in one} == {"secret/psp/api-key"}
+    outputs = next(step["newState"]["outputs"] for step in said["steps"] if step["urn"].endswith(":App::shop"))
+    assert outputs["allowed"] == ["shop/orders may GET /items/{id} at shop/catalog"]
+    assert outputs["identities"]["shop/orders"] == "spiffe://shop.example/ns/shop/sa/orders"
+
+
+def _is_object(urn: str) -> bool:
+    return urn.split("::")[2].rpartition("$")[2].startswith("kubernetes:")
+
+
+def _object(urn: str) -> tuple[str, str]:
+    kind, name = urn.split("::")[2:]
+    return kind.rpartition(":")[2], name
+
+
+def _objects(what: Whole) -> list[tuple[str, str]]:
+    items = [*what.admission, *(item for step in what.platform for item in step.items), *what.estate.manifests]
+    names = ((item["kind"], item["metadata"]) for item in items)
+    return [(kind, "/".join(filter(None, [meta.get("namespace"), meta["name"]]))) for kind, meta in names]
+
+
+@pytest.mark.parametrize(
+    ("properties", "options", "says"),
+    [
+        ({"app": "app.py", "settings": {"isuer": "x"}}, {}, "isuer: no such setting; did you mean 'issuer'?"),
+        ({"app": "none.py"}, {}, "none.py: no such program"),
+        ({"app": "app.py"}, {"providers": ["${own}"]}, "opts: a Kubernetes provider of its own, and "),
+    ],
+    ids=["a setting", "no program", "a provider"],
+)
+def test_what_does_not_hold_is_refused_and_nothing_is_made(
+    properties: dict[str, Any], options: dict[str, Any], says: str, project: Project
+) -> None:
+    own = {"own": {"type": "pulumi:providers:kubernetes"}} if options else {}
+    code, said, text = project.preview({**own, "shop": {**APP, "properties": properties, "options": options}})
+    assert code != 0
+    assert says in text
+    assert "Traceback" not in text and 'File "' not in text
+    made = [step["urn"] for step in said.get("steps", []) if "garrison:index" in step["urn"] or _is_object(step["urn"])]
+    assert made == []
