@@ -7,11 +7,12 @@ from pathlib import Path
 import pulumi
 
 from garrison.declare.app import App
+from garrison.deployment import derived
 from garrison.deployment.admission import Admission
 from garrison.deployment.configuration import read
 from garrison.deployment.emit import Estate
-from garrison.deployment.platform.component import Platform
-from garrison.deployment.vault import GeneratedSecret
+from garrison.deployment.platform.component import Platform, connection
+from garrison.deployment.vault import GeneratedSecret, checking
 from garrison.derive.adjustment import Adjust
 from garrison.errors import GarrisonError
 from garrison.explain.allowed import allowed
@@ -28,7 +29,16 @@ def deploy(app: App, adjust: Adjust | None, exceptions: Path | None) -> None:
     if not pulumi.runtime.is_dry_run():  # a preview works without the cluster, and says so
         check_reachable()
         check_deployer(settings.cluster.deployers)
+    check_store(what)
     register(what)
+
+
+def check_store(what: Whole) -> None:
+    """A store that is somebody else's has all that is needed, in a preview, too: it stands before anything is made."""
+    estate = what.estate
+    kept, store = derived.secrets(estate.graph, estate.cluster), estate.cluster.store
+    generated = what.settings.generated_secrets
+    checking.check(connection(what.settings), kept, generated, outside=bool(store.ranges))
 
 
 def register(what: Whole) -> None:

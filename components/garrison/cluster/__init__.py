@@ -7,6 +7,8 @@
 from garrison.cluster.dns import Dns
 from garrison.cluster.egress import Egress
 from garrison.cluster.entrance import Entrance
+from garrison.cluster.layout import Layout
+from garrison.cluster.store import Store
 from garrison.cluster.value import EVERYBODY, SCHEMA, Cluster
 
-__all__ = ["EVERYBODY", "SCHEMA", "Cluster", "Dns", "Egress", "Entrance"]
+__all__ = ["EVERYBODY", "SCHEMA", "Cluster", "Dns", "Egress", "Entrance", "Layout", "Store"]

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self, TypeVar
 
 import hvac
@@ -21,6 +21,7 @@ import requests
 from hvac.exceptions import VaultDown, VaultError
 from requests.adapters import HTTPAdapter
 
+from garrison.cluster import Layout, Store
 from garrison.defaults import TRUST_BUNDLE, TRUST_FILE, USERS
 from garrison.errors import GarrisonError
 from garrison.kube import KubectlError, ToolMissingError, kubectl
@@ -39,12 +40,15 @@ OUTDATED = (
 )
 
 
+GRANTED = "its administrator has to grant it: `garrison store policies --cluster FILE` says what (docs/secret-store.md)"
+
+
 class StoreError(GarrisonError):
     """The store cannot be reached or refused: one line, with what to do."""
 
 
 @dataclass(frozen=True)
-class StoreConnection:
+class StoreConnection(Layout):
     """Where the store is and as whom to enter; no secret is in it, so it may lie in Pulumi's state."""
 
     namespace: str = "openbao"
@@ -55,6 +59,23 @@ class StoreConnection:
     """`https://HOST:PORT` of a store reached directly; None for a port-forward to the service."""
     ca_file: str | None = None
     """The CA of `address`; with None, the trust bundle in the store's namespace."""
+    account: str | None = None
+    """The service account that enters, as NAMESPACE/NAME; None for the one beside the store that is called `role`."""
+
+    @classmethod
+    def at(cls, store: Store, address: str | None = None, ca_file: str | None = None) -> Self:
+        """The secret store of a cluster, as Garrison itself enters it: directly where it is not in the cluster."""
+        where = cls(store.namespace, store.host.partition(".")[0]) if store.namespace else cls(address=store.address)
+        who = Ref.parse(store.deployer)
+        return replace(
+            where,
+            **store.words,
+            role=who.name,
+            audience=store.audience,
+            address=address or where.address,
+            ca_file=ca_file,
+            account=str(who) if who.namespace != where.namespace else None,
+        )
 
     @classmethod
     def to(cls, server: Ref, role: str = "garrison-admin") -> Self:
@@ -62,15 +83,28 @@ class StoreConnection:
         return cls(server.namespace, server.name, role, server.name)
 
     @property
+    def foreign(self) -> bool:
+        """Whether it is somebody else's, who has to grant what Garrison needs there."""
+        return bool(self.prefix or self.tenant)
+
+    @property
+    def enters(self) -> Ref:
+        """The service account as which Garrison enters."""
+        return Ref.parse(self.account) if self.account else Ref(self.namespace, self.role)
+
+    @property
     def outdated(self) -> str:
         """What to do where Garrison itself is refused."""
+        if self.foreign:
+            return GRANTED
         return (
             OUTDATED.format(" --users", "users") if self.service == USERS.name else OUTDATED.format("", "secret-store")
         )
 
     def refuses(self, paths: Sequence[str]) -> str:
         """What to say where the login in use lacks rights."""
-        return f"{self.server_name} refuses {', '.join(paths)}: {self.outdated}"
+        who = self.address if self.foreign and self.address else self.server_name
+        return f"{who} refuses {', '.join(paths)}: {self.outdated}"
 
     @property
     def through_kubectl(self) -> bool:
@@ -83,7 +117,8 @@ class StoreConnection:
 
     def to_props(self) -> dict[str, str]:
         """Plain text for Pulumi, without what is not set."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        usual = Layout().words
+        return {key: said for key, said in asdict(self).items() if said is not None and said != usual.get(key)}
 
     @classmethod
     def from_props(cls, props: Mapping[str, Any]) -> Self:
@@ -94,12 +129,12 @@ class StoreConnection:
 def client(where: StoreConnection) -> Iterator[hvac.Client]:
     """A logged-in client; its login, the port-forward and the CA file are gone afterwards."""
     if where.address:
-        with _logged_in(where, _client(where.address, where.ca_file, server_name=None)) as store:
+        with _logged_in(where, _client(where, where.address, where.ca_file, server_name=None)) as store:
             yield store
         return
     with _authority(where) as ca_file, _port_forward(where) as port:
         address = f"https://127.0.0.1:{port}"
-        with _logged_in(where, _client(address, ca_file, server_name=where.server_name)) as store:
+        with _logged_in(where, _client(where, address, ca_file, server_name=where.server_name)) as store:
             yield store
 
 
@@ -168,20 +203,24 @@ def _line(error: Exception, where: StoreConnection) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, requests.exceptions.SSLError):
         return f"its certificate is not accepted ({text})"
+    if where.foreign and f"auth/{where.auth}/login" in text:
+        return f"{text}; {where.enters} has no role {where.name(where.role)} there: {where.outdated}"
     if "permission denied" in text and "auth/kubernetes/login" in text:
         return f"{text}; if its first start was interrupted, it is half initialised: delete its volume and pod"
+    if where.foreign and "permission denied" in text:
+        return f"{text}; {where.outdated}"
     if "permission denied" in text and where.role == StoreConnection.role:
         return f"{text}; if Garrison is newer than the store, {where.outdated}"
     return text
 
 
-def _client(address: str, ca_file: str | None, *, server_name: str | None) -> hvac.Client:
+def _client(where: StoreConnection, address: str, ca_file: str | None, *, server_name: str | None) -> hvac.Client:
     session = requests.Session()
     session.trust_env = False  # no proxy and no .netrc between us and the store
     session.verify = ca_file or True
     if server_name:
         session.mount("https://", _NamedServer(server_name))
-    return hvac.Client(url=address, session=session, timeout=30)
+    return hvac.Client(url=address, session=session, timeout=30, namespace=where.tenant or None)
 
 
 class _NamedServer(HTTPAdapter):
@@ -202,9 +241,9 @@ def _logged_in(where: StoreConnection, store: hvac.Client) -> Iterator[hvac.Clie
         store.token = _own_token()
         yield store
         return
-    asked = ["create", "token", where.role, "--namespace", where.namespace]
+    asked = ["create", "token", where.enters.name, "--namespace", where.enters.namespace]
     token = kubectl([*asked, "--audience", where.audience, "--duration", "10m"]).strip()
-    store.auth.kubernetes.login(role=where.role, jwt=token)
+    store.auth.kubernetes.login(role=where.name(where.role), jwt=token, mount_point=where.auth)
     try:
         yield store
     finally:
@@ -219,7 +258,10 @@ def _own_token() -> str:
 
 @contextmanager
 def _authority(where: StoreConnection) -> Iterator[str]:
-    """The CA of the store: the trust bundle, as trust-manager put it beside the store."""
+    """The CA of the store: its own, or the trust bundle, as trust-manager put it beside the store."""
+    if where.ca_file:
+        yield where.ca_file
+        return
     select = "jsonpath={.data.ca\\.pem}"
     bundle = kubectl(["get", "configmap", TRUST_BUNDLE, "--namespace", where.namespace, "--output", select])
     if not bundle:
