@@ -68,7 +68,7 @@ def agent(users: Users, graph: Graph, reviewer: Reviewer, files: Path) -> Iterat
     """The agent with the configuration that its pod has, its paths and addresses moved to here."""
     admin = users.admin
     for path in login.cookie_paths(graph, d.USERS):
-        assert store.generate(admin, path)
+        assert store.generate(admin, path, login.EMBEDDED)
     files.mkdir()
     token = files.parent / "token"
     token.write_text(reviewer.token(d.EDGE, "users"))

@@ -48,7 +48,7 @@ LINES = [grant for grant in required(secrets.PLATFORM, ADMIN.name) if "deny" not
 def estate(*, leases: bool = True) -> App:
     app = empty_app()
     shop, bank = app.namespace("shop"), app.namespace("bank")
-    image = {"image": "registry.example/x" + DIGEST, "port": 8080}
+    image: Any = {"image": "registry.example/x" + DIGEST, "port": 8080}
     shop.service("orders", **image).reads("psp/api-key")
     shop.service("claims", **image).reads("claims/key")
     if leases:
