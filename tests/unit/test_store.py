@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import hvac
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,13 +18,14 @@ from garrison.cluster import Cluster, Layout, Store
 from garrison.deployment import derived
 from garrison.deployment.platform.store_config import ADMIN_POLICY, required
 from garrison.deployment.store_command import commands_of, set_up
-from garrison.deployment.vault import StoreConnection
+from garrison.deployment.vault import StoreConnection, checking
 from garrison.derive import login, secrets
 from garrison.derive.secrets import store_objects
 from garrison.manifest import compact
 from garrison.prove.expect.data import STORE, strangers_paths
 from garrison.prove.expect.expected import expected, namespaces
-from garrison.prove.look.finding import addresses_of
+from garrison.prove.kubectl import Kubectl
+from garrison.prove.look.finding import Finder, addresses_of
 from garrison.prove.model import Kind, ProveError
 from garrison.settings import SettingsError, parse
 from garrison.words import Ref
@@ -332,6 +334,32 @@ def test_what_an_administrator_grants_names_nothing_beside_this_cluster() -> Non
     assert ADMIN_POLICY in commands_of(users=False), "of the platform's own it is what it was"
 
 
+class Denying:
+    """A store that grants nothing."""
+
+    def write_data(self, path: str, data: dict[str, list[str]]) -> dict[str, Any]:
+        assert path == "sys/capabilities-self"
+        return {"data": {key: ["deny"] for key in data["paths"]}}
+
+    def read(self, path: str) -> None:
+        """Nothing is mounted."""
+
+
+@pytest.mark.parametrize("database", ["shop", "shop/data", "pg"])
+def test_the_name_of_one_mount_within_another_hides_no_lack(database: str) -> None:
+    where = StoreConnection.at(replace(OWN, kv="kv-shop", database=database))
+    needed = {one.path: ["create"] for one in store_objects(reader().graph(), OWN)}
+    said = [*checking.lacks(cast("hvac.Client", Denying()), where, needed)]
+    wanted = [one for one in required(where, "deployer") if "deny" not in one.capabilities]
+    told = [one for one in wanted if any(str(one) in line for line in said)]
+    assert [one.path for one in wanted if one not in told] == [
+        f"{database}/config/eu.prod.*",
+        f"{database}/roles/eu.prod.*",
+        f"sys/leases/lookup/{database}/creds/eu.prod.*",
+        f"sys/leases/revoke-prefix/{database}/creds/eu.prod.*",
+    ], "a program without leases needs all but these"
+
+
 # --- the proof -------------------------------------------------------------------------------------------------------
 
 
@@ -349,6 +377,24 @@ def test_the_proof_asks_it_and_leaves_its_surroundings_alone() -> None:
     assert alone, "the control"
     found = expected(graph, store=public)
     assert not [probe for probe in found if probe.phase == "network open" and probe.target == STORE]
+
+
+class Pods:
+    """A cluster with one pod of somebody's store, ready, and one that is not."""
+
+    def items(self, kind: str, namespace: str = "", selector: str = "") -> list[dict[str, Any]]:
+        assert kind == "pods"
+        if (namespace, selector) != ("vault", "app=vault,tier=active"):
+            return []
+        status = {"podIP": "10.244.0.7", "conditions": [{"type": "Ready", "status": "True"}]}
+        meta = {"name": "vault-0", "namespace": "vault", "labels": {"app": "vault"}}
+        starting = {"metadata": {**meta, "name": "vault-1"}, "status": {**status, "conditions": []}}
+        return [{"metadata": meta, "status": status}, starting]
+
+
+def test_pods_of_a_store_in_the_cluster_are_found_by_its_labels() -> None:
+    finder = Finder(cast("Kubectl", Pods()), reader().graph(), "run", NEAR)
+    assert [(place.address, place.pod) for place in finder.at_store()] == [("10.244.0.7", "vault-0")]
 
 
 def test_where_it_is_is_an_address_of_its_ranges() -> None:

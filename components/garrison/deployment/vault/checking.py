@@ -46,7 +46,7 @@ def lacks(
     yield from (f"in the policy of {where.name(where.role)}: {grant}" for grant in missing)
     lines = {grant.path for grant in missing}
     for mount, remedy in engines.items():
-        if not any(mount in line for line in lines):
+        if not any(line.startswith(f"{mount}/") for line in lines):
             yield from _engine(client, mount, "kv" if mount == where.kv else "database", remedy)
     yield from _login(client, where, outside=outside)
     if not missing and (paths := store.lacking(client, needed)):
@@ -56,7 +56,8 @@ def lacks(
 def _granted(client: hvac.Client, where: StoreConnection, *, leases: bool) -> Iterator[Grant]:
     """The lines of the policy that the login in use does not have."""
     wanted = [one for one in required(where, where.role) if "deny" not in one.capabilities]
-    asked = {one.path.replace("*", SAMPLE): one for one in wanted if leases or f"{where.database}/" not in one.path}
+    needless = () if leases else (where.connection(""), where.leases(""), *_ended(where))
+    asked = {one.path.replace("*", SAMPLE): one for one in wanted if not one.path.startswith(needless)}
     try:
         answer: Any = client.write_data("sys/capabilities-self", data={"paths": [*asked]})
     except Forbidden:
@@ -66,6 +67,11 @@ def _granted(client: hvac.Client, where: StoreConnection, *, leases: bool) -> It
         has = {*answer["data"][path]}
         if "root" not in has and not has.issuperset(grant.capabilities):
             yield grant
+
+
+def _ended(where: StoreConnection) -> tuple[str, ...]:
+    """Where leases are looked for and ended."""
+    return tuple(f"sys/leases/{what}/{where.lease('')}" for what in ("lookup", "revoke-prefix"))
 
 
 def _engine(client: hvac.Client, mount: str, kind: str, remedy: str) -> Iterator[str]:
