@@ -321,6 +321,13 @@ def test_a_connection_comes_back_from_its_props(store: Store) -> None:
     assert there.address == (None if store.namespace else store.address)
 
 
+@pytest.mark.parametrize("host", ["vault.vault.svc", "vault.vault.svc.cluster.local"])
+def test_a_store_in_the_cluster_is_reached_at_its_port_under_the_name_of_its_certificate(host: str) -> None:
+    there = StoreConnection.at(replace(NEAR, address=f"https://{host}:8443"))
+    assert (there.namespace, there.service, there.port, there.server_name) == ("vault", "vault", "8443", host)
+    assert StoreConnection.from_props(there.to_props()) == there
+
+
 def test_what_an_administrator_grants_names_nothing_beside_this_cluster() -> None:
     said = set_up(OWN)
     assert "export BAO_NAMESPACE=team-a" in said

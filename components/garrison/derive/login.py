@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from garrison import defaults as d
 from garrison.cluster import Cluster, Store
+from garrison.derive.agent import authority, entrance
 from garrison.derive.names import label_of
 from garrison.derive.quoting import exact_path, policy_line
-from garrison.derive.secrets import PLATFORM, StoreObject, authority, entrance
+from garrison.derive.secrets import PLATFORM, StoreObject
 from garrison.derive.tokens import introspected
 from garrison.manifest import Manifest, compact, container, manifest
 from garrison.model.graph import Graph, Host, Issuer

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from garrison import defaults as d
 from garrison.cluster import Cluster, Layout, Store
 from garrison.derive import leases
+from garrison.derive.agent import authority, entrance
 from garrison.derive.quoting import exact_path, policy_line
 from garrison.manifest import Manifest, compact, container, manifest
 from garrison.model.graph import Database, Graph, Read, Use
@@ -32,7 +33,6 @@ class StoreObject:
 
 
 AGENT_DIR: Final = "/etc/openbao-agent"
-CA_FILE: Final = "store-ca.pem"
 PLATFORM: Final = Store()
 
 
@@ -129,31 +129,6 @@ def agent_config(graph: Graph, ref: Ref, store: Store = PLATFORM) -> dict[str, s
     way = entrance(store, role=store.of(ref), token=f"{d.TOKEN_DIR}/token", folder=AGENT_DIR)
     templates = {"template": _templates(graph, ref, store)}
     return {"agent.json": compact(way | templates)} | authority(store)
-
-
-def entrance(store: Store, *, role: str, token: str, folder: str) -> Json:
-    """How an agent enters the store: where it is, who vouches for it, as whom. `folder` has its configuration."""
-    tenant = {"namespace": store.tenant} if store.tenant else {}
-    method = {
-        "type": "kubernetes",
-        "mount_path": f"auth/{store.auth}",
-        "config": {"role": role, "token_path": token},
-    }
-    return {
-        "vault": {
-            "address": store.address,
-            "ca_cert": f"{folder}/{CA_FILE}" if store.ca else f"{d.TRUST_DIR}/{d.TRUST_FILE}",
-        }
-        | tenant,
-        "auto_auth": {"method": [method | tenant]},
-        # a lost store is waited for: files that are there stay, and with them who works by them
-        "template_config": {"exit_on_retry_failure": False, "static_secret_render_interval": "1m"},
-    }
-
-
-def authority(store: Store) -> dict[str, str]:
-    """The file beside an agent's configuration with whom it believes, where that is not the cluster's trust bundle."""
-    return {CA_FILE: store.ca} if store.ca else {}
 
 
 def _templates(graph: Graph, ref: Ref, store: Layout = PLATFORM) -> list[Json]:

@@ -7,22 +7,20 @@ may ask the cluster for that token may configure the store, and every such reque
 from __future__ import annotations
 
 import os
-import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self, TypeVar
 
 import hvac
 import requests
 from hvac.exceptions import VaultDown, VaultError
-from requests.adapters import HTTPAdapter
 
 from garrison.cluster import Layout, Store
-from garrison.defaults import TRUST_BUNDLE, TRUST_FILE, USERS
+from garrison.defaults import USERS
+from garrison.deployment.vault.tunnel import NamedServer, port_forward, trust_bundle
 from garrison.errors import GarrisonError
 from garrison.kube import KubectlError, ToolMissingError, kubectl
 from garrison.words import Ref
@@ -30,7 +28,6 @@ from garrison.words import Ref
 T = TypeVar("T")
 PATIENCE = 180.0  # seconds in which a store that starts, or a database behind it, may become ready
 KEPT_SECONDS = 240.0  # a login is good for ten minutes
-TUNNEL_PATIENCE = 90.0  # seconds; kubectl itself waits a minute for the pod
 TOKEN_VARIABLES = ("BAO_TOKEN", "VAULT_TOKEN")
 
 
@@ -61,11 +58,17 @@ class StoreConnection(Layout):
     """The CA of `address`; with None, the trust bundle in the store's namespace."""
     account: str | None = None
     """The service account that enters, as NAMESPACE/NAME; None for the one beside the store that is called `role`."""
+    host: str | None = None
+    """As its certificate names it at the far end of a port-forward; None for SERVICE.NAMESPACE.svc."""
+    port: str = "8200"
+    """Of the Service, for a port-forward."""
 
     @classmethod
     def at(cls, store: Store, address: str | None = None, ca_file: str | None = None) -> Self:
         """The secret store of a cluster, as Garrison itself enters it: directly where it is not in the cluster."""
-        where = cls(store.namespace, store.host.partition(".")[0]) if store.namespace else cls(address=store.address)
+        where = cls(address=store.address)
+        if store.namespace:
+            where = cls(store.namespace, store.host.partition(".")[0], host=store.host, port=str(store.port))
         who = Ref.parse(store.deployer)
         return replace(
             where,
@@ -75,6 +78,7 @@ class StoreConnection(Layout):
             address=address or where.address,
             ca_file=ca_file,
             account=str(who) if who.namespace != where.namespace else None,
+            host=where.host if where.host != f"{where.service}.{where.namespace}.svc" else None,
         )
 
     @classmethod
@@ -113,11 +117,11 @@ class StoreConnection(Layout):
 
     @property
     def server_name(self) -> str:
-        return f"{self.service}.{self.namespace}.svc"
+        return self.host or f"{self.service}.{self.namespace}.svc"
 
     def to_props(self) -> dict[str, str]:
         """Plain text for Pulumi, without what is not set."""
-        usual = Layout().words
+        usual = {**Layout().words, "port": type(self).port}
         return {key: said for key, said in asdict(self).items() if said is not None and said != usual.get(key)}
 
     @classmethod
@@ -132,7 +136,10 @@ def client(where: StoreConnection) -> Iterator[hvac.Client]:
         with _logged_in(where, _client(where, where.address, where.ca_file, server_name=None)) as store:
             yield store
         return
-    with _authority(where) as ca_file, _port_forward(where) as port:
+    with (
+        nullcontext(where.ca_file) if where.ca_file else trust_bundle(where.namespace) as ca_file,
+        port_forward(where.namespace, where.service, where.port) as port,
+    ):
         address = f"https://127.0.0.1:{port}"
         with _logged_in(where, _client(where, address, ca_file, server_name=where.server_name)) as store:
             yield store
@@ -219,19 +226,8 @@ def _client(where: StoreConnection, address: str, ca_file: str | None, *, server
     session.trust_env = False  # no proxy and no .netrc between us and the store
     session.verify = ca_file or True
     if server_name:
-        session.mount("https://", _NamedServer(server_name))
+        session.mount("https://", NamedServer(server_name))
     return hvac.Client(url=address, session=session, timeout=30, namespace=where.tenant or None)
-
-
-class _NamedServer(HTTPAdapter):
-    """Connects to one address and verifies the certificate of another name: the far end of a port-forward."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        super().__init__()
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(*arguments, **options, server_hostname=self._name, assert_hostname=self._name)
 
 
 @contextmanager
@@ -254,43 +250,3 @@ def _logged_in(where: StoreConnection, store: hvac.Client) -> Iterator[hvac.Clie
 def _own_token() -> str:
     """The caller's own token, if there is one."""
     return next((os.environ[name] for name in TOKEN_VARIABLES if os.environ.get(name)), "")
-
-
-@contextmanager
-def _authority(where: StoreConnection) -> Iterator[str]:
-    """The CA of the store: its own, or the trust bundle, as trust-manager put it beside the store."""
-    if where.ca_file:
-        yield where.ca_file
-        return
-    select = "jsonpath={.data.ca\\.pem}"
-    bundle = kubectl(["get", "configmap", TRUST_BUNDLE, "--namespace", where.namespace, "--output", select])
-    if not bundle:
-        raise KubectlError(f"the ConfigMap {where.namespace}/{TRUST_BUNDLE} has no {TRUST_FILE} yet")
-    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
-        file.write(bundle)
-        file.flush()
-        yield file.name
-
-
-@contextmanager
-def _port_forward(where: StoreConnection) -> Iterator[int]:
-    """A tunnel from a free loopback port to the store."""
-    command = ["kubectl", "port-forward", "--address", "127.0.0.1", "--namespace", where.namespace]
-    with tempfile.TemporaryFile("w+") as complaints:
-        process = subprocess.Popen(
-            [*command, f"service/{where.service}", ":8200"], stdout=subprocess.PIPE, stderr=complaints, text=True
-        )
-        watchdog = threading.Timer(TUNNEL_PATIENCE, process.kill)
-        watchdog.start()
-        try:
-            said = process.stdout.readline() if process.stdout else ""
-            watchdog.cancel()
-            if "Forwarding from" not in said:
-                process.wait(10)
-                complaints.seek(0)
-                raise KubectlError(f"kubectl port-forward: {' '.join(complaints.read().split()) or 'ended'}")
-            yield int(said.split(" -> ")[0].rpartition(":")[2])
-        finally:
-            watchdog.cancel()
-            process.terminate()
-            process.wait(10)
