@@ -21,7 +21,7 @@ from garrison.deployment.objects import two_clusters
 from garrison.errors import GarrisonError
 from garrison.explain.allowed import allowed
 from garrison.settings import SettingsError
-from garrison_stack.pulumi_program import check_cluster, register
+from garrison_stack.pulumi_program import check, register
 from garrison_stack.whole import whole
 
 NAME = "garrison"
@@ -53,7 +53,7 @@ class App(pulumi.ComponentResource):
         what = whole(graph_of(Path(args["app"])), settings, exceptions=Path(exceptions) if exceptions else None)
         if found := list(two_clusters(opts, "the keys, the secret store and all that is looked at first")):
             raise SettingsError(found)
-        check_cluster(settings)
+        check(what)
         super().__init__(f"{NAME}:index:App", name, {}, opts)
         estate = register(what, parent=self)
         self.addresses = pulumi.Output.from_input(estate.addresses)

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import yaml
 
+from garrison.cluster import Store
 from garrison.deployment import derived
 from garrison.deployment.platform import plan
 from garrison.deployment.store_file import StoreFile
@@ -126,12 +127,14 @@ def _flux(graph: str, steps: Sequence[plan.Step], names: dict[str, str], path: s
 def store_file(what: Whole) -> StoreFile:
     """What is in no manifest."""
     graph, settings = what.estate.graph, what.settings
-    secrets, users = derived.secrets(graph), derived.users(graph, what.estate.cluster)
+    secrets, users = derived.secrets(graph, what.estate.cluster), derived.users(graph, what.estate.cluster)
     generated = (*settings.generated_secrets, *secrets.generated)
     kept = (derived.Contents(secrets.server, secrets.objects, generated), users)
+    there, ca = what.estate.cluster.store, settings.openbao_ca or settings.store_ca
     return StoreFile(
         kept=tuple(one for one in kept if one.objects or one.generated),
         keys=tuple(Ref(step.key.namespace, step.key.seal_key) for step in what.platform if step.key),
         address=settings.openbao_address,
-        ca=str(settings.openbao_ca) if settings.openbao_ca else None,
+        ca=str(ca) if ca else None,
+        store=None if there == Store() else there,
     )

@@ -7,12 +7,12 @@ from pathlib import Path
 import pulumi
 
 from garrison.declare.app import App
-from garrison.deployment import standing
+from garrison.deployment import derived, standing
 from garrison.deployment.admission import Admission
 from garrison.deployment.configuration import read
 from garrison.deployment.emit import Estate
-from garrison.deployment.platform.component import Platform
-from garrison.deployment.vault import GeneratedSecret
+from garrison.deployment.platform.component import Platform, connection
+from garrison.deployment.vault import GeneratedSecret, checking
 from garrison.derive.adjustment import Adjust
 from garrison.errors import GarrisonError
 from garrison.explain.allowed import allowed
@@ -27,13 +27,19 @@ def deploy(app: App, adjust: Adjust | None, exceptions: Path | None) -> None:
         raise GarrisonError("the program was run by hand: `pulumi preview` and `pulumi up` run it")
     settings = read()
     what = whole(app, settings, adjust, exceptions)
-    check_cluster(settings)
+    check(what)
     # as an output, so that a preview shows a declared change as a line of its own
     pulumi.export("allowed", {str(item): True for item in allowed(what.estate.graph)})
     register(what)
 
 
-def check_cluster(settings: Settings) -> None:
+def check(what: Whole) -> None:
+    """Raise a GarrisonError with what this cluster, or a store that is somebody else's, lacks."""
+    _check_cluster(what.settings)
+    _check_store(what)
+
+
+def _check_cluster(settings: Settings) -> None:
     """Raise a GarrisonError where the cluster does not answer, is closed to who asks, or lacks what is not made here.
 
     A preview works without the cluster, and says so.
@@ -52,6 +58,14 @@ def check_cluster(settings: Settings) -> None:
         pulumi.log.warn(f"what has to stand on the cluster already was not looked for: {error}")
     else:
         standing.check(settings)
+
+
+def _check_store(what: Whole) -> None:
+    """A store that is somebody else's has all that is needed, in a preview, too: it stands before anything is made."""
+    estate = what.estate
+    kept, store = derived.secrets(estate.graph, estate.cluster), estate.cluster.store
+    generated = what.settings.generated_secrets
+    checking.check(connection(what.settings), kept, generated, outside=bool(store.ranges))
 
 
 def register(what: Whole, parent: pulumi.Resource | None = None) -> Estate:

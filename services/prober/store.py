@@ -96,7 +96,7 @@ def _end(spec: Spec, lease_id: str, timeout: float) -> None:
 
 def login(spec: Spec, role: str, jwt: str, timeout: float) -> str:
     """A store token for a service account token; AttemptError at stage `login` when it is refused."""
-    status, answer = request(spec, timeout, "", "POST", LOGIN, {"role": role, "jwt": jwt})
+    status, answer = request(spec, timeout, "", "POST", spec.get("login", LOGIN), {"role": role, "jwt": jwt})
     if status != 200:
         raise AttemptError("login", "; ".join(map(str, answer.get("errors") or [])), status)
     return str(answer["auth"]["client_token"])
@@ -104,6 +104,7 @@ def login(spec: Spec, role: str, jwt: str, timeout: float) -> str:
 
 def request(spec: Spec, timeout: float, token: str, method: str, path: str, data: object) -> tuple[int, dict[str, Any]]:
     headers = {"content-type": "application/json", **({"x-vault-token": token} if token else {})}
+    headers |= {"x-vault-namespace": spec["namespace"]} if spec.get("namespace") else {}
     body = json.dumps(data).encode() if data is not None else None
     call = {**spec, "method": method, "path": f"/v1/{path}", "headers": headers, "body": body}
     connection, _ = web.open_connection(call, timeout)

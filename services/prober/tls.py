@@ -51,7 +51,8 @@ def _context(options: Mapping[str, Any]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = bool(options.get("server_name"))
     if options.get("trust"):
-        context.load_verify_locations(options["trust"])
+        trust = options["trust"]
+        context.load_verify_locations(**{"cadata" if trust.startswith(PEM) else "cafile": trust})
     else:  # the attempt is about what the server accepts, so any server will do
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     if options.get("maximum") == "1.2":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pulumi
@@ -13,10 +14,10 @@ from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
 
 from garrison import App, IntentError, deploy, render
 from garrison import defaults as d
-from garrison.cluster import Cluster
+from garrison.cluster import Cluster, Store
 from garrison.deployment.admission import Admission
 from garrison.deployment.emit import UNAWAITED
-from garrison.deployment.vault import StoreConnection
+from garrison.deployment.vault import StoreConnection, StoreError, checking
 from garrison.derive.secrets import store_objects
 from garrison.derive.users import users_objects
 from garrison.manifest import Manifest, identity
@@ -189,6 +190,31 @@ def test_a_provider_is_followed_where_nothing_goes_through_kubectl(way: str, mon
     assert all("::own::" in str(args.provider) for args in objects)
     none = pulumi.ResourceOptions(providers=[])
     assert run(lambda: deploy(shop_app(), guard="elsewhere", store=STORE, opts=none)).seen
+
+
+OWN = Store(address="https://localhost:1", ranges=("10.1.2.3/32",), prefix="prod", database_client="/x")
+
+
+def test_a_store_that_is_laid_out_otherwise_than_the_clusters_is_refused() -> None:
+    """Pods would look for their secrets where nobody has put them."""
+    recorder = Recorder()
+    with pytest.raises(IntentError, match="deploy: the store that is given is laid out otherwise than that of the clu"):
+        run(lambda: deploy(shop_app(), guard="elsewhere", store=STORE, cluster=Cluster(store=OWN)), recorder)
+    assert recorder.seen == []
+
+
+def test_a_store_of_ones_own_is_asked_before_anything_is_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = Recorder()
+    monkeypatch.setenv("BAO_TOKEN", "only-for-this-test")
+    program = partial(deploy, shop_app(), guard="elsewhere", store=StoreConnection.at(OWN), cluster=Cluster(store=OWN))
+    with pytest.raises(StoreError, match=r"^secret store https://localhost:1: "):
+        run(lambda: program(), recorder)
+    assert recorder.seen == []
+    monkeypatch.setattr(checking, "lacks", lambda *_, **__: ())
+    monkeypatch.setattr(checking, "patiently", lambda where, act, patience: act(None))
+    run(lambda: program(), recorder)
+    names = {args.name for args in recorder.seen if args.typ.endswith(":StoreObject")}
+    assert "sys/policies/acl/prod.bank.payments" in names, "the control"
 
 
 @pytest.mark.parametrize(("guards", "same"), [(True, True), (False, False), (True, False)])

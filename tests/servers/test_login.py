@@ -68,7 +68,7 @@ def agent(users: Users, graph: Graph, reviewer: Reviewer, files: Path) -> Iterat
     """The agent with the configuration that its pod has, its paths and addresses moved to here."""
     admin = users.admin
     for path in login.cookie_paths(graph, d.USERS):
-        assert store.generate(admin, path)
+        assert store.generate(admin, path, login.EMBEDDED)
     files.mkdir()
     token = files.parent / "token"
     token.write_text(reviewer.token(d.EDGE, "users"))
@@ -126,14 +126,14 @@ def test_files_are_for_the_group_of_the_pod_and_for_nobody_else(place: Place) ->
     assert {oct(path.stat().st_mode & 0o777) for path in place.files.glob("*.json")} == {"0o440"}
 
 
-def entered(place: Place, account: Ref, audience: str, role: str = login.ROLE) -> Any:
+def entered(place: Place, account: Ref, audience: str, role: str = login.EMBEDDED.of(d.EDGE)) -> Any:
     body = {"role": role, "jwt": place.reviewer.token(account, audience)}
     return place.users.ask("POST", "auth/kubernetes/login", json=body)
 
 
 def test_the_edge_reads_its_clients_and_keys_and_nothing_else(place: Place) -> None:
     session = entered(place, d.EDGE, "users").json()["auth"]
-    assert session["policies"] == [login.ROLE]
+    assert session["policies"] == [login.EMBEDDED.of(d.EDGE)]
     token = session["client_token"]
     assert place.users.ask("GET", "identity/oidc/client/www-estate-example", token).status_code == 200, "the control"
     for path in (

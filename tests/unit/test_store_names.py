@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from garrison.cluster import Layout
 from garrison.deployment.platform.store_config import ADMIN, BREAK_GLASS
-from garrison.derive.secrets import lease_role, store_name
+from garrison.derive.secrets import lease_role
 from garrison.model.graph import Use
 from garrison.words import Ref
 
@@ -26,12 +27,12 @@ ROLES = st.sampled_from(("reader", "writer"))
     ],
 )
 def test_a_dash_is_no_border(one: Ref, other: Ref) -> None:
-    assert store_name(one) != store_name(other)
+    assert Layout().of(one) != Layout().of(other)
 
 
 @given(st.lists(REFS, min_size=2, unique=True))
 def test_two_services_have_two_names(refs: list[Ref]) -> None:
-    assert all(store_name(one) != store_name(other) for one, other in combinations(refs, 2))
+    assert all(Layout().of(one) != Layout().of(other) for one, other in combinations(refs, 2))
 
 
 @given(st.lists(st.builds(Use, service=REFS, database=REFS, role=ROLES), min_size=2))
@@ -44,4 +45,4 @@ def test_two_roles_of_two_databases_have_two_names(uses: list[Use]) -> None:
 def test_no_service_takes_the_name_of_a_login_of_the_platform(taken: str) -> None:
     """`garrison/admin` was one once."""
     namespace, _, name = taken.partition("-")
-    assert store_name(Ref(namespace, name)) != taken
+    assert Layout().of(Ref(namespace, name)) != taken

@@ -8,6 +8,20 @@ from garrison.cluster.dns import Dns
 from garrison.cluster.egress import Egress
 from garrison.cluster.entrance import Entrance
 from garrison.cluster.issuer import Issuer
+from garrison.cluster.layout import Layout
+from garrison.cluster.store import Store
 from garrison.cluster.value import EVERYBODY, SCHEMA, SCOPES, AdmissionScope, Cluster
 
-__all__ = ["EVERYBODY", "SCHEMA", "SCOPES", "AdmissionScope", "Cluster", "Dns", "Egress", "Entrance", "Issuer"]
+__all__ = [
+    "EVERYBODY",
+    "SCHEMA",
+    "SCOPES",
+    "AdmissionScope",
+    "Cluster",
+    "Dns",
+    "Egress",
+    "Entrance",
+    "Issuer",
+    "Layout",
+    "Store",
+]

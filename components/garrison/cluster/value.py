@@ -8,12 +8,13 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, Literal, Self, get_args
 
 from garrison import defaults as d
-from garrison.cluster import dns, egress, entrance, issuer
+from garrison.cluster import dns, egress, entrance, issuer, store
 from garrison.cluster.dns import Dns
 from garrison.cluster.egress import Egress
 from garrison.cluster.entrance import Entrance
 from garrison.cluster.issuer import Issuer
 from garrison.cluster.ranges import range_problems
+from garrison.cluster.store import Store
 from garrison.cluster.words import is_name
 from garrison.errors import IntentError, Problem, did_you_mean
 
@@ -39,6 +40,7 @@ class Cluster:
     dns: Dns = field(default_factory=Dns)
     entrance: Entrance = field(default_factory=Entrance)
     egress: Egress = field(default_factory=Egress)
+    store: Store = field(default_factory=Store)
     system_namespaces: tuple[str, ...] = ()
     """What the cluster itself runs, beside Kubernetes' own: left alone by admission and by `check --live`."""
     admission: Literal["deny", "warn"] = "deny"
@@ -96,6 +98,7 @@ _READERS: Final[dict[str, tuple[Any, Any]]] = {
     "dns": (Dns, dns.read),
     "entrance": (Entrance, entrance.read),
     "egress": (Egress, egress.read),
+    "store": (Store, store.read),
 }
 
 
@@ -130,6 +133,7 @@ def _problems(cluster: Cluster) -> Iterator[Problem]:
     yield from dns.problems(cluster.dns)
     yield from entrance.problems(cluster.entrance)
     yield from egress.problems(cluster.egress)
+    yield from store.problems(cluster.store)
 
 
 def _each(cluster: Cluster, name: str, fits: Any, what: str) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ from garrison.deployment import derived
 from garrison.deployment.admission import Admission
 from garrison.deployment.emit import Estate, storeless
 from garrison.deployment.objects import provider_of, two_clusters
-from garrison.deployment.vault import StoreConnection
+from garrison.deployment.vault import StoreConnection, checking
 from garrison.derive.adjustment import Adjust
 from garrison.derive.names import admission_policy
 from garrison.errors import IntentError, Problem
@@ -44,9 +44,12 @@ def deploy(
     holds data. Raises IntentError with every problem before anything is registered.
     """
     graph, there = app.graph(), cluster or Cluster()
-    found = [*derived.lacking(graph, there), *_unguarded(graph, guard), *_unserved(graph, store, users)]
-    if found := [*found, *two_clusters(opts, _asked(graph, store, users)), *_guarded_elsewhere(guard, opts)]:
+    found = [*derived.lacking(graph, there), *_unguarded(graph, guard), *_unserved(graph, there, store, users)]
+    found += _laid_out_otherwise(there, store)
+    if found := [*found, *two_clusters(opts, _asked(graph, there, store, users)), *_guarded_elsewhere(guard, opts)]:
         raise IntentError(found)
+    if store:
+        checking.check(store, derived.secrets(graph, there), outside=bool(there.store.ranges))
     what = derived.of(graph, there, adjust)
     guarded = pulumi.ResourceOptions(depends_on=[guard] if isinstance(guard, Admission) else [])
     merged = pulumi.ResourceOptions.merge(opts, guarded)
@@ -71,16 +74,25 @@ def _guarded_elsewhere(guard: object, opts: pulumi.ResourceOptions | None) -> It
         yield Problem("opts", "the guard has another Kubernetes provider than the estate", "give both the same")
 
 
-def _unserved(graph: Graph, store: StoreConnection | None, users: StoreConnection | None) -> Iterator[Problem]:
+def _unserved(
+    graph: Graph, there: Cluster, store: StoreConnection | None, users: StoreConnection | None
+) -> Iterator[Problem]:
     """The servers that the graph needs and that are not given."""
-    if store is None and (wanted := [item.path for item in derived.secrets(graph).objects]):
+    if store is None and (wanted := [item.path for item in derived.secrets(graph, there).objects]):
         yield storeless(f"{wanted[0]} and {len(wanted) - 1} more")
     if users is None and graph.embedded_issuer:
         remedy = "give deploy(users=...), such as Platform(..., users=True).users"
         yield Problem("deploy", "the estate has users of its own, and nobody who keeps them is given", remedy)
 
 
-def _asked(graph: Graph, *given: StoreConnection | None) -> str:
+def _laid_out_otherwise(there: Cluster, store: StoreConnection | None) -> Iterator[Problem]:
+    """Pods would look for what is written somewhere else."""
+    if store and (store.words, store.audience) != (there.store.words, there.store.audience):
+        remedy = "give both the same, such as deploy(store=StoreConnection.at(cluster.store))"
+        yield Problem("deploy", "the store that is given is laid out otherwise than that of the cluster", remedy)
+
+
+def _asked(graph: Graph, there: Cluster, *given: StoreConnection | None) -> str:
     """What kubectl would be asked for in this graph's name; empty where it would not be."""
-    wanted = derived.secrets(graph).objects or graph.embedded_issuer
+    wanted = derived.secrets(graph, there).objects or graph.embedded_issuer
     return "the way into the secret store" if wanted and any(one and one.through_kubectl for one in given) else ""

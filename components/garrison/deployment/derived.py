@@ -98,9 +98,9 @@ def stages(graph: Graph, manifests: tuple[Manifest, ...]) -> Stages:
     )
 
 
-def secrets(graph: Graph) -> Contents:
+def secrets(graph: Graph, cluster: Cluster) -> Contents:
     """In the secret store: for services, and for logins with another issuer than the embedded one."""
-    objects = (*store_objects(graph), *login.store_objects(graph, login.STORE))
+    objects = (*store_objects(graph, cluster.store), *login.store_objects(graph, login.STORE, cluster.store))
     return Contents(login.STORE, objects, tuple(login.cookie_paths(graph, login.STORE)))
 
 
@@ -157,6 +157,10 @@ def lacking(graph: Graph, cluster: Cluster) -> Iterator[Problem]:
         who = ", ".join(map(str, graph.permissions_of))
         remedy = "name its address ranges, such as those of `kubectl get endpointslices kubernetes -n default`"
         yield Problem("apiServer", f"missing: {who} may use the Kubernetes API, whose addresses are not known", remedy)
+    for database in graph.uses_of if not cluster.store.client_files else ():
+        what = f"{cluster.store.host} would have to enter it to make leases, and has no certificate for that"
+        remedy = "once the store reaches it, set storeDatabaseClient (docs/secret-store.md, A store of your own)"
+        yield Problem(str(database), what, remedy)
 
 
 def _placeholders(graph: Graph) -> Iterator[Problem]:

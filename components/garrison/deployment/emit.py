@@ -64,7 +64,7 @@ class Estate(pulumi.ComponentResource):
         guards = self._emit(stages.guards, after=[])
         self._emit(map(_unawaited, stages.entrances), after=guards)
         databases = self._emit(stages.databases, after=guards)
-        stored = self._store(derived.secrets(what.graph), store, [*guards, *databases])
+        stored = self._store(derived.secrets(what.graph, what.cluster), store, [*guards, *databases])
         stored += self._store(derived.users(what.graph, what.cluster), users, guards)
         workloads = self._emit(stages.workloads, after=[*guards, *stored])
         self._emit(stages.jobs, after=[*guards, *databases, *stored, *workloads])

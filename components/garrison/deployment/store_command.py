@@ -12,9 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from garrison.cluster import Store
 from garrison.deployment import store_file
 from garrison.deployment.platform import store_config, users_config
 from garrison.exits import Exit
+from garrison.settings import cluster_of
+from garrison.words import Ref
 
 STEM: Final = "sys/policies/acl/"
 END: Final = "END_OF_POLICY"
@@ -28,7 +31,9 @@ def parser() -> argparse.ArgumentParser:
     text = "print the commands that write the server's policies again, for a break-glass session: ... | sh"
     verb = commands.add_parser("policies", help=text, description=text[0].upper() + text[1:] + ".")
     verb.add_argument("--users", action="store_true", help="those of the embedded issuer (default: the secret store's)")
-    verb.set_defaults(run=lambda options: print(commands_of(users=options.users), end=""))
+    said = "for the store of this stack's settings: what its administrator sets up and grants (docs/secret-store.md)"
+    verb.add_argument("--cluster", type=Path, metavar="FILE", help=said)
+    verb.set_defaults(run=_policies)
     text = "bring what garrison render -o DIR wrote for the stores into them, unseal keys included"
     verb = commands.add_parser("apply", help=text, description=text[0].upper() + text[1:] + "; again at any time.")
     verb.add_argument("file", type=Path, metavar="FILE", help="DIR/store.json")
@@ -47,6 +52,37 @@ def main(arguments: Sequence[str]) -> int:
     return Exit.CLEAN
 
 
+def _policies(options: argparse.Namespace) -> None:
+    store = cluster_of(options.cluster).store if options.cluster else Store()
+    own = options.users or store == Store()
+    print(commands_of(users=options.users) if own else set_up(store), end="")
+
+
+def set_up(store: Store) -> str:
+    """What an administrator of a store does for one cluster: the policy and the login at any time, the rest once."""
+    account = Ref.parse(store.deployer)
+    name = store.name(account.name)
+    role = store_config.login_role(name, account, store.audience)
+    words = " ".join(f"{key}={value[0] if isinstance(value, list) else value}" for key, value in role.items())
+    config = "kubernetes_host=https://... kubernetes_ca_cert=@ca.crt token_reviewer_jwt=@reviewer.jwt"
+    lines = [
+        f"# {store.address}; for HashiCorp Vault write vault instead of bao",
+        *([f"export BAO_NAMESPACE={store.tenant} VAULT_NAMESPACE={store.tenant}"] if store.tenant else []),
+        "# once, what is not there yet:",
+        f"#   bao secrets enable -path={store.kv} -version=2 kv",
+        f"#   bao secrets enable -path={store.database} database",
+        f"#   bao auth enable -path={store.auth} kubernetes",
+        f"#   bao write auth/{store.auth}/config {config}",
+        _written(name, store_config.text(store_config.required(store, account.name)))
+        + f"bao write {store.login(name)} {words}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _written(name: str, text: str) -> str:
+    return f"bao policy write {name} - <<'{END}'\n{text}{END}\n"
+
+
 def commands_of(*, users: bool) -> str:
     """One `bao policy write` for each policy but break-glass, which never changes."""
     requests = users_config.initial_requests() if users else store_config.initial_requests("0s")
@@ -54,7 +90,7 @@ def commands_of(*, users: bool) -> str:
         request.path.removeprefix(STEM): request.data["policy"] for request in requests if "policy" in request.data
     }
     del found[store_config.BREAK_GLASS]
-    return "".join(f"bao policy write {name} - <<'{END}'\n{text}{END}\n" for name, text in found.items())
+    return "".join(map(_written, found, found.values()))
 
 
 def _apply(options: argparse.Namespace) -> None:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from garrison.cluster import Store
+from garrison.cluster import store as stores
 from garrison.deployment.derived import Contents
 from garrison.derive.secrets import StoreObject
 from garrison.errors import GarrisonError
@@ -35,11 +37,14 @@ class StoreFile:
     keys: tuple[Ref, ...] = ()
     address: str | None = None
     ca: str | None = None
+    store: Store | None = None
+    """The secret store, where it is not the platform's own."""
 
     def to_json(self) -> str:
         """Stable JSON: same graph, same bytes."""
         said: dict[str, Any] = {"schema": SCHEMA, "keys": [str(key) for key in self.keys]}
         said |= {"address": self.address, "ca": self.ca} if self.address else {}
+        said |= {"ca": self.ca, "store": asdict(self.store)} if self.store else {}
         servers = [
             {
                 "server": str(one.server),
@@ -58,7 +63,10 @@ def read(path: Path) -> StoreFile:
         if said["schema"] != SCHEMA:
             raise StoreFileError(f"{path}: is not of schema {SCHEMA!r}; write it again with garrison render -o")
         kept = tuple(_kept(one) for one in said["servers"])
-        return StoreFile(kept, tuple(map(Ref.parse, said["keys"])), said.get("address"), said.get("ca"))
+        store = stores.read(said["store"]) if "store" in said else None
+        if found := [str(problem) for problem in stores.problems(store)] if store else []:
+            raise StoreFileError(found, f"{path}:")
+        return StoreFile(kept, tuple(map(Ref.parse, said["keys"])), said.get("address"), said.get("ca"), store)
     except OSError as error:
         raise StoreFileError(f"{path}: {error.strerror or 'cannot be read'}; name the file store.json") from None
     except (ValueError, KeyError, TypeError, AttributeError):

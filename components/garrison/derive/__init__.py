@@ -26,7 +26,7 @@ LAYERS: tuple[Layer, ...] = (
     on_any(rbac.manifests),
     identity.manifests,
     mesh.manifests,
-    on_any(secrets.manifests),
+    secrets.manifests,
     database.manifests,
     workload.manifests,
     jobs.manifests,

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from garrison import defaults as d
-from garrison.cluster import Cluster
+from garrison.cluster import Cluster, Store
+from garrison.derive.agent import authority, entrance
 from garrison.derive.names import label_of
 from garrison.derive.quoting import exact_path, policy_line
-from garrison.derive.secrets import StoreObject, store_name
+from garrison.derive.secrets import PLATFORM, StoreObject
 from garrison.derive.tokens import introspected
 from garrison.manifest import Manifest, compact, container, manifest
 from garrison.model.graph import Graph, Host, Issuer
@@ -28,7 +29,8 @@ Filters = Callable[[str, str], Mapping[str, Json]]
 DIR: Final = "/run/login"
 CONFIG: Final = Ref(d.EDGE.namespace, "edge-login")  # the ConfigMap of the agents
 STORE: Final = Ref(d.STORE_NAMESPACE, "openbao")
-ROLE: Final = store_name(d.EDGE)  # of both stores: policy and login of the edge
+AGENT_DIR: Final = "/etc/login"
+EMBEDDED: Final = Store(address=f"https://{d.USERS.name}.{d.USERS.namespace}.svc:{d.STORE_PORT}", audience=d.USERS.name)
 _CLIENT_ID: Final = "@client-id@"
 _SDS: Final = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
 
@@ -76,21 +78,28 @@ def cookie_path(host: str) -> str:
 # --- in the stores ---------------------------------------------------------------------------------------------------
 
 
-def store_objects(graph: Graph, keeper: Ref) -> Iterator[StoreObject]:
+def _at(keeper: Ref, store: Store) -> Store:
+    """Where a keeper is: the embedded issuer's is the platform's own, wherever the secret store is."""
+    return EMBEDDED if keeper == d.USERS else store
+
+
+def store_objects(graph: Graph, keeper: Ref, store: Store = PLATFORM) -> Iterator[StoreObject]:
     """The edge's policy and login there: it reads the clients and keys of its hosts, and nothing else."""
     if keeper not in keepers(graph):
         return
-    yield StoreObject(f"sys/policies/acl/{ROLE}", {"policy": policy(graph, keeper)})
+    there = _at(keeper, store)
+    role = there.of(d.EDGE)
+    yield StoreObject(there.policy(role), {"policy": policy(graph, keeper, there)})
     body = {
         "bound_service_account_names": [d.EDGE.name],
         "bound_service_account_namespaces": [d.EDGE.namespace],
-        "audience": keeper.name,
-        "token_policies": [ROLE],
+        "audience": there.audience,
+        "token_policies": [role],
         "token_no_default_policy": True,
         "token_explicit_max_ttl": f"{d.STORE_TOKEN_MAX_SECONDS}s",
         "token_period": f"{d.STORE_TOKEN_SECONDS}s",
     }
-    yield StoreObject(f"auth/kubernetes/role/{ROLE}", body)
+    yield StoreObject(there.login(role), body)
 
 
 def cookie_paths(graph: Graph, keeper: Ref) -> tuple[str, ...]:
@@ -98,19 +107,19 @@ def cookie_paths(graph: Graph, keeper: Ref) -> tuple[str, ...]:
     return tuple(cookie_path(host.name) for host in keepers(graph).get(keeper, ()))
 
 
-def policy(graph: Graph, keeper: Ref) -> str:
-    paths = [_path(graph, host) for host in keepers(graph)[keeper]]
-    paths += [f"secret/data/{path}" for path in cookie_paths(graph, keeper)]
-    paths += [f"secret/data/{issuer.client_secret}" for issuer in _asked(graph, keeper)]
+def policy(graph: Graph, keeper: Ref, there: Store = PLATFORM) -> str:
+    paths = [_path(graph, host, there) for host in keepers(graph)[keeper]]
+    paths += [there.secret(path) for path in cookie_paths(graph, keeper)]
+    paths += [there.secret(issuer.client_secret) for issuer in _asked(graph, keeper)]
     upkeep = {"auth/token/lookup-self": "read", "auth/token/renew-self": "update"}
     granted = dict.fromkeys(sorted(paths), "read") | upkeep
     return "\n".join(policy_line(path, may) for path, may in granted.items())
 
 
-def _path(graph: Graph, host: Host) -> str:
+def _path(graph: Graph, host: Host, there: Store) -> str:
     """Where a host's client secret is read."""
     issuer = graph.issuer_by_name[host.login]
-    return f"identity/oidc/client/{label_of(host.name)}" if issuer.embedded else f"secret/data/{issuer.client_secret}"
+    return f"identity/oidc/client/{label_of(host.name)}" if issuer.embedded else there.secret(issuer.client_secret)
 
 
 # --- in the pod ------------------------------------------------------------------------------------------------------
@@ -121,40 +130,30 @@ def config_maps(graph: Graph, cluster: Cluster, filters: Filters) -> Iterator[Ma
         yield manifest("v1", "ConfigMap", CONFIG, {"data": config}, app=graph.name)
 
 
-def agent_config(graph: Graph, _cluster: Cluster, filters: Filters) -> dict[str, str]:
+def agent_config(graph: Graph, cluster: Cluster, filters: Filters) -> dict[str, str]:
     """One configuration file for each keeper; empty where nobody logs in."""
-    return {f"{keeper.name}.json": compact(_agent(graph, keeper, filters)) for keeper in keepers(graph)}
+    there = {keeper: _at(keeper, cluster.store) for keeper in keepers(graph)}
+    found = {f"{keeper.name}.json": compact(_agent(graph, keeper, at, filters)) for keeper, at in there.items()}
+    return found | (authority(cluster.store) if STORE in there else {})
 
 
-def _agent(graph: Graph, keeper: Ref, filters: Filters) -> Json:
-    method = {
-        "type": "kubernetes",
-        "mount_path": "auth/kubernetes",
-        "config": {"role": ROLE, "token_path": f"{_token_dir(keeper)}/token"},
-    }
-    return {
-        "vault": {
-            "address": f"https://{keeper.name}.{keeper.namespace}.svc:{d.STORE_PORT}",
-            "ca_cert": f"{d.TRUST_DIR}/{d.TRUST_FILE}",
-        },
-        "auto_auth": {"method": [method]},
-        # a lost store is waited for: files that are there stay, and with them the logins
-        "template_config": {"exit_on_retry_failure": False, "static_secret_render_interval": "1m"},
-        "template": [
-            *(item for host in keepers(graph)[keeper] for item in _templates(graph, host, filters)),
-            *(_question(issuer) for issuer in _asked(graph, keeper)),
-        ],
-    }
+def _agent(graph: Graph, keeper: Ref, there: Store, filters: Filters) -> Json:
+    way = entrance(there, role=there.of(d.EDGE), token=f"{_token_dir(keeper)}/token", folder=AGENT_DIR)
+    templates = [
+        *(item for host in keepers(graph)[keeper] for item in _templates(graph, host, there, filters)),
+        *(_question(issuer, there) for issuer in _asked(graph, keeper)),
+    ]
+    return way | {"template": templates}
 
 
-def _question(issuer: Issuer) -> Json:
-    value = f'{{{{ with secret "secret/data/{issuer.client_secret}" }}}}{{{{ .Data.data.value }}}}{{{{ end }}}}'
+def _question(issuer: Issuer, there: Store) -> Json:
+    value = f'{{{{ with secret "{there.secret(issuer.client_secret)}" }}}}{{{{ .Data.data.value }}}}{{{{ end }}}}'
     return _template(question(issuer.name), value)
 
 
-def _templates(graph: Graph, host: Host, filters: Filters) -> Iterator[Json]:
+def _templates(graph: Graph, host: Host, there: Store, filters: Filters) -> Iterator[Json]:
     issuer = graph.issuer_by_name[host.login]
-    here = f'{{{{ with secret "{_path(graph, host)}" }}}}'
+    here = f'{{{{ with secret "{_path(graph, host, there)}" }}}}'
     client_id, value = (
         ("{{ .Data.client_id }}", ".Data.client_secret") if issuer.embedded else (issuer.client, ".Data.data.value")
     )
@@ -162,7 +161,7 @@ def _templates(graph: Graph, host: Host, filters: Filters) -> Iterator[Json]:
         text = compact(response).replace("{{", '{{ "{{" }}').replace(_CLIENT_ID, client_id)
         yield _template(file(kind, host.name), f"{here}{text}{{{{ end }}}}")
     yield _template(file("client", host.name), f"{here}{_sds('client', host.name, value)}{{{{ end }}}}")
-    key = f'{{{{ with secret "secret/data/{cookie_path(host.name)}" }}}}'
+    key = f'{{{{ with secret "{there.secret(cookie_path(host.name))}" }}}}'
     yield _template(file("cookie", host.name), f"{key}{_sds('cookie', host.name, '.Data.data.value')}{{{{ end }}}}")
 
 
@@ -189,11 +188,11 @@ def _container(graph: Graph, keeper: Ref) -> Json:
         security=d.container_security_context(d.AGENT_UID),
         restartPolicy="Always",
         command=["/usr/bin/bao"],
-        args=["agent", f"-config=/etc/login/{keeper.name}.json"],
+        args=["agent", f"-config={AGENT_DIR}/{keeper.name}.json"],
         env=[{"name": "HOME", "value": DIR}],
         startupProbe=d.AGENT_STARTED | {"exec": {"command": _written(graph, keeper)}},
         volumeMounts=[
-            {"name": "login-agent", "mountPath": "/etc/login", "readOnly": True},
+            {"name": "login-agent", "mountPath": AGENT_DIR, "readOnly": True},
             {"name": "trust", "mountPath": d.TRUST_DIR, "readOnly": True},
             {"name": _token_volume(keeper), "mountPath": _token_dir(keeper), "readOnly": True},
             {"name": "login", "mountPath": DIR},
@@ -220,19 +219,19 @@ def question_mounts(graph: Graph) -> list[Json]:
     return [{"name": "login", "mountPath": DIR, "readOnly": True}] if introspected(graph) else []
 
 
-def volumes(graph: Graph, _cluster: Cluster) -> list[Json]:
+def volumes(graph: Graph, cluster: Cluster) -> list[Json]:
     """Beside the volume `trust`, which the edge's pod has anyway."""
     if not keepers(graph):
         return []
     return [
         {"name": "login-agent", "configMap": {"name": CONFIG.name, "defaultMode": d.SECRET_MODE}},
         {"name": "login", "emptyDir": {"medium": "Memory", "sizeLimit": d.SECRETS_MEMORY}},
-        *(_token(keeper) for keeper in keepers(graph)),
+        *(_token(keeper, _at(keeper, cluster.store)) for keeper in keepers(graph)),
     ]
 
 
-def _token(keeper: Ref) -> Json:
-    token = {"path": "token", "audience": keeper.name, "expirationSeconds": d.TOKEN_SECONDS}
+def _token(keeper: Ref, there: Store) -> Json:
+    token = {"path": "token", "audience": there.audience, "expirationSeconds": d.TOKEN_SECONDS}
     projected = {"defaultMode": d.SECRET_MODE, "sources": [{"serviceAccountToken": token}]}
     return {"name": _token_volume(keeper), "projected": projected}
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from garrison import defaults as d
-from garrison.cluster import Cluster, Dns
+from garrison.cluster import Cluster, Dns, Store
 from garrison.derive import tokens
 from garrison.derive.names import DEFAULT_DENY
 from garrison.manifest import Manifest, manifest, selector
@@ -29,7 +29,7 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     for service in graph.workloads:
         yield _service(graph, service, cluster)
     for database in graph.databases:
-        yield _database(graph, database)
+        yield _database(graph, database, cluster.store)
 
 
 def _service(graph: Graph, service: Service, cluster: Cluster) -> Manifest:
@@ -40,7 +40,7 @@ def _service(graph: Graph, service: Service, cluster: Cluster) -> Manifest:
     uses, reads = graph.uses_by.get(service.ref, ()), graph.reads_by.get(service.ref, ())
     egress += to_pods(sorted({use.database for use in uses}), d.DATABASE_PORT)
     if uses or reads:
-        egress += to_pods([_STORE], d.STORE_PORT)
+        egress.append(to_store(cluster.store))
     if service.ref in graph.permissions_of:
         egress.append(_to_api_server(cluster.api_server_ranges))
     if tokens.at_service(graph, cluster, service.ref):
@@ -57,9 +57,11 @@ def _callees(graph: Graph, service: Service) -> dict[Ref, None]:
     return dict.fromkeys(d.EGRESS if is_outside(callee) else callee for callee in callees)
 
 
-def _database(graph: Graph, database: Database) -> Manifest:
+def _database(graph: Graph, database: Database, store: Store) -> Manifest:
     users = sorted({use.service for use in graph.uses_of.get(database.ref, ())})
-    ingress = from_pods([*users, *([_STORE] if users else [])], d.DATABASE_PORT)
+    ingress = from_pods(users, d.DATABASE_PORT)
+    if users:
+        ingress.append({"from": _peers(store), "ports": _tcp(d.DATABASE_PORT)})
     return policy(graph, database.ref, {"podSelector": selector(database.ref.name), "ingress": ingress})
 
 
@@ -81,24 +83,44 @@ def _to_api_server(ranges: Sequence[str]) -> dict[str, Any]:
     return {"to": peers, "ports": [{"port": port, "protocol": "TCP"} for port in d.API_SERVER_PORTS]}
 
 
-_STORE = Ref(d.STORE_NAMESPACE, "openbao")
+def to_store(store: Store) -> dict[str, Any]:
+    """To the secret store: its pods in this cluster, or straight to its few addresses.
+
+    Not by way of the egress gateway: an agent starts before its application, speaks TLS of its own with an authority of
+    its own, and so the gateway could tell no more than the name that is asked for, which the address says already.
+    """
+    return {"to": _peers(store), "ports": _tcp(store.port)}
+
+
+def _peers(store: Store) -> list[dict[str, Any]]:
+    if not store.namespace:
+        return [{"ipBlock": {"cidr": cidr}} for cidr in store.ranges]
+    return [_pods(store.namespace, {"matchLabels": dict(store.labels)})]
+
+
+def _tcp(port: int) -> list[dict[str, Any]]:
+    return [{"port": port, "protocol": "TCP"}]
 
 
 def from_pods(peers: Iterable[Ref], port: int) -> list[dict[str, Any]]:
     """One rule for each of these groups of pods."""
-    return [{"from": [_peer(ref)], "ports": [{"port": port, "protocol": "TCP"}]} for ref in peers]
+    return [{"from": [_peer(ref)], "ports": _tcp(port)} for ref in peers]
 
 
 def to_pods(peers: Iterable[Ref], port: int) -> list[dict[str, Any]]:
     """One rule for each of these groups of pods."""
-    return [{"to": [_peer(ref)], "ports": [{"port": port, "protocol": "TCP"}]} for ref in peers]
+    return [{"to": [_peer(ref)], "ports": _tcp(port)} for ref in peers]
 
 
 def _peer(ref: Ref) -> dict[str, Any]:
+    return _pods(ref.namespace, selector(ref.name))
+
+
+def _pods(namespace: str, selected: dict[str, Any]) -> dict[str, Any]:
     """One pod group in one namespace: both selectors in one peer, or they would mean either."""
     return {
-        "namespaceSelector": {"matchLabels": {d.NAMESPACE_LABEL: ref.namespace}},
-        "podSelector": selector(ref.name),
+        "namespaceSelector": {"matchLabels": {d.NAMESPACE_LABEL: namespace}},
+        "podSelector": selected,
     }
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from garrison import defaults as d
+from garrison.cluster import Cluster, Layout, Store
 from garrison.derive import leases
+from garrison.derive.agent import authority, entrance
 from garrison.derive.quoting import exact_path, policy_line
 from garrison.manifest import Manifest, compact, container, manifest
 from garrison.model.graph import Database, Graph, Read, Use
@@ -30,9 +32,13 @@ class StoreObject:
     body: Mapping[str, Any]
 
 
-def manifests(graph: Graph) -> Iterator[Manifest]:
+AGENT_DIR: Final = "/etc/openbao-agent"
+PLATFORM: Final = Store()
+
+
+def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     for service in graph.workloads:
-        if config := agent_config(graph, service.ref):
+        if config := agent_config(graph, service.ref, cluster.store):
             ref = Ref(service.namespace, agent_config_name(service.ref))
             yield manifest("v1", "ConfigMap", ref, {"data": config}, app=graph.name)
 
@@ -44,68 +50,62 @@ def needs_store(graph: Graph, ref: Ref) -> bool:
 # --- in the secret store ---------------------------------------------------------------------------------------------
 
 
-def store_objects(graph: Graph) -> Iterator[StoreObject]:
+def store_objects(graph: Graph, store: Store = PLATFORM) -> Iterator[StoreObject]:
     """Database connections and roles, then one policy and one role per service that needs the store."""
     for database in graph.databases:
-        yield from _database_objects(graph, database)
+        yield from _database_objects(graph, database, store)
     for service in graph.workloads:
         if needs_store(graph, service.ref):
-            name = store_name(service.ref)
-            yield StoreObject(f"sys/policies/acl/{name}", {"policy": policy(graph, service.ref)})
-            yield StoreObject(f"auth/kubernetes/role/{name}", _role(service.ref))
+            name = store.of(service.ref)
+            yield StoreObject(store.policy(name), {"policy": policy(graph, service.ref, store)})
+            yield StoreObject(store.login(name), _role(service.ref, store))
 
 
-def store_name(ref: Ref) -> str:
-    """What a service or database is called in the store. A label has no dot: no two refs meet, and none is ours."""
-    return f"{ref.namespace}.{ref.name}"
+def lease_role(use: Use, store: Layout = PLATFORM) -> str:
+    return f"{store.of(use.database)}.{use.role}"
 
 
-def lease_role(use: Use) -> str:
-    return f"{store_name(use.database)}.{use.role}"
-
-
-def policy(graph: Graph, ref: Ref) -> str:
+def policy(graph: Graph, ref: Ref, store: Layout = PLATFORM) -> str:
     """What the service may do: read its own paths, and keep its own token and leases alive."""
-    granted = {f"secret/data/{read.path}": "read" for read in graph.reads_by.get(ref, ())}
-    granted |= {f"database/creds/{lease_role(use)}": "read" for use in graph.uses_by.get(ref, ())}
+    granted = {store.secret(read.path): "read" for read in graph.reads_by.get(ref, ())}
+    granted |= {store.lease(lease_role(use, store)): "read" for use in graph.uses_by.get(ref, ())}
     upkeep = {"auth/token/lookup-self": "read", "auth/token/renew-self": "update", "sys/leases/renew": "update"}
     return "\n".join(policy_line(path, may) for path, may in (granted | upkeep).items())
 
 
-def _role(ref: Ref) -> Json:
+def _role(ref: Ref, store: Store) -> Json:
     return {
         "bound_service_account_names": [ref.name],
         "bound_service_account_namespaces": [ref.namespace],
-        "audience": d.STORE_AUDIENCE,
-        "token_policies": [store_name(ref)],
+        "audience": store.audience,
+        "token_policies": [store.of(ref)],
         "token_no_default_policy": True,
         "token_explicit_max_ttl": f"{d.STORE_TOKEN_MAX_SECONDS}s",  # then the agent logs in anew
         "token_period": f"{d.STORE_TOKEN_SECONDS}s",  # renewed while the pod lives; leases hang on it and end with it
     }
 
 
-def _database_objects(graph: Graph, database: Database) -> Iterator[StoreObject]:
+def _database_objects(graph: Graph, database: Database, store: Store) -> Iterator[StoreObject]:
     uses = graph.uses_of.get(database.ref, ())
     if not uses:
         return
-    name = store_name(database.ref)
-    roles = sorted({(lease_role(use), use.role) for use in uses})
+    name = store.of(database.ref)
+    roles = sorted({(lease_role(use, store), use.role) for use in uses})
     connection = {
         "plugin_name": "postgresql-database-plugin",
-        "connection_url": _connection_url(database.ref),
+        "connection_url": _connection_url(database.ref, store.client_files),
         "username": "openbao",
         "allowed_roles": [role for role, _ in roles],
         "password_authentication": "scram-sha-256",
         "max_connection_lifetime": "5m",  # a renewed client certificate is read at the next connection
     }
-    yield StoreObject(f"database/config/{name}", connection)
+    yield StoreObject(store.connection(name), connection)
     for role, member in roles:
-        yield StoreObject(f"database/roles/{role}", _lease(name, member, database.lease_seconds))
+        yield StoreObject(store.leases(role), _lease(name, member, database.lease_seconds))
 
 
-def _connection_url(ref: Ref) -> str:
+def _connection_url(ref: Ref, files: str) -> str:
     """The store enters by its client certificate; there is no password to keep."""
-    files = "/run/database-client"
     tls = f"sslmode=verify-full&sslrootcert={files}/ca.crt&sslcert={files}/tls.crt&sslkey={files}/tls.key"
     return f"postgresql://openbao@{ref.name}.{ref.namespace}.svc:{d.DATABASE_PORT}/{quote(ref.name, safe='')}?{tls}"
 
@@ -122,39 +122,27 @@ def _lease(connection: str, member: str, seconds: int) -> Json:
 # --- in the pod ------------------------------------------------------------------------------------------------------
 
 
-def agent_config(graph: Graph, ref: Ref) -> dict[str, str]:
+def agent_config(graph: Graph, ref: Ref, store: Store = PLATFORM) -> dict[str, str]:
     """The agent's configuration file, empty where the service needs nothing of the store."""
     if not needs_store(graph, ref):
         return {}
-    method = {
-        "type": "kubernetes",
-        "mount_path": "auth/kubernetes",
-        "config": {"role": store_name(ref), "token_path": f"{d.TOKEN_DIR}/token"},
-    }
-    config = {
-        "vault": {
-            "address": f"https://openbao.{d.STORE_NAMESPACE}.svc:{d.STORE_PORT}",
-            "ca_cert": f"{d.TRUST_DIR}/{d.TRUST_FILE}",
-        },
-        "auto_auth": {"method": [method]},
-        "template_config": {"exit_on_retry_failure": False, "static_secret_render_interval": "1m"},
-        "template": _templates(graph, ref),
-    }
-    return {"agent.json": compact(config)}
+    way = entrance(store, role=store.of(ref), token=f"{d.TOKEN_DIR}/token", folder=AGENT_DIR)
+    templates = {"template": _templates(graph, ref, store)}
+    return {"agent.json": compact(way | templates)} | authority(store)
 
 
-def _templates(graph: Graph, ref: Ref) -> list[Json]:
+def _templates(graph: Graph, ref: Ref, store: Layout = PLATFORM) -> list[Json]:
     """Everything that is written, in one order."""
-    static = [one for read in graph.reads_by.get(ref, ()) for one in _static(read)]
-    return static + [one for use in graph.uses_by.get(ref, ()) for one in _leased(use)]
+    static = [one for read in graph.reads_by.get(ref, ()) for one in _static(read, store)]
+    return static + [one for use in graph.uses_by.get(ref, ()) for one in _leased(use, store)]
 
 
-def _static(read: Read) -> Iterator[Json]:
+def _static(read: Read, store: Layout) -> Iterator[Json]:
     """The secret as a file, and where variables have it a file of these, each in the quotes that the kubelet wants.
 
     A secret with such a quote of its own does not fit there, which only whoever writes it can know (docs/verbs.md).
     """
-    secret = f'{{{{ with secret "secret/data/{exact_path(read.path)}" }}}}', "{{ end }}"
+    secret = f'{{{{ with secret "{exact_path(store.secret(read.path))}" }}}}', "{{ end }}"
     value = "{{ .Data.data.value }}"
     if len(read.valued) < len(read.told):
         yield _template(value.join(secret), read.file)
@@ -163,9 +151,9 @@ def _static(read: Read) -> Iterator[Json]:
         yield _template(lines.join(secret), read.lines)
 
 
-def _leased(use: Use) -> Iterator[Json]:
+def _leased(use: Use, store: Layout) -> Iterator[Json]:
     """The credentials as JSON, and in the application's own form, all of one lease."""
-    creds = f'{{{{ with secret "database/creds/{exact_path(lease_role(use))}" }}}}', "{{ end }}"
+    creds = f'{{{{ with secret "{exact_path(store.lease(lease_role(use, store)))}" }}}}', "{{ end }}"
     user = '"username":{{ .Data.username | toJSON }},"password":{{ .Data.password | toJSON }}'
     if use.has_json:
         yield _template(f"{compact(_facts(use))[:-1]},{user}}}".join(creds), use.file)
@@ -239,11 +227,11 @@ def sidecar(graph: Graph, ref: Ref) -> list[Json]:
         security=d.container_security_context(d.AGENT_UID),
         restartPolicy="Always",
         command=["/usr/bin/bao"],
-        args=["agent", "-config=/etc/openbao-agent/agent.json"],
+        args=["agent", f"-config={AGENT_DIR}/agent.json"],
         env=[{"name": "HOME", "value": d.SECRETS_DIR}],
         startupProbe=d.AGENT_STARTED | {"exec": {"command": _rendered(graph, ref)}},
         volumeMounts=[
-            {"name": "agent", "mountPath": "/etc/openbao-agent", "readOnly": True},
+            {"name": "agent", "mountPath": AGENT_DIR, "readOnly": True},
             {"name": "trust", "mountPath": d.TRUST_DIR, "readOnly": True},
             {"name": "token", "mountPath": d.TOKEN_DIR, "readOnly": True},
             {"name": "secrets", "mountPath": d.SECRETS_DIR},
@@ -272,10 +260,10 @@ def app_mounts(graph: Graph, ref: Ref) -> list[Json]:
     ]
 
 
-def volumes(graph: Graph, ref: Ref) -> list[Json]:
+def volumes(graph: Graph, ref: Ref, store: Store = PLATFORM) -> list[Json]:
     if not needs_store(graph, ref):
         return []
-    token = {"path": "token", "audience": d.STORE_AUDIENCE, "expirationSeconds": d.TOKEN_SECONDS}
+    token = {"path": "token", "audience": store.audience, "expirationSeconds": d.TOKEN_SECONDS}
     return [
         {"name": "agent", "configMap": {"name": agent_config_name(ref), "defaultMode": d.SECRET_MODE}},
         {"name": "token", "projected": {"defaultMode": d.SECRET_MODE, "sources": [{"serviceAccountToken": token}]}},

@@ -95,7 +95,7 @@ def pod_spec(
         containers=[_app(graph, cluster, service, asked or {}, told or {})],
         volumes=[
             *proxy_volumes(service.ref),
-            *secrets.volumes(graph, service.ref),
+            *secrets.volumes(graph, service.ref, cluster.store),
             *rbac.volumes(graph, service.ref),
             *_own_volumes(service),
         ],

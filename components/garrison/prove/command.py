@@ -90,21 +90,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokens", type=Path, metavar="FILE", help=tokens)
     reads = "at the edge and behind it, try reads alone (GET and HEAD); the rest is listed as not tried"
     parser.add_argument("--reads-only", action="store_true", help=reads)
-    admin = "the secret store's administrator, a service account (default: %(default)s)"
-    parser.add_argument("--store-admin", type=Ref.parse, default=ADMIN, metavar="NAMESPACE/NAME", help=admin)
+    admin = f"the secret store's administrator, a service account (default: storeDeployer of --cluster, or {ADMIN})"
+    parser.add_argument("--store-admin", type=Ref.parse, metavar="NAMESPACE/NAME", help=admin)
 
 
 def run(graph: Graph, options: argparse.Namespace) -> int:
     """Probe and report; 0 as declared, 1 a deviation, 2 a probe could not be run."""
     if options.edge:
         return _from_outside(graph, options)
-    everything = expected(graph, layers=options.layers)
+    cluster = cluster_of(options.cluster) if options.cluster else Cluster()
+    admin: Ref = options.store_admin or Ref.parse(cluster.store.deployer)
+    everything = expected(graph, layers=options.layers, store=cluster.store)
     select([*everything, *edge_probes(graph)], options.source, options.target)
     image: str = options.image or dict(graph.images).get("prober", "")
     _check(graph, image, options.picture)
     started = time.monotonic()
     kubectl = Kubectl(options.context, options.kubeconfig)
-    cluster = cluster_of(options.cluster) if options.cluster else Cluster()
     uid, session = cluster_uid(kubectl), Session(kubectl, graph, image, _say, cluster)
     known = short(session.run)
     _consent(kubectl, graph, options)
@@ -120,7 +121,7 @@ def run(graph: Graph, options: argparse.Namespace) -> int:
             _say(f"{len(probes)} probes{done}")
         controls = controls_of(everything, probes)
         runner = Runner(session, options.timeout, entrance)
-        change = Change(session, runner, options.store_admin, Safe(kubectl, graph, Journal(uid), _say, cluster))
+        change = Change(session, runner, admin, Safe(kubectl, graph, Journal(uid), _say, cluster))
         left, also = change.mend(), change.administrator
         drill, wanted = Drill(change), options.drill
         chosen = drill.choose(wanted or ["*"]) if wanted is not None else []
@@ -130,7 +131,7 @@ def run(graph: Graph, options: argparse.Namespace) -> int:
         if wanted is not None:
             findings = drill.run(needed, chosen)
             return _drilled(findings, options.format, known, time.monotonic() - started)
-        results = prove(session, runner, probes, controls, options.store_admin)
+        results = prove(session, runner, probes, controls, admin)
         results, untried = _judged(entrance, results)
     _show(graph, options, results, known, time.monotonic() - started, untried)
     return report.exit_code(results)

@@ -10,7 +10,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from garrison.cluster import EVERYBODY, SCOPES, Issuer
+from garrison.cluster import EVERYBODY, SCOPES, Issuer, Store
+from garrison.cluster import store as stores
 from garrison.cluster.issuer import problems as issuer_problems
 from garrison.cluster.ranges import (
     allowed_range_problems,
@@ -131,14 +132,18 @@ def _scope(text: str) -> str:
     return text
 
 
-def _labels(text: str) -> tuple[tuple[str, str], ...]:
-    try:
-        said = json.loads(text)
-    except ValueError:
-        said = None
-    if not isinstance(said, dict) or not all(isinstance(value, str) and value and key for key, value in said.items()):
-        raise ValueError('write labels such as {"k8s-app": "kube-dns"}')
-    return tuple(sorted(said.items()))
+def _labels(example: str, least: int = 0) -> Callable[[str], tuple[tuple[str, str], ...]]:
+    def read(text: str) -> tuple[tuple[str, str], ...]:
+        try:
+            said = json.loads(text)
+        except ValueError:
+            said = None
+        whole = isinstance(said, dict) and all(isinstance(value, str) and value and key for key, value in said.items())
+        if not whole or len(said) < least:
+            raise ValueError(f"write labels such as {example}")
+        return tuple(sorted(said.items()))
+
+    return read
 
 
 def _issuer_range(text: str) -> str:
@@ -175,6 +180,26 @@ def _range(text: str) -> str:
     return str(ipaddress.ip_network(text))
 
 
+def _of_store(field: str, read: Callable[[str], Any] = str) -> Callable[[str], Any]:
+    """A field of the store, judged as the cluster's description judges it."""
+
+    def reader(text: str) -> Any:
+        value = read(text)
+        for problem in stores.problems(Store(**{field: value})):
+            if problem.where == f"store.{field}":
+                raise ValueError(f"{problem.what}; {problem.remedy}")
+        return value
+
+    return reader
+
+
+def _certificate(text: str) -> Path:
+    said = _file(text).read_text(errors="replace")
+    if "-----BEGIN CERTIFICATE-----" not in said or "PRIVATE KEY" in said:
+        raise ValueError(f"{text} is no certificate in PEM, or has a private key beside it")
+    return Path(text)
+
+
 def _secret_path(text: str) -> str:
     if not re.fullmatch(r"[a-z0-9][-a-z0-9_]*(/[a-z0-9][-a-z0-9_]*)*", text):
         raise ValueError(f"{text!r} is not a path such as psp/api-key")
@@ -190,6 +215,18 @@ READERS: dict[str, Callable[[str], Any]] = {
     "keep_data": _switch,
     "openbao_address": _address,
     "openbao_ca": _file,
+    "store_address": _of_store("address"),
+    "store_ca": _certificate,
+    "store_labels": _of_store("labels", _labels('{"app.kubernetes.io/name": "vault"}', least=1)),
+    "store_ranges": _each(_judged(allowed_range_problems), '["10.1.2.3/32"]'),
+    "store_kv": _of_store("kv"),
+    "store_database": _of_store("database"),
+    "store_auth": _of_store("auth"),
+    "store_prefix": _of_store("prefix", lambda text: text.removesuffix("/")),
+    "store_namespace": _of_store("tenant"),
+    "store_audience": _of_store("audience"),
+    "store_deployer": _of_store("deployer"),
+    "store_database_client": _of_store("database_client"),
     "openbao_storage": _quantity,
     "storage_class": _name,
     "api_server": _each(_range, '["10.0.0.0/24"]'),
@@ -201,7 +238,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "deployers": _each(_person, '["group:platform"]'),
     "signed_images": _file,
     "dns_namespace": _name,
-    "dns_labels": _labels,
+    "dns_labels": _labels('{"k8s-app": "kube-dns"}'),
     "dns_port": _whole(1, 65535),
     "dns_ranges": _each(_judged(resolver_range_problems), '["169.254.20.10/32"]'),
     "edge_port": _whole(1, 65535),

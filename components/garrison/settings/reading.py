@@ -10,10 +10,11 @@ from typing import Any
 
 from garrison import verified
 from garrison.cluster import Cluster
+from garrison.cluster import store as stores
 from garrison.errors import Problem, did_you_mean
 from garrison.settings.charts import Charts
 from garrison.settings.readers import READERS
-from garrison.settings.value import Settings, SettingsError
+from garrison.settings.value import STORE_FIELDS, Settings, SettingsError
 
 CHARTS = "GARRISON_CHARTS"
 MACHINE = "GARRISON_SETTINGS"  # a JSON file of further settings
@@ -124,7 +125,19 @@ def _combined(settings: Settings, *, sound: set[str]) -> list[Problem]:
         problems.append(Problem("openbaoAddress", "set, but OpenBao is to be installed", "set installOpenbao: false"))
     if (settings.openbao_address is None) != (settings.openbao_ca is None):
         problems.append(Problem("openbaoCa", "openbaoAddress and openbaoCa belong together", "give both or neither"))
-    return problems
+    return [*problems, *_store(settings, sound)]
+
+
+def _store(settings: Settings, sound: set[str]) -> Iterator[Problem]:
+    """What is wrong with a store of one's own, once each of its settings is fine alone."""
+    said = [one.name for one in fields(Settings) if one.name.startswith("store_") and getattr(settings, one.name)]
+    if settings.install_openbao:
+        for name in said:
+            yield Problem(_key(name), "set, but OpenBao is to be installed", "set installOpenbao: false")
+    elif {*STORE_FIELDS, "store_ca"} <= sound:
+        keys = {f"store.{field}": _key(name) for name, field in STORE_FIELDS.items()}
+        for problem in stores.problems(settings.store):
+            yield Problem(keys.get(problem.where, "storeCa"), problem.what, problem.remedy)
 
 
 def _charts(settings: Settings) -> Iterator[Problem]:

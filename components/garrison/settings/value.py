@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from garrison import defaults as d
 from garrison import verified
-from garrison.cluster import AdmissionScope, Cluster, Dns, Egress, Entrance, Issuer
+from garrison.cluster import AdmissionScope, Cluster, Dns, Egress, Entrance, Issuer, Store
 from garrison.errors import GarrisonError, Problem
 from garrison.settings.charts import Charts
+
+# Settings that are a field of the store as they stand, by the field.
+STORE_FIELDS: Final = {
+    **{f"store_{name}": name for name in ("address", "labels", "ranges", "kv", "database", "auth", "prefix")},
+    **{f"store_{name}": name for name in ("audience", "deployer", "database_client")},
+    "store_namespace": "tenant",
+}
 
 
 class SettingsError(GarrisonError, ValueError):
@@ -39,6 +46,30 @@ class Settings:
     """Where Pulumi reaches an existing store; without it, by port-forward to the cluster."""
     openbao_ca: Path | None = None
     """The CA of that address, a PEM file."""
+    store_address: str | None = None
+    """Where pods reach a store of your own, `https://HOST:PORT`; and Pulumi, unless `openbaoAddress` says otherwise."""
+    store_ca: Path | None = None
+    """The CA of that address, a PEM file; without it, the cluster's trust bundle."""
+    store_labels: tuple[tuple[str, str], ...] | None = None
+    """Labels of its pods, where it runs in this cluster."""
+    store_ranges: tuple[str, ...] | None = None
+    """Its addresses, where it does not."""
+    store_kv: str | None = None
+    """The mount of its KV engine, version 2."""
+    store_database: str | None = None
+    """The mount of its database engine."""
+    store_auth: str | None = None
+    """The mount of its Kubernetes login, below `auth/`."""
+    store_prefix: str | None = None
+    """What all names and paths of this cluster begin with there."""
+    store_namespace: str | None = None
+    """The namespace of the store (Vault Enterprise, OpenBao) in which all of it is."""
+    store_audience: str | None = None
+    """For whom tokens are that enter there."""
+    store_deployer: str | None = None
+    """The service account as which Garrison enters, NAMESPACE/NAME, where it has no token of its own."""
+    store_database_client: str | None = None
+    """The folder on the store's machine with the client certificate by which it enters databases."""
     openbao_storage: str = "1Gi"
     storage_class: str | None = None
     """For the volumes of OpenBao and PostgreSQL; without it, the cluster's default."""
@@ -100,6 +131,13 @@ class Settings:
         return dict(self.chart_values).get(chart)
 
     @property
+    def store(self) -> Store:
+        """The secret store as pods see it."""
+        said = {name: getattr(self, key) for key, name in STORE_FIELDS.items()}
+        said |= {"ca": self.store_ca.read_text()} if self.store_ca else {}
+        return Store(**{name: value for name, value in said.items() if value is not None})
+
+    @property
     def cluster(self) -> Cluster:
         """What these settings say of the cluster itself; what is installed, and how Pulumi reaches it, is not part."""
         return Cluster(
@@ -122,6 +160,7 @@ class Settings:
                 replicas=self.egress_replicas,
             ),
             dns=Dns(namespace=self.dns_namespace, labels=self.dns_labels, port=self.dns_port, ranges=self.dns_ranges),
+            store=self.store,
             system_namespaces=self.system_namespaces,
             admission=self.admission,
             admission_scope=self.admission_scope or ("everywhere" if self.install_cert_manager else "estate"),

@@ -67,7 +67,5 @@ class Platform(pulumi.ComponentResource):
 
 def connection(settings: Settings) -> StoreConnection:
     """How Pulumi, or whoever does without it, reaches the secret store."""
-    ca_file = str(settings.openbao_ca) if settings.openbao_ca else None
-    return StoreConnection(
-        namespace=d.STORE_NAMESPACE, audience=d.STORE_AUDIENCE, address=settings.openbao_address, ca_file=ca_file
-    )
+    ca = settings.openbao_ca or settings.store_ca
+    return StoreConnection.at(settings.store, settings.openbao_address, str(ca) if ca else None)

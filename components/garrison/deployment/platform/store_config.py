@@ -8,11 +8,13 @@ Audit devices can only be declared here; the API refuses them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from garrison import defaults as d
+from garrison.cluster import Layout
 from garrison.words import Ref
 
 ADMIN = "garrison-admin"
@@ -21,22 +23,50 @@ STORE = Ref(d.STORE_NAMESPACE, d.STORE_AUDIENCE)
 # TokenReview at the cluster the server runs in, with the token and CA of its own pod.
 IN_CLUSTER_REVIEWER = {"kubernetes_host": "https://kubernetes.default.svc"}
 
-# What `pulumi up` may do. It can create a secret but neither read nor overwrite one: KV version 2 tells `create` from
-# `update`. Its own grant and the break-glass grant are out of its reach.
-ADMIN_POLICY = """\
-path "sys/policies/acl/*" { capabilities = ["create", "read", "update", "delete", "list"] }
-path "sys/policies/acl/garrison-admin" { capabilities = ["deny"] }
-path "sys/policies/acl/break-glass" { capabilities = ["deny"] }
-path "auth/kubernetes/role/*" { capabilities = ["create", "read", "update", "delete", "list"] }
-path "auth/kubernetes/role/garrison-admin" { capabilities = ["deny"] }
-path "auth/kubernetes/role/break-glass" { capabilities = ["deny"] }
-path "database/config/*" { capabilities = ["create", "read", "update", "delete", "list"] }
-path "database/roles/*" { capabilities = ["create", "read", "update", "delete", "list"] }
-path "secret/data/*" { capabilities = ["create"] }
-path "secret/metadata/*" { capabilities = ["read", "delete", "list"] }
-path "sys/leases/lookup/database/creds/*" { capabilities = ["list", "sudo"] }
-path "sys/leases/revoke-prefix/database/creds/*" { capabilities = ["create", "update", "sudo"] }
-"""
+
+@dataclass(frozen=True)
+class Grant:
+    """One line of a policy; its path ends in `*` where it is for everything below."""
+
+    path: str
+    capabilities: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f'path "{self.path}" {{ capabilities = {json.dumps(self.capabilities)} }}'
+
+
+def grants(layout: Layout = Layout(), admin: str = ADMIN) -> tuple[Grant, ...]:  # noqa: B008 a frozen value
+    """What `pulumi up` may do in a store that is laid out so.
+
+    It can create a secret but neither read nor overwrite one: KV version 2 tells `create` from `update`. Its own grant
+    and the break-glass grant are out of its reach.
+    """
+    whole = ("create", "read", "update", "delete", "list")
+    every, ours = layout.name("*"), [layout.name(admin), layout.name(BREAK_GLASS)]
+    return (
+        *(Grant(layout.policy(every), whole), *(Grant(layout.policy(name), ("deny",)) for name in ours)),
+        *(Grant(layout.login(every), whole), *(Grant(layout.login(name), ("deny",)) for name in ours)),
+        Grant(layout.connection(every), whole),
+        Grant(layout.leases(every), whole),
+        Grant(layout.secret("*"), ("create",)),
+        Grant(layout.metadata("*"), ("read", "delete", "list")),
+        Grant(f"sys/leases/lookup/{layout.lease(every)}", ("list", "sudo")),
+        Grant(f"sys/leases/revoke-prefix/{layout.lease(every)}", ("create", "update", "sudo")),
+    )
+
+
+def required(layout: Layout, admin: str) -> tuple[Grant, ...]:
+    """The same in a store that somebody else sets up: with what it takes to look whether that was done."""
+    return *grants(layout, admin), Grant(f"auth/{layout.auth}/config", ("read",)), ASKING
+
+
+def text(lines: Iterable[Grant]) -> str:
+    """A policy as the store reads it."""
+    return "".join(f"{line}\n" for line in lines)
+
+
+ASKING = Grant("sys/capabilities-self", ("update",))
+ADMIN_POLICY = text(grants())
 
 BREAK_GLASS_POLICY = """\
 path "*" { capabilities = ["create", "read", "update", "patch", "delete", "list", "sudo"] }
@@ -131,15 +161,20 @@ def _role(name: str, server: Ref) -> Request:
     return Request(
         f"{name}-role",
         f"auth/kubernetes/role/{name}",
-        {
-            "bound_service_account_names": [name],
-            "bound_service_account_namespaces": [server.namespace],
-            "audience": server.name,  # a token for anyone else is refused (RFC 7519 section 4.1.3)
-            "token_policies": [name],
-            "token_ttl": d.STORE_LOGIN,
-            "token_max_ttl": d.STORE_LOGIN,
-        },
+        login_role(name, Ref(server.namespace, name), server.name),
     )
+
+
+def login_role(policy: str, account: Ref, audience: str) -> dict[str, Any]:
+    """A login for one service account, with one policy."""
+    return {
+        "bound_service_account_names": [account.name],
+        "bound_service_account_namespaces": [account.namespace],
+        "audience": audience,  # a token for anyone else is refused (RFC 7519 section 4.1.3)
+        "token_policies": [policy],
+        "token_ttl": d.STORE_LOGIN,
+        "token_max_ttl": d.STORE_LOGIN,
+    }
 
 
 def _stanza(request: Request) -> dict[str, Any]:

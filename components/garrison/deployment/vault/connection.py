@@ -7,21 +7,20 @@ may ask the cluster for that token may configure the store, and every such reque
 from __future__ import annotations
 
 import os
-import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self, TypeVar
 
 import hvac
 import requests
 from hvac.exceptions import VaultDown, VaultError
-from requests.adapters import HTTPAdapter
 
-from garrison.defaults import TRUST_BUNDLE, TRUST_FILE, USERS
+from garrison.cluster import Layout, Store
+from garrison.defaults import USERS
+from garrison.deployment.vault.tunnel import NamedServer, port_forward, trust_bundle
 from garrison.errors import GarrisonError
 from garrison.kube import KubectlError, ToolMissingError, kubectl
 from garrison.words import Ref
@@ -29,7 +28,6 @@ from garrison.words import Ref
 T = TypeVar("T")
 PATIENCE = 180.0  # seconds in which a store that starts, or a database behind it, may become ready
 KEPT_SECONDS = 240.0  # a login is good for ten minutes
-TUNNEL_PATIENCE = 90.0  # seconds; kubectl itself waits a minute for the pod
 TOKEN_VARIABLES = ("BAO_TOKEN", "VAULT_TOKEN")
 
 
@@ -39,12 +37,15 @@ OUTDATED = (
 )
 
 
+GRANTED = "its administrator has to grant it: `garrison store policies --cluster FILE` says what (docs/secret-store.md)"
+
+
 class StoreError(GarrisonError):
     """The store cannot be reached or refused: one line, with what to do."""
 
 
 @dataclass(frozen=True)
-class StoreConnection:
+class StoreConnection(Layout):
     """Where the store is and as whom to enter; no secret is in it, so it may lie in Pulumi's state."""
 
     namespace: str = "openbao"
@@ -55,6 +56,30 @@ class StoreConnection:
     """`https://HOST:PORT` of a store reached directly; None for a port-forward to the service."""
     ca_file: str | None = None
     """The CA of `address`; with None, the trust bundle in the store's namespace."""
+    account: str | None = None
+    """The service account that enters, as NAMESPACE/NAME; None for the one beside the store that is called `role`."""
+    host: str | None = None
+    """As its certificate names it at the far end of a port-forward; None for SERVICE.NAMESPACE.svc."""
+    port: str = "8200"
+    """Of the Service, for a port-forward."""
+
+    @classmethod
+    def at(cls, store: Store, address: str | None = None, ca_file: str | None = None) -> Self:
+        """The secret store of a cluster, as Garrison itself enters it: directly where it is not in the cluster."""
+        where = cls(address=store.address)
+        if store.namespace:
+            where = cls(store.namespace, store.host.partition(".")[0], host=store.host, port=str(store.port))
+        who = Ref.parse(store.deployer)
+        return replace(
+            where,
+            **store.words,
+            role=who.name,
+            audience=store.audience,
+            address=address or where.address,
+            ca_file=ca_file,
+            account=str(who) if who.namespace != where.namespace else None,
+            host=where.host if where.host != f"{where.service}.{where.namespace}.svc" else None,
+        )
 
     @classmethod
     def to(cls, server: Ref, role: str = "garrison-admin") -> Self:
@@ -62,15 +87,28 @@ class StoreConnection:
         return cls(server.namespace, server.name, role, server.name)
 
     @property
+    def foreign(self) -> bool:
+        """Whether it is somebody else's, who has to grant what Garrison needs there."""
+        return bool(self.prefix or self.tenant)
+
+    @property
+    def enters(self) -> Ref:
+        """The service account as which Garrison enters."""
+        return Ref.parse(self.account) if self.account else Ref(self.namespace, self.role)
+
+    @property
     def outdated(self) -> str:
         """What to do where Garrison itself is refused."""
+        if self.foreign:
+            return GRANTED
         return (
             OUTDATED.format(" --users", "users") if self.service == USERS.name else OUTDATED.format("", "secret-store")
         )
 
     def refuses(self, paths: Sequence[str]) -> str:
         """What to say where the login in use lacks rights."""
-        return f"{self.server_name} refuses {', '.join(paths)}: {self.outdated}"
+        who = self.address if self.foreign and self.address else self.server_name
+        return f"{who} refuses {', '.join(paths)}: {self.outdated}"
 
     @property
     def through_kubectl(self) -> bool:
@@ -79,11 +117,12 @@ class StoreConnection:
 
     @property
     def server_name(self) -> str:
-        return f"{self.service}.{self.namespace}.svc"
+        return self.host or f"{self.service}.{self.namespace}.svc"
 
     def to_props(self) -> dict[str, str]:
         """Plain text for Pulumi, without what is not set."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        usual = {**Layout().words, "port": type(self).port}
+        return {key: said for key, said in asdict(self).items() if said is not None and said != usual.get(key)}
 
     @classmethod
     def from_props(cls, props: Mapping[str, Any]) -> Self:
@@ -94,12 +133,15 @@ class StoreConnection:
 def client(where: StoreConnection) -> Iterator[hvac.Client]:
     """A logged-in client; its login, the port-forward and the CA file are gone afterwards."""
     if where.address:
-        with _logged_in(where, _client(where.address, where.ca_file, server_name=None)) as store:
+        with _logged_in(where, _client(where, where.address, where.ca_file, server_name=None)) as store:
             yield store
         return
-    with _authority(where) as ca_file, _port_forward(where) as port:
+    with (
+        nullcontext(where.ca_file) if where.ca_file else trust_bundle(where.namespace) as ca_file,
+        port_forward(where.namespace, where.service, where.port) as port,
+    ):
         address = f"https://127.0.0.1:{port}"
-        with _logged_in(where, _client(address, ca_file, server_name=where.server_name)) as store:
+        with _logged_in(where, _client(where, address, ca_file, server_name=where.server_name)) as store:
             yield store
 
 
@@ -168,31 +210,24 @@ def _line(error: Exception, where: StoreConnection) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, requests.exceptions.SSLError):
         return f"its certificate is not accepted ({text})"
+    if where.foreign and f"auth/{where.auth}/login" in text:
+        return f"{text}; {where.enters} has no role {where.name(where.role)} there: {where.outdated}"
     if "permission denied" in text and "auth/kubernetes/login" in text:
         return f"{text}; if its first start was interrupted, it is half initialised: delete its volume and pod"
+    if where.foreign and "permission denied" in text:
+        return f"{text}; {where.outdated}"
     if "permission denied" in text and where.role == StoreConnection.role:
         return f"{text}; if Garrison is newer than the store, {where.outdated}"
     return text
 
 
-def _client(address: str, ca_file: str | None, *, server_name: str | None) -> hvac.Client:
+def _client(where: StoreConnection, address: str, ca_file: str | None, *, server_name: str | None) -> hvac.Client:
     session = requests.Session()
     session.trust_env = False  # no proxy and no .netrc between us and the store
     session.verify = ca_file or True
     if server_name:
-        session.mount("https://", _NamedServer(server_name))
-    return hvac.Client(url=address, session=session, timeout=30)
-
-
-class _NamedServer(HTTPAdapter):
-    """Connects to one address and verifies the certificate of another name: the far end of a port-forward."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        super().__init__()
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(*arguments, **options, server_hostname=self._name, assert_hostname=self._name)
+        session.mount("https://", NamedServer(server_name))
+    return hvac.Client(url=address, session=session, timeout=30, namespace=where.tenant or None)
 
 
 @contextmanager
@@ -202,9 +237,9 @@ def _logged_in(where: StoreConnection, store: hvac.Client) -> Iterator[hvac.Clie
         store.token = _own_token()
         yield store
         return
-    asked = ["create", "token", where.role, "--namespace", where.namespace]
+    asked = ["create", "token", where.enters.name, "--namespace", where.enters.namespace]
     token = kubectl([*asked, "--audience", where.audience, "--duration", "10m"]).strip()
-    store.auth.kubernetes.login(role=where.role, jwt=token)
+    store.auth.kubernetes.login(role=where.name(where.role), jwt=token, mount_point=where.auth)
     try:
         yield store
     finally:
@@ -215,40 +250,3 @@ def _logged_in(where: StoreConnection, store: hvac.Client) -> Iterator[hvac.Clie
 def _own_token() -> str:
     """The caller's own token, if there is one."""
     return next((os.environ[name] for name in TOKEN_VARIABLES if os.environ.get(name)), "")
-
-
-@contextmanager
-def _authority(where: StoreConnection) -> Iterator[str]:
-    """The CA of the store: the trust bundle, as trust-manager put it beside the store."""
-    select = "jsonpath={.data.ca\\.pem}"
-    bundle = kubectl(["get", "configmap", TRUST_BUNDLE, "--namespace", where.namespace, "--output", select])
-    if not bundle:
-        raise KubectlError(f"the ConfigMap {where.namespace}/{TRUST_BUNDLE} has no {TRUST_FILE} yet")
-    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
-        file.write(bundle)
-        file.flush()
-        yield file.name
-
-
-@contextmanager
-def _port_forward(where: StoreConnection) -> Iterator[int]:
-    """A tunnel from a free loopback port to the store."""
-    command = ["kubectl", "port-forward", "--address", "127.0.0.1", "--namespace", where.namespace]
-    with tempfile.TemporaryFile("w+") as complaints:
-        process = subprocess.Popen(
-            [*command, f"service/{where.service}", ":8200"], stdout=subprocess.PIPE, stderr=complaints, text=True
-        )
-        watchdog = threading.Timer(TUNNEL_PATIENCE, process.kill)
-        watchdog.start()
-        try:
-            said = process.stdout.readline() if process.stdout else ""
-            watchdog.cancel()
-            if "Forwarding from" not in said:
-                process.wait(10)
-                complaints.seek(0)
-                raise KubectlError(f"kubectl port-forward: {' '.join(complaints.read().split()) or 'ended'}")
-            yield int(said.split(" -> ")[0].rpartition(":")[2])
-        finally:
-            watchdog.cancel()
-            process.terminate()
-            process.wait(10)

@@ -51,7 +51,7 @@ class StoreProvider(ResourceProvider):
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         where, path, _ = _parts(props)
-        patiently(where, lambda client: store.delete(client, path))
+        patiently(where, lambda client: store.delete(client, path, where))
 
 
 class StoreResource(Resource, name="StoreObject"):
@@ -114,7 +114,8 @@ class StoreRights(Resource, name="StoreRights"):
         connection: StoreConnection,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        props = {"needed": store.needed(paths, generated), "version": VERSION, "connection": connection.to_props()}
+        needed = store.needed(paths, generated, connection)
+        props = {"needed": needed, "version": VERSION, "connection": connection.to_props()}
         super().__init__(RightsProvider(), _name("rights", connection), props, opts)
 
 
@@ -123,7 +124,7 @@ class GeneratedProvider(ResourceProvider):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         where, path = StoreConnection.from_props(props["connection"]), props["path"]
-        made = patiently(where, lambda client: store.generate(client, path))
+        made = patiently(where, lambda client: store.generate(client, path, where))
         return CreateResult(path, {**props, "made": made})
 
     def diff(self, _id: str, old: dict[str, Any], new: dict[str, Any]) -> DiffResult:
@@ -135,14 +136,14 @@ class GeneratedProvider(ResourceProvider):
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         where, path = StoreConnection.from_props(props["connection"]), props["path"]
-        there = patiently(where, lambda client: store.has_secret(client, path))
+        there = patiently(where, lambda client: store.has_secret(client, path, where))
         return ReadResult(id_, props) if there else ReadResult(None, {})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Only what was made here is taken away; a secret that someone else put there stays."""
         where, path = StoreConnection.from_props(props["connection"]), props["path"]
         if props.get("made"):
-            patiently(where, lambda client: store.forget(client, path))
+            patiently(where, lambda client: store.forget(client, path, where))
 
 
 class GeneratedSecret(Resource, name="GeneratedSecret"):

@@ -10,12 +10,12 @@ from typing import Any
 import hvac
 from hvac.exceptions import Forbidden, InvalidPath, InvalidRequest
 
+from garrison.cluster import Layout
 from garrison.deployment.vault.connection import StoreError
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _PROVIDER = re.compile(r"identity/oidc/provider/[^/]+")
 _LASTING = ("identity/oidc/config",)  # a part of the server that can be written and not be taken away
-_LEASED = re.compile(r"database/roles/(?P<role>[^/]+)")
 
 
 def write(store: hvac.Client, path: str, body: Mapping[str, Any]) -> None:
@@ -38,11 +38,11 @@ def _made_up(store: hvac.Client, path: str, field: str) -> Any:
     return data[field]
 
 
-def needed(paths: Iterable[str], generated: Iterable[str]) -> dict[str, list[str]]:
+def needed(paths: Iterable[str], generated: Iterable[str], there: Layout) -> dict[str, list[str]]:
     """What the login in use has to be allowed, to write these objects and make these values up."""
     rights = {path: ["create", "update"] for path in paths}
     for path in generated:
-        rights |= {f"secret/data/{path}": ["create"], f"secret/metadata/{path}": ["read"]}
+        rights |= {there.secret(path): ["create"], there.metadata(path): ["read"]}
     return rights
 
 
@@ -71,24 +71,25 @@ def read(store: hvac.Client, path: str, wanted: Mapping[str, Any]) -> dict[str, 
     }
 
 
-def delete(store: hvac.Client, path: str) -> None:
+def delete(store: hvac.Client, path: str, there: Layout) -> None:
     """Take an object away; of a database role first every lease, so that no login outlives it."""
-    if leased := _LEASED.fullmatch(path):
-        store.write_data(f"sys/leases/revoke-prefix/database/creds/{leased['role']}", data={"sync": True})
+    if path.startswith(leases := there.leases("")):
+        leased = there.lease(path.removeprefix(leases))
+        store.write_data(f"sys/leases/revoke-prefix/{leased}", data={"sync": True})
     if path not in _LASTING:
         store.delete(path)
 
 
-def generate(store: hvac.Client, path: str) -> bool:
+def generate(store: hvac.Client, path: str, there: Layout) -> bool:
     """Put a random value at a path of the KV store unless one is there. Whether it was made now.
 
     The value is made here, written once and forgotten: the login in use may create a secret but not read it back.
     """
-    if _has_value(store, path):
+    if has_secret(store, path, there):
         return False
     body = {"options": {"cas": 0}, "data": {"value": secrets.token_urlsafe(32)}}
     try:
-        store.write_data(f"secret/data/{path}", data=body)
+        store.write_data(there.secret(path), data=body)
     except InvalidRequest as error:
         if "check-and-set" in str(error):
             return False
@@ -96,20 +97,16 @@ def generate(store: hvac.Client, path: str) -> bool:
     return True
 
 
-def has_secret(store: hvac.Client, path: str) -> bool:
-    return _has_value(store, path)
-
-
-def forget(store: hvac.Client, path: str) -> None:
+def forget(store: hvac.Client, path: str, there: Layout) -> None:
     """Delete a secret with all its versions."""
-    store.delete(f"secret/metadata/{path}")
+    store.delete(there.metadata(path))
 
 
-def _has_value(store: hvac.Client, path: str) -> bool:
-    found = _data(store, f"secret/metadata/{path}")
+def has_secret(store: hvac.Client, path: str, there: Layout) -> bool:
+    found = _data(store, there.metadata(path))
     versions = (found or {}).get("versions") or {}
     if versions and not any(_alive(version) for version in versions.values()):
-        raise StoreError(f"secret/{path} was deleted but not destroyed; undelete it or delete its metadata")
+        raise StoreError(f"{there.kv}/{path} was deleted but not destroyed; undelete it or delete its metadata")
     return bool(versions)
 
 

@@ -25,7 +25,7 @@ def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     ingress = [_port(d.EDGE_PORT), *rules.from_pods(keys.readers(graph, cluster), d.MTLS_PORT)]
     egress = [rules.to_dns(cluster.dns), *rules.to_pods(sorted(graph.routes_of), d.MTLS_PORT)]
     egress += rules.to_pods([d.USERS], d.STORE_PORT) if graph.embedded_issuer else []
-    egress += rules.to_pods([logins.STORE], d.STORE_PORT) if logins.STORE in logins.keepers(graph) else []
+    egress += [rules.to_store(cluster.store)] if logins.STORE in logins.keepers(graph) else []
     ranges = cluster.entrance.issuer_ranges
     for port, public in clusters.ports(graph, cluster).items():
         egress.append(_issuers([*ranges, *(PUBLIC if public or not ranges else ())], port))

@@ -7,6 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 
 from garrison import defaults as d
+from garrison.cluster import Store
 from garrison.derive.mesh import config_ref
 from garrison.derive.names import (
     ACCESS_RULES,
@@ -16,7 +17,7 @@ from garrison.derive.names import (
     SERVER_SETTINGS,
     admission_policy,
 )
-from garrison.derive.secrets import StoreObject, lease_role, store_objects
+from garrison.derive.secrets import PLATFORM, StoreObject, lease_role, store_objects
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
 from garrison.model.names import database_config
@@ -67,7 +68,6 @@ GATEWAY_KINDS: Mapping[
 }
 BY_COPIES: Mapping[str, Variant] = {"hosts' certificates": "-mistaken", "the rule about addresses": "-steered"}
 EVERY_VERB = ("get", "list", "watch", "create", "update", "patch", "delete")  # one by one: "*" is refused at admission
-LEASES = "database/roles/"  # at the secret store
 OPEN_DOOR = "host all all all trust\n"
 
 
@@ -90,20 +90,20 @@ class Cut:
     """Targets at each of which the cut must be noticed; with none, one notice is enough."""
 
 
-def cuts(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
+def cuts(graph: Graph, kubectl: Kubectl, store: Store = PLATFORM) -> Iterator[Cut]:
     """In the order of the layers, from the live objects; each concerns a probe of the graph."""
-    probes = expected(graph)
-    yield from _network(graph, kubectl, probes)
+    probes = expected(graph, store=store)
+    yield from _network(graph, kubectl, probes, store)
     yield from _rights(graph, kubectl)
     yield from _proxies(graph, kubectl, probes)
     yield from _gateway(graph, kubectl, probes)
     yield from _databases(graph, kubectl)
-    yield from _store(graph)
+    yield from _store(graph, store)
     yield from _admission(graph, kubectl)
 
 
-def _network(graph: Graph, kubectl: Kubectl, probes: Collection[Probe]) -> Iterator[Cut]:
-    for namespace in namespaces(graph):
+def _network(graph: Graph, kubectl: Kubectl, probes: Collection[Probe], store: Store) -> Iterator[Cut]:
+    for namespace in namespaces(graph, store):
         for live in kubectl.items("networkpolicies", namespace=namespace, selector=f"{d.MANAGED_BY}={d.MANAGER}"):
             ref = Ref(namespace, live["metadata"]["name"])
             affected = _through(ref)
@@ -238,27 +238,27 @@ def _at_database(ref: Ref) -> Affected:
     return affected
 
 
-def _store(graph: Graph) -> Iterator[Cut]:
-    for item in store_objects(graph):
-        if item.path.startswith(LEASES):
+def _store(graph: Graph, store: Store) -> Iterator[Cut]:
+    for item in store_objects(graph, store):
+        if item.path.startswith(store.leases("")):
             endless = StoreObject(item.path, {**item.body, "revocation_statements": ["SELECT 1;"]})
             what = f"secret store {item.path} without an end"
-            yield Cut(what, "database", _ended(item.path), store=item, weaker_store=endless)
-        if item.path.startswith("sys/policies/acl/"):
+            yield Cut(what, "database", _ended(item.path, store), store=item, weaker_store=endless)
+        if item.path.startswith(store.policy("")):
             wide = StoreObject(item.path, {"policy": f'{item.body["policy"]}\npath "*" {{ capabilities = ["read"] }}'})
             yield _store_cut(item, wide, "opened")
             yield _store_cut(item, None, "deleted")
-        elif item.path.startswith("auth/kubernetes/role/"):
+        elif item.path.startswith(store.login("")):
             anyone = {"bound_service_account_names": ["*"], "bound_service_account_namespaces": ["*"]}
             yield _store_cut(item, StoreObject(item.path, {**item.body, **anyone}), "for every service account")
             yield _store_cut(item, StoreObject(item.path, {**item.body, "audience": ""}), "for every audience")
             yield _store_cut(item, None, "deleted")
 
 
-def _ended(path: str) -> Affected:
+def _ended(path: str, store: Store) -> Affected:
     def affected(probe: Probe) -> bool:
         lease = probe.attempt
-        return isinstance(lease, Lease) and bool(lease.then) and LEASES + lease_role(lease.use) == path
+        return isinstance(lease, Lease) and bool(lease.then) and store.leases(lease_role(lease.use, store)) == path
 
     return affected
 

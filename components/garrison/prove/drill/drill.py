@@ -34,7 +34,7 @@ class Drill:
     def choose(self, patterns: Sequence[str]) -> list[Cut]:
         """Every cut whose name matches one of the patterns, each of which must match something."""
         graph, kubectl = self.session.graph, self.session.kubectl
-        known = (*cuts(graph, kubectl), *edge.cuts(graph, kubectl))
+        known = (*cuts(graph, kubectl, self.session.cluster.store), *edge.cuts(graph, kubectl))
         for pattern in patterns:
             if not any(fnmatch.fnmatchcase(cut.what, pattern) for cut in known):
                 raise ProveError(f"no protection matches {pattern!r}; there is, for example, 'NetworkPolicy *'")

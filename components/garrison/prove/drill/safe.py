@@ -142,7 +142,7 @@ class Safe:
         return live is not None and all(m["manager"] != MANAGER for m in live["metadata"].get("managedFields", ()))
 
     def _store(self, path: str) -> StoreObject | None:
-        found = next((item for item in store_objects(self.graph) if item.path == path), None)
+        found = next((item for item in store_objects(self.graph, self.cluster.store) if item.path == path), None)
         if path and not found:
             shown = path if WORD.fullmatch(path) else "a path"
             self.say(f"an interrupted drill had changed {shown} in the secret store, which the program does not derive")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from garrison import defaults as d
+from garrison.cluster import Store
+from garrison.derive.secrets import PLATFORM
 from garrison.model.graph import Graph
 from garrison.prove.expect import calls, data, outside, rights
 from garrison.prove.model import (
@@ -36,11 +38,11 @@ ADMISSION = (
 )
 
 
-def expected(graph: Graph, *, layers: bool = True) -> tuple[Probe, ...]:
+def expected(graph: Graph, *, layers: bool = True, store: Store = PLATFORM) -> tuple[Probe, ...]:
     """Every probe in a stable order; with `layers` also those in which one layer stands alone."""
-    found = [*_closed(graph)]
+    found = [*_closed(graph, store)]
     if layers:
-        found += [*_network_alone(graph), *_identity_alone(graph)]
+        found += [*_network_alone(graph), *_identity_alone(graph, store)]
     return tuple(found)
 
 
@@ -53,24 +55,27 @@ def workloads(graph: Graph) -> list[Party]:
     return [Party("service", one.namespace, one.name) for one in graph.workloads]
 
 
-def namespaces(graph: Graph) -> list[str]:
-    """Those of the graph, and its way out's and the secret store's where there are any: all are closed by default."""
+def namespaces(graph: Graph, store: Store = PLATFORM) -> list[str]:
+    """Those of the graph, and its way out's and the platform's secret store's where there are any: all are closed by
+    default. A store of somebody else's is in a namespace, if any, that is theirs.
+    """
     egress = [d.EGRESS.namespace] if graph.leaves else []
-    return [*graph.namespaces, *egress, *([d.STORE_NAMESPACE] if graph.uses or graph.reads else [])]
+    kept = [store.namespace] if store.platform and (graph.uses or graph.reads) else []
+    return [*graph.namespaces, *egress, *kept]
 
 
 def databases(graph: Graph) -> list[Party]:
     return [Party("database", database.ref.namespace, database.ref.name) for database in graph.databases]
 
 
-def sources(graph: Graph) -> list[Party]:
+def sources(graph: Graph, store: Store = PLATFORM) -> list[Party]:
     """Every place inside the cluster that probes start from."""
-    strays = [Party("stray", namespace) for namespace in namespaces(graph)]
+    strays = [Party("stray", namespace) for namespace in namespaces(graph, store)]
     return [*workloads(graph), *databases(graph), *([GATEWAY] if graph.leaves else []), *strays, FREE]
 
 
-def _closed(graph: Graph) -> Iterator[Probe]:
-    for source in sources(graph):
+def _closed(graph: Graph, store: Store) -> Iterator[Probe]:
+    for source in sources(graph, store):
         for target in services(graph):
             if source != target:
                 yield from calls.between(graph, source, target)
@@ -78,17 +83,17 @@ def _closed(graph: Graph) -> Iterator[Probe]:
             if source.ref != database.ref:
                 yield from data.at_database(graph, source, database.ref)
         if graph.uses or graph.reads:
-            yield from data.at_store(graph, source)
+            yield from data.at_store(graph, source, store)
         yield from outside.closed(graph, source)
-        yield from _surroundings(graph, source)
-    yield from _outside(graph)
+        yield from _surroundings(graph, source, store)
+    yield from _outside(graph, store)
     yield from _api_server(graph)
 
 
-def _surroundings(graph: Graph, source: Party) -> Iterator[Probe]:
+def _surroundings(graph: Graph, source: Party, store: Store) -> Iterator[Probe]:
     """Places nobody declared. The undeclared namespace has no policy, so what stops a probe is at the other end."""
     if source == FREE:
-        for namespace in namespaces(graph):
+        for namespace in namespaces(graph, store):
             stray = Party("stray", namespace)
             yield Probe(FREE, stray, FREE_PORT, Kind.UNDECLARED_DESTINATION, Connect(), NETWORK)
         yield Probe(FREE, API, API_PORT, Kind.CONTROL, Connect())
@@ -98,14 +103,14 @@ def _surroundings(graph: Graph, source: Party) -> Iterator[Probe]:
     yield Probe(source, API, API_PORT, Kind.KUBERNETES_API, Connect(), layers)
 
 
-def _outside(graph: Graph) -> Iterator[Probe]:
+def _outside(graph: Graph, store: Store) -> Iterator[Probe]:
     for service in graph.services:
         ports = (d.MTLS_PORT, *graph.numbers_of(service.ref).values(), d.HEALTH_PORT)
         yield from calls.from_outside(Party("service", service.namespace, service.name), ports)
     for database in databases(graph):
         yield from calls.from_outside(database, (d.DATABASE_PORT,))
-    if graph.uses or graph.reads:
-        yield from calls.from_outside(data.STORE, (d.STORE_PORT,))
+    if store.platform and (graph.uses or graph.reads):
+        yield from calls.from_outside(data.STORE, (store.port,))
     if graph.leaves:
         yield from calls.from_outside(GATEWAY, (d.MTLS_PORT, d.HEALTH_PORT))
 
@@ -148,9 +153,9 @@ def _network_alone(graph: Graph) -> Iterator[Probe]:
                 yield from calls.network_alone(graph, source, target)
 
 
-def _identity_alone(graph: Graph) -> Iterator[Probe]:
+def _identity_alone(graph: Graph, store: Store) -> Iterator[Probe]:
     """With the network opened for the probes. That a source gets out at all is the control of its refusals before."""
-    for source in sources(graph):
+    for source in sources(graph, store):
         if source != FREE:
             yield Probe(source, FREE, FREE_PORT, Kind.CONTROL, Connect(), phase="network open")
         for target in services(graph):
@@ -159,6 +164,6 @@ def _identity_alone(graph: Graph) -> Iterator[Probe]:
         for database in graph.databases:
             if source.ref != database.ref:
                 yield from data.database_alone(graph, source, database.ref)
-        if graph.uses or graph.reads:
-            yield from data.store_alone(graph, source)
+        if (graph.uses or graph.reads) and data.is_near(store):
+            yield from data.store_alone(graph, source, store)
         yield from outside.identity_alone(graph, source)

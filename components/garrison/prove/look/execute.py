@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from garrison import defaults as d
 from garrison.derive.names import APP, PROXY
 from garrison.prove.expect.data import STORE
 from garrison.prove.judge import classify
@@ -66,11 +65,10 @@ class Runner:
     def as_administrator(self, source: Party, admin: Ref, method: str, path: str, data: object) -> None:
         """One write at the secret store, from a pod that can reach it."""
         kubectl = self.session.kubectl
-        found = self.session.finder.targets()
-        if STORE not in found:
+        finder, store = self.session.finder, self.session.cluster.store
+        if not (found := finder.at_store()):
             raise ProveError(f"the secret store {STORE} has no ready pod")
-        address = found[STORE][0]["status"]["podIP"]
-        attempt = administration(address, admin, self.session.finder.token(str(admin), d.STORE_AUDIENCE))
+        attempt = administration(found[0].address, admin, finder.token(str(admin), store.audience), store)
         attempt |= {"method": method, "path": path, "data": data}
         (seen,) = tool(kubectl, self.session.pod_of(source), [attempt], self.timeout)
         if seen["stage"] != "store" or seen["status"] not in (200, 204):

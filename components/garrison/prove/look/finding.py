@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
+import socket
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from garrison import defaults as d
+from garrison.cluster import Store
+from garrison.derive.secrets import PLATFORM
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
 from garrison.prove.expect.data import STORE
@@ -30,6 +34,7 @@ class Finder:
     kubectl: Kubectl
     graph: Graph
     run: str
+    store: Store = PLATFORM
     api: str = ""
     tokens: dict[Subject, tuple[float, str]] = field(default_factory=dict)
     live: dict[str, dict[Ref, Manifest]] = field(default_factory=dict)
@@ -53,16 +58,34 @@ class Finder:
             party = parties.get(Ref(pod["metadata"]["namespace"], labels[d.NAME]))
             if party and LABEL not in labels and pods.ready(pod):
                 found.setdefault(party, []).append(pod)
+        if not self.store.platform:
+            found |= self._foreign_store()
         for party in externals(self.graph):  # where the way to them begins
             found[party] = found.get(GATEWAY, [])
         return found
+
+    def _foreign_store(self) -> dict[Party, list[Manifest]]:
+        """The pods of a store that somebody else runs in this cluster; one that is elsewhere has none to be seen."""
+        if not self.store.namespace:
+            return {}
+        chosen = ",".join(f"{key}={value}" for key, value in self.store.labels)
+        there = self.kubectl.items("pods", namespace=self.store.namespace, selector=chosen)
+        return {STORE: [pod for pod in there if pods.ready(pod)]}
+
+    def at_store(self) -> tuple[Place, ...]:
+        """Where the secret store is: its pods, or its addresses."""
+        if self.store.ranges:
+            return addresses_of(self.store)
+        return tuple(map(_place, self.targets().get(STORE, ())))
 
     def world(self, probes: Collection[Probe], admin: Ref, forged: Forged) -> World:
         """Addresses as they are now, and the tokens these probes need."""
         live = self._pods()
         own = {_ref(pod): _place(pod) for pod in live if pod["metadata"]["labels"].get(LABEL) == self.run}
         addresses = {party: tuple(map(_place, found)) for party, found in self.targets(live).items()}
-        for party in sources(self.graph):
+        if self.store.ranges:
+            addresses[STORE] = addresses_of(self.store)
+        for party in sources(self.graph, self.store):
             if party.role in ("free", "stray") and (where := pods.where(party, self.run)) in own:
                 addresses[party] = (own[where],)
         addresses[API] = (Place(self._api_address()),)
@@ -71,10 +94,10 @@ class Finder:
             addresses |= {METADATA: (Place(METADATA.name),), NODE: tuple(Place(node) for node in nodes)}
         copies = {party: self._copies(party, own) for party in services(self.graph)}
         opened = {party: self._copies(party, own, "-open") for party in services(self.graph)}
-        needed = sorted({subject for probe in probes for subject in subjects(probe, admin)})
+        needed = sorted({subject for probe in probes for subject in subjects(probe, admin, self.store)})
         tokens = {subject: self.token(*subject) for subject in needed}
         gateways = {way: self._copies(GATEWAY, own, variant) for way, variant in GATEWAYS.items()}
-        return World(self.graph, addresses, opened, copies, forged, tokens, admin, gateways=gateways)
+        return World(self.graph, addresses, opened, copies, forged, tokens, admin, self.store, gateways=gateways)
 
     def copies(self, party: Party, variant: Variant) -> tuple[Place, ...]:
         """Where the run's own copies of a party are now."""
@@ -101,6 +124,22 @@ class Finder:
     def _api_address(self) -> str:
         self.api = self.api or str(self.kubectl.get("service", "kubernetes", "default")["spec"]["clusterIP"])
         return self.api
+
+
+def addresses_of(store: Store) -> tuple[Place, ...]:
+    """Of a store outside the cluster: what its name means to this machine, as far as the cluster's description has it.
+
+    A pod that may not ask for names is told an address.
+    """
+    ranges = [ipaddress.ip_network(cidr) for cidr in store.ranges]
+    try:
+        told = {str(row[4][0]) for row in socket.getaddrinfo(store.host, None, type=socket.SOCK_STREAM)}
+    except OSError:
+        told = {str(one.network_address) for one in ranges if one.num_addresses == 1}
+    known = sorted(one for one in told if any(ipaddress.ip_address(one) in wide for wide in ranges))
+    if not known:
+        raise ProveError(f"{store.host} is at none of {', '.join(store.ranges)} for this machine: see storeRanges")
+    return tuple(map(Place, known))
 
 
 def _place(pod: Manifest) -> Place:

@@ -59,7 +59,7 @@ class Session:
     """Tokens of users as they are good now, by the service that serves them."""
 
     def __post_init__(self) -> None:
-        self.finder = Finder(self.kubectl, self.graph, self.run)
+        self.finder = Finder(self.kubectl, self.graph, self.run, self.cluster.store)
         self.namespace = pods.namespace_of(self.run)
         self.replicas: dict[tuple[Party, Variant], int] = {}
         self.addresses: dict[str, list[str]] = {}
@@ -87,7 +87,7 @@ class Session:
 
     def start(self, probes: Collection[Probe], also: Collection[Party] = ()) -> None:
         """Everything the probes need, and pods of those parties too, ready; ProveError says what is missing."""
-        homes = [self.namespace, *namespaces(self.graph)]
+        homes = [self.namespace, *namespaces(self.graph, self.cluster.store)]
         self.kubectl.apply([_namespace(self.namespace, self.run), *(pods.account(home, self.run) for home in homes)])
         foreign = {impersonated(p, self.graph) for p in probes if _credential(p).startswith("foreign")}
         undeclared = any(_credential(p) == "undeclared identity" for p in probes)
@@ -129,7 +129,7 @@ class Session:
 
     def _pods(self, used: Collection[Party], opened: Collection[Party]) -> Iterator[Manifest]:
         live = self.finder.targets()
-        for party in sources(self.graph):
+        for party in sources(self.graph, self.cluster.store):
             if party in used:
                 yield from self._speakers(party, live.get(party, ()))
         if EDGE in used:
@@ -239,7 +239,7 @@ class Session:
     @contextmanager
     def open_network(self) -> Iterator[None]:
         """For the probe pods alone, and only inside the `with`."""
-        self.kubectl.apply(opening.network(namespaces(self.graph), self.run))
+        self.kubectl.apply(opening.network(namespaces(self.graph, self.cluster.store), self.run))
         try:
             yield
         finally:

@@ -8,9 +8,10 @@ from typing import Any
 from uuid import uuid4
 
 from garrison import defaults as d
+from garrison.cluster import Store
 from garrison.derive.mesh import outbound_ports
 from garrison.derive.names import server_name, way_out
-from garrison.derive.secrets import lease_role, store_name
+from garrison.derive.secrets import PLATFORM, lease_role
 from garrison.model.externals import External
 from garrison.model.graph import Graph, Target
 from garrison.prove.expect.data import STORE
@@ -35,7 +36,7 @@ Spec = dict[str, Any]
 Subject = tuple[str, str]  # a service account token: whose (namespace/name) and for which audience
 CERTIFICATE, KEY = f"{d.IDENTITY_DIR}/tls.crt", f"{d.IDENTITY_DIR}/tls.key"
 AUTHORITY = f"{d.TRUST_DIR}/{d.TRUST_FILE}"
-ADMIN = Ref(d.STORE_NAMESPACE, "garrison-admin")
+ADMIN = Ref.parse(PLATFORM.deployer)
 REQUEST_ID = "x-request-id"  # finds a request again in the proxies' logs
 CLAIM = "garrison-probe-claim"  # the copy's application tells which headers brought it
 CLAIMS = (  # one of each way in which servers let a header dispute what was authorised
@@ -71,18 +72,19 @@ class World:
     forged: Forged = field(default_factory=dict)
     tokens: Mapping[Subject, str] = field(default_factory=dict)
     admin: Ref = ADMIN
+    store: Store = PLATFORM
     bearers: Mapping[Ref, str] = field(default_factory=dict)  # tokens of users, by the service that serves them
     gateways: Mapping[str, tuple[Place, ...]] = field(default_factory=dict)  # copies of that, by what they mistake
     outside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # where hosts are, as the gateway is told
 
 
-def subjects(probe: Probe, admin: Ref) -> list[Subject]:
+def subjects(probe: Probe, admin: Ref, store: Store = PLATFORM) -> list[Subject]:
     """The service account tokens that a probe needs."""
     match probe.attempt:
         case StoreRequest(audience=audience):
             return [(str(probe.source), audience)]
         case Lease():
-            return [(str(probe.source), d.STORE_AUDIENCE), (str(admin), d.STORE_AUDIENCE)]
+            return [(str(probe.source), store.audience), (str(admin), store.audience)]
         case _:
             return []
 
@@ -112,7 +114,8 @@ def _spec(probe: Probe, world: World, host: str) -> Spec:
             return _own_tls(probe, own, host, world)
         case StoreRequest() as request:
             token = world.tokens[str(probe.source), request.audience]
-            return {**_store(host), "role": request.role, "jwt": token, "method": "GET", "path": request.path}
+            asked = {"role": request.role, "jwt": token, "method": "GET", "path": request.path}
+            return {**_store(host, world.store), **asked}
         case Lease() as lease:
             return _lease(probe, lease, host, world)
         case LogIn() as login:
@@ -226,24 +229,27 @@ def _server(ref: Ref) -> Spec:
     return {"trust": AUTHORITY, "server_name": f"{ref.name}.{ref.namespace}.svc"}
 
 
-def _store(host: str) -> Spec:
-    return {"action": "store", "host": host, "port": d.STORE_PORT, "tls": _server(STORE.ref)}
+def _store(host: str, store: Store) -> Spec:
+    tls = {"trust": store.ca or AUTHORITY, "server_name": store.host}
+    where = {"login": f"auth/{store.auth}/login", "namespace": store.tenant}
+    return {"action": "store", "host": host, "port": store.port, "tls": tls, **where}
 
 
-def administration(address: str, admin: Ref, token: str) -> Spec:
+def administration(address: str, admin: Ref, token: str, store: Store) -> Spec:
     """A request as the store's administrator, whose role has the name of its service account; the rest is added."""
-    return {**_store(address), "role": admin.name, "jwt": token}
+    return {**_store(address, store), "role": store.name(admin.name), "jwt": token}
 
 
 def _lease(probe: Probe, lease: Lease, host: str, world: World) -> Spec:
-    admin = {"role": world.admin.name, "jwt": world.tokens[str(world.admin), d.STORE_AUDIENCE]}
+    there = world.store
+    admin = {"role": there.name(world.admin.name), "jwt": world.tokens[str(world.admin), there.audience]}
     database = {"host": host, "port": probe.port, "database": probe.target.name, "tls": _server(probe.target.ref)}
     return {
-        **_store(world.addresses[STORE][0].address),
+        **_store(world.addresses[STORE][0].address, there),
         "action": "lease",
-        "role": store_name(probe.source.ref),
-        "jwt": world.tokens[str(probe.source), d.STORE_AUDIENCE],
-        "path": f"database/creds/{lease_role(lease.use)}",
+        "role": there.of(probe.source.ref),
+        "jwt": world.tokens[str(probe.source), there.audience],
+        "path": there.lease(lease_role(lease.use, there)),
         "admin": admin,
         "database": database,
         "then": lease.then,
