@@ -25,6 +25,7 @@ LATER: Mapping[str, Any] = {
     "ports": [],
     "jobs": [],
     "externals": [],
+    "elsewhere": [],
 }  # fields that a graph may leave out, as those did that came before them
 # Of these, every field that has a default.
 LATER_IN_ROWS: Mapping[str, Any] = {"services": Service, "calls": Call, "jobs": Job, "reads": Read, "uses": Use}
