@@ -35,14 +35,17 @@ def application() -> Iterator[int]:
 
 @contextmanager
 def both(
-    folder: Path, application: int, caller: Graph, callee: Graph, found: Ref = CALLEE
+    folder: Path, application: int, caller: Graph, callee: Graph, found: Ref = CALLEE, cut: str = ""
 ) -> Iterator[tuple[Estate, Estate]]:
-    """The shop and the bank as these graphs derive them; `found` is who stands where the callee should."""
+    """The shop and the bank as these graphs derive them; `found` is who stands where the callee should, and `cut` what
+    the caller does not look at.
+    """
     root = Authority.fresh()
     ours = {(one.ref, one.port): application for graph in (caller, callee) for one in graph.services}
     with standing(callee, folder / "bank", ours, root=root) as bank:
         there = {CALLEE: bank.inbound[found]}
-        with standing(caller, folder / "shop", ours, moved=there, root=root) as shop:
+        weaker = (cut, CALLER) if cut else None
+        with standing(caller, folder / "shop", ours, weaker, moved=there, root=root) as shop:
             yield shop, bank
 
 
@@ -102,6 +105,8 @@ def test_the_callees_half_alone_has_no_way_out_of_the_caller(tmp_path: Path, app
 
 def test_the_caller_talks_to_nobody_else_in_the_callees_place(tmp_path: Path, application: int) -> None:
     """A good certificate of the same authority, in another name of the other App."""
-    with both(tmp_path, application, *together(), found=AUDIT) as (shop, _):
+    with both(tmp_path / "whole", application, *together(), found=AUDIT) as (shop, _):
         status, body = asked(shop)
         assert (status, body.startswith("upstream connect error")) == (503, True)
+    with both(tmp_path / "cut", application, *together(), found=AUDIT, cut="callee's name") as (shop, _):
+        assert asked(shop)[0] == 403, "without the name it would have talked to it, as far as that allows"
