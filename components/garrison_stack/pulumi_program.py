@@ -16,6 +16,7 @@ from garrison.derive.adjustment import Adjust
 from garrison.errors import GarrisonError
 from garrison.explain.allowed import allowed
 from garrison.kube import check_deployer, check_reachable
+from garrison_stack import beside
 from garrison_stack.whole import Whole, whole
 
 
@@ -28,6 +29,7 @@ def deploy(app: App, adjust: Adjust | None, exceptions: Path | None) -> None:
     if not pulumi.runtime.is_dry_run():  # a preview works without the cluster, and says so
         check_reachable()
         check_deployer(settings.cluster.deployers)
+        beside.check(what)
     register(what)
 
 

@@ -28,6 +28,8 @@ class Whole:
     admission: tuple[Manifest, ...]
     platform: tuple[plan.Step, ...]
     estate: Derived
+    relied: tuple[str, ...] = ()
+    """Admission policies that another App's stack makes."""
 
     @property
     def users(self) -> bool:
@@ -71,12 +73,14 @@ def whole(app: App | Graph, settings: Settings, adjust: Adjust | None = None, ex
     """Raises a GarrisonError with everything that is wrong, and has then made nothing."""
     estate = derived.derived(app, settings.cluster, adjust)
     users = estate.graph.embedded_issuer is not None
-    guards = admission.manifests(
-        estate.graph,
+    shared = admission.of_the_cluster(
         settings.cluster,
         also=signed.load(settings.signed_images),
         exceptions=load_exceptions(exceptions or places.exceptions()),
         platform=plan.namespaces(settings, users=users),
     )
+    guards = admission.of_the_estate(estate.graph, settings.cluster)
     steps = plan.steps(settings, image=dict(estate.graph.images)["openbao"], users=users)
-    return Whole(settings, tuple(guards), tuple(steps), estate)
+    if settings.install_admission:
+        return Whole(settings, (*shared, *guards), tuple(steps), estate)
+    return Whole(settings, tuple(guards), tuple(steps), estate, tuple(item["metadata"]["name"] for item in shared))

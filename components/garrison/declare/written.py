@@ -1,4 +1,4 @@
-"""A graph that somebody wrote down: `garrison graph --format json`, an estate's registered outputs, or a stack of it."""
+"""A graph that was written down: by `garrison graph --format json`, as an estate's outputs, or in a stack's export."""
 
 from __future__ import annotations
 

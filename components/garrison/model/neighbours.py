@@ -64,7 +64,9 @@ def _of_the_callers(place: Place, call: Call) -> Iterator[Breach]:
 
 def _not_admitted(place: Place, call: Call, other: Elsewhere) -> Iterator[Breach]:
     """The callee says yes first; a caller that began could only be refused."""
-    missing = [one for one in call.operations if not other.lets_in(Call(call.caller, call.callee, (one,), port=call.port))]
+    missing = [
+        one for one in call.operations if not other.lets_in(Call(call.caller, call.callee, (one,), port=call.port))
+    ]
     what = ", ".join(map(str, missing)) or "a connection"
     said = f"connects({call.callee.name})" if call.connects else f"calls({call.callee.name}, ...)"
     remedy = f"let its program say it first: elsewhere(...).service('{call.caller}').{said}; then read its graph again"

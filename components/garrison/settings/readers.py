@@ -150,6 +150,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "install_trust_manager": _switch,
     "issuer": _name,
     "install_openbao": _switch,
+    "install_admission": _switch,
     "keep_data": _switch,
     "openbao_address": _address,
     "openbao_ca": _file,

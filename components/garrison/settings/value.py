@@ -32,6 +32,8 @@ class Settings:
     """An existing ClusterIssuer to sign identities; without it a root CA is made."""
     install_openbao: bool = True
     """False where an OpenBao or Vault already serves `openbao.openbao.svc` in the cluster."""
+    install_admission: bool = True
+    """False where another App's stack makes the admission rules of this cluster: here only the estate's own guard."""
     openbao_address: str | None = None
     """Where Pulumi reaches an existing store; without it, by port-forward to the cluster."""
     openbao_ca: Path | None = None

@@ -60,11 +60,9 @@ def estate(graph: Graph, deployers: Sequence[str] = d.DEPLOYERS, mode: Mode = "d
         for space in graph.namespaces
         for name in derived_config_maps(space, [one.ref for one in graph.workloads], databases)
     }
-    edge = [d.EDGE.namespace, *([d.USERS.namespace] if graph.embedded_issuer else [])] if graph.hosts else []
-    kept |= {*EDGE_CONFIG_MAPS} if edge else set()
-    egress = [d.EGRESS.namespace] if graph.leaves else []
-    kept |= {proxy_config(d.EGRESS)} if egress else set()
-    return _guard(f"estate-{graph.name}", [*graph.namespaces, *edge, *egress], kept, deployers, mode)
+    kept |= {*EDGE_CONFIG_MAPS} if graph.hosts else set()
+    kept |= {proxy_config(d.EGRESS)} if graph.leaves else set()
+    return _guard(f"estate-{graph.name}", graph.spaces, kept, deployers, mode)
 
 
 def platform(

@@ -24,6 +24,23 @@ def manifests(
     """Every policy with its binding. `platform` are the namespaces of what Garrison itself installs; none where it
     stands already, and is somebody else's to change.
     """
+    shared = of_the_cluster(cluster, also=also, exceptions=exceptions, platform=platform)
+    return [*shared, *of_the_estate(graph, cluster)]
+
+
+def of_the_estate(graph: Graph, cluster: Cluster) -> list[dict[str, Any]]:
+    """What is one App's alone: its guard, which has its name."""
+    return guard.estate(graph, cluster.deployers, cluster.admission)
+
+
+def of_the_cluster(
+    cluster: Cluster,
+    *,
+    also: Sequence[Rule] = (),
+    exceptions: Sequence[PolicyException] = (),
+    platform: Collection[str] = (),
+) -> list[dict[str, Any]]:
+    """What is there once, for all Apps on a cluster and everything else on it."""
     mode, deployers = cluster.admission, cluster.deployers
     return [
         *admission.manifests(
@@ -35,5 +52,4 @@ def manifests(
         ),
         *issuing.manifests(cluster.issuer, mode),
         *guard.platform(platform, cluster.issuer, deployers, mode),
-        *guard.estate(graph, deployers, mode),
     ]

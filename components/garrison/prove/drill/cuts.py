@@ -204,10 +204,13 @@ def _at_exit(kind: Kind, layer: Layer) -> Affected:
 
 
 def _of_kind(kind: Kind, layer: Layer) -> Affected:
-    """Where that layer refuses: over TCP the handshake has refused already what a rule would."""
+    """Where that layer refuses: over TCP the handshake has refused already what a rule would. What callers demand they
+    demand of callees of another App, too, whose own proxies are not ours to weaken.
+    """
+    roles = ("service", "elsewhere") if kind == Kind.IMPOSTOR else ("service",)
 
     def affected(probe: Probe) -> bool:
-        return probe.target.role == "service" and probe.kind == kind and layer in probe.layers
+        return probe.target.role in roles and probe.kind == kind and layer in probe.layers
 
     return affected
 

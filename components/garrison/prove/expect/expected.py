@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from garrison import defaults as d
 from garrison.model.graph import Graph
-from garrison.prove.expect import calls, data, outside, rights
+from garrison.prove.expect import calls, data, elsewhere, outside, rights
 from garrison.prove.model import (
     API,
     DEPLOYER,
@@ -79,6 +79,7 @@ def _closed(graph: Graph) -> Iterator[Probe]:
                 yield from data.at_database(graph, source, database.ref)
         if graph.uses or graph.reads:
             yield from data.at_store(graph, source)
+        yield from elsewhere.closed(graph, source)
         yield from outside.closed(graph, source)
         yield from _surroundings(graph, source)
     yield from _outside(graph)
@@ -161,4 +162,5 @@ def _identity_alone(graph: Graph) -> Iterator[Probe]:
                 yield from data.database_alone(graph, source, database.ref)
         if graph.uses or graph.reads:
             yield from data.store_alone(graph, source)
+        yield from elsewhere.their_half(graph, source)
         yield from outside.identity_alone(graph, source)
