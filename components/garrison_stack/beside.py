@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from garrison import defaults as d
-from garrison.derive.names import admission_policy
+from garrison.derive.names import admission_policy, guard_of, guards_another
 from garrison.errors import Problem
 from garrison.kube import kubectl
 from garrison.settings import SettingsError
 from garrison_stack.whole import Whole
 
-GUARD: Final = admission_policy("estate-")
+GUARD: Final = admission_policy(guard_of(""))
 
 
 def check(what: Whole) -> None:
@@ -27,12 +27,12 @@ def check(what: Whole) -> None:
 def problems(what: Whole, there: Collection[str]) -> Iterator[Problem]:
     """What is wrong, given the admission policies that the cluster has."""
     own = f"{GUARD}{what.estate.graph.name}"
-    others = sorted(name.removeprefix(GUARD) for name in there if name.startswith(GUARD) and name != own)
+    others = sorted(name.removeprefix(GUARD) for name in there if guards_another(name, what.estate.graph.name))
     if what.settings.install_admission and others and own not in there:  # the first time
         said = f"App {others[0]} is on this cluster, and its stack makes the admission rules and the platform"
         remedy = (
-            "set installAdmission, installCertManager, installTrustManager and installOpenbao to false and "
-            f"issuer to {what.settings.cluster.issuer} (docs/elsewhere.md); if it was this App's name, delete {GUARD}{others[0]}"
+            "set installAdmission, installCertManager, installTrustManager and installOpenbao to false, and issuer to "
+            f"{what.settings.cluster.issuer} (docs/elsewhere.md); or was it this App's name: delete {GUARD}{others[0]}"
         )
         yield Problem("installAdmission", said, remedy)
     if missing := sorted({*what.relied} - {*there}):

@@ -14,6 +14,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from garrison import defaults as d
+from garrison.derive.names import guard_of
 from garrison.model.graph import Graph
 from garrison.model.names import EDGE_CONFIG_MAPS, derived_config_maps, proxy_config
 from garrison_policies.language.expr import literal
@@ -62,7 +63,7 @@ def estate(graph: Graph, deployers: Sequence[str] = d.DEPLOYERS, mode: Mode = "d
     }
     kept |= {*EDGE_CONFIG_MAPS} if graph.hosts else set()
     kept |= {proxy_config(d.EGRESS)} if graph.leaves else set()
-    return _guard(f"estate-{graph.name}", graph.spaces, kept, deployers, mode)
+    return _guard(guard_of(graph.name), graph.spaces, kept, deployers, mode)
 
 
 def platform(

@@ -15,6 +15,7 @@ from garrison.derive.names import (
     DEFAULT_DENY,
     SERVER_SETTINGS,
     admission_policy,
+    guards_another,
 )
 from garrison.derive.secrets import StoreObject, lease_role, store_objects
 from garrison.manifest import Manifest
@@ -278,7 +279,8 @@ def _store_cut(item: StoreObject, weaker: StoreObject | None, how: str) -> Cut:
 def _admission(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
     """Each without the admission policies, where they are installed: they refuse the same, and guard the label."""
     ours = f"{d.MANAGED_BY}={d.MANAGER}"
-    policies = tuple(kubectl.items("validatingadmissionpolicybindings", selector=ours))
+    bindings = kubectl.items("validatingadmissionpolicybindings", selector=ours)
+    policies = tuple(live for live in bindings if not guards_another(live["metadata"]["name"], graph.name))
     for namespace in graph.namespaces:
         affected = _at_namespace(namespace)
         live = kubectl.get("namespace", namespace)
