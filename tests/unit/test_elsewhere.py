@@ -261,18 +261,18 @@ def test_no_graph_holds_what_no_other_graph_could_have_said(where: str, text: st
         return  # names of Apps, and domains, as good as others: the domain is not ours
     graph = together()[0]
     other = graph.elsewhere[0]
-    bad = {
+    fields: dict[str, dict[str, Any]] = {
         "name": {"name": text},
         "trust_domain": {"trust_domain": text},
         "namespaces": {"namespaces": ("bank", text)},
         "workloads": {"workloads": (*other.workloads, Foreign(Ref(text, "x")), Foreign(Ref("bank", text)))},
         "ports": {"workloads": (Foreign(Ref("bank", "audit"), ((text, "http"),)), *other.workloads[1:])},
         "admits": {"admits": (Call(CALLER, Ref("bank", text), (Operation("GET", text),)),)},
-    }[where]
+    }
     if where == "ports" and text in ("kube-system", "openbao"):
         return  # a port may be called so
     with pytest.raises(IntentError):
-        replace(graph, elsewhere=(replace(other, **bad),))
+        replace(graph, elsewhere=(replace(other, **fields[where]),))
     assert replace(graph, elsewhere=(other,)) == graph, "the control"
 
 
