@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
-from typing import Final
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final
 
 from garrison import defaults as d
 from garrison.derive.names import admission_policy, guard_of, guards_another
@@ -18,10 +18,31 @@ GUARD: Final = admission_policy(guard_of(""))
 
 def check(what: Whole) -> None:
     """Raises SettingsError where another App's stack has what this one would make, or lacks what this one relies on."""
-    asked = ["get", "validatingadmissionpolicies", f"--selector={d.MANAGED_BY}={d.MANAGER}", "--output=json"]
-    there = {item["metadata"]["name"] for item in json.loads(kubectl(asked))["items"]}
-    if found := list(problems(what, there)):
+    policies = {item["name"] for item in _managed("validatingadmissionpolicies")}
+    spaces = {item["name"]: item["labels"].get(d.PART_OF, "") for item in _managed("namespaces")}
+    if found := [*taken(what, spaces), *problems(what, policies)]:
         raise SettingsError(found)
+
+
+def _managed(kind: str) -> list[dict[str, Any]]:
+    """The metadata of Garrison's own objects of a kind."""
+    text = kubectl(["get", kind, f"--selector={d.MANAGED_BY}={d.MANAGER}", "--output=json"])
+    return [item["metadata"] for item in json.loads(text)["items"]]
+
+
+def taken(what: Whole, spaces: Mapping[str, str]) -> Iterator[Problem]:
+    """Namespaces that would be taken from another App, given whose those on the cluster are.
+
+    Two graphs that read each other say this earlier; these may never have heard of each other.
+    """
+    graph = what.estate.graph
+    for name in graph.spaces:
+        if (owner := spaces.get(name, graph.name)) not in (graph.name, d.PLATFORM):
+            remedy = (
+                f"rename it, or let one serve both where it is a gateway's (docs/elsewhere.md); or was {owner} "
+                f"this App's name: kubectl label namespace {name} {d.PART_OF}={graph.name} --overwrite"
+            )
+            yield Problem(f"namespace {name}", f"belongs to App {owner} on this cluster", remedy)
 
 
 def problems(what: Whole, there: Collection[str]) -> Iterator[Problem]:

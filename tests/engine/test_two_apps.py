@@ -73,11 +73,25 @@ def test_what_is_on_the_cluster_decides_before_anything_is_registered() -> None:
     assert "nobody makes garrison-trust" in problem.what
 
 
+def test_no_namespace_is_taken_from_an_app_that_this_one_never_heard_of() -> None:
+    what = whole(shop(), settings(second=False))
+    (problem,) = beside.taken(what, {"shop": "store", "bank": "bank"})
+    assert (problem.where, problem.what) == ("namespace shop", "belongs to App store on this cluster")
+    assert "kubectl label namespace shop app.kubernetes.io/part-of=shop --overwrite" in problem.remedy
+    assert [*beside.taken(what, {"shop": "shop", "bank": "bank"})] == [], "the control: its own, as every time"
+    assert [*beside.taken(what, {})] == []
+    serving = shop()
+    serving.users()
+    serving.host("api.shop.example")
+    there = {"edge": "bank", "users": "garrison-platform"}
+    assert [one.where for one in beside.taken(whole(serving, settings(second=False)), there)] == ["namespace edge"]
+
+
 def test_an_update_asks_the_cluster_and_a_preview_does_not(
     under_pulumi: Callable[..., Said], config: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = [item["metadata"]["name"] for item in both(second=True)[0].admission]
-    answer = json.dumps({"items": [{"metadata": {"name": name}} for name in names]})
+    answer = json.dumps({"items": [{"metadata": {"name": name, "labels": {}}} for name in names]})
     monkeypatch.setattr(pulumi_program, "check_reachable", lambda: None)
     monkeypatch.setattr(pulumi_program, "check_deployer", lambda _: None)
     monkeypatch.setattr(beside, "kubectl", lambda _: answer)
