@@ -481,9 +481,14 @@ def test_each_side_says_who_may_newly_call_whom() -> None:
 def test_what_the_other_app_does_by_itself_is_no_change_here() -> None:
     calling, admitting = together()
     there = bank(alone()[0])
-    there.namespace("vault").service("more", image=IMAGE, port=8080)
+    there.add(replace(there.statements[1], ref=Ref("bank", "more")))  # type: ignore[call-arg]
     more = shop(there.graph()).graph()
-    assert not changes(calling, more, before=Cluster(), after=Cluster()).objects
+    assert more != calling, "who is there is part of what is known"
+    assert not changes(calling, more, before=Cluster(), after=Cluster())
+    there.namespace("vault")
+    wider = changes(calling, shop(there.graph()).graph(), before=Cluster(), after=Cluster())
+    assert wider.declared == ("~ App elsewhere bank: namespaces ('bank',) -> ('bank', 'vault')",)
+    assert not wider.objects
     assert seen(admitting, "shop").namespaces == ("bank",)
 
 
