@@ -401,6 +401,14 @@ def test_what_is_for_neither_program_to_say() -> None:
         replace(graph, calls=(*graph.calls, replace(across, alias="payments:80")))
 
 
+def test_nobody_from_elsewhere_leaves_by_our_gateway() -> None:
+    here = shop()
+    psp = here.external("api.psp.example")
+    there = here.elsewhere(bank().graph()).service(PAYMENTS)
+    there.calls(psp, "POST /charges")  # type: ignore[arg-type]
+    assert "would leave by the egress gateway of this App" in words(here.graph)
+
+
 def test_another_apps_workload_is_given_nothing_else() -> None:
     """It is an end of calls alone: no secret, no lease, no right of this App, also not in a graph made by hand."""
     handle = shop().elsewhere(bank().graph()).service(PAYMENTS)

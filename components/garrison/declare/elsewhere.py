@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from garrison.declare.calls import Port, Says
-from garrison.declare.externals import External
 from garrison.declare.statements import Pen, Speaker, Statement, beside, verb, where
 from garrison.declare.written import graph_in
 from garrison.errors import IntentError, Problem, did_you_mean
@@ -34,7 +33,7 @@ class Foreign(Says):
     """A service or job of another App, as either end of a call; the other end is of this one."""
 
     @verb
-    def calls(self, callee: Speaker | Port | External | str, *operations: str, timeout: int | None = None) -> None:
+    def calls(self, callee: Speaker | Port | str, *operations: str, timeout: int | None = None) -> None:
         """Let it call `callee`, a service of this App: the callee's half. The caller's program says the same of it.
 
         `timeout` is in seconds, as long as the caller waits for an answer.
@@ -42,7 +41,7 @@ class Foreign(Says):
         self._say(callee, operations, timeout=timeout)
 
     @verb
-    def connects(self, callee: Speaker | Port | External | str) -> None:
+    def connects(self, callee: Speaker | Port | str) -> None:
         """Let it speak TCP with `callee`, a port of this App with `protocol="tcp"`."""
         self._say(callee, (), connects=True)
 

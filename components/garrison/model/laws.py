@@ -87,15 +87,16 @@ def _edges(parts: Parts) -> Iterator[Breach]:
     speakers = services | dict.fromkeys(parts.job_by_ref)
     databases = {database.ref: None for database in parts.databases}
     foreign = dict.fromkeys(parts.foreign)
+    callers, callees = speakers | foreign, services | foreign
     for index, call in enumerate(parts.calls):
         place = "calls", index
         yield from call.breaches(place)
-        yield from _known(place, "service", call.caller, call.caller, speakers | foreign)
+        yield from _known(place, "service", call.caller, call.caller, callers)
         if call.callee in parts.job_by_ref:
             remedy = "let the job call, or make it a service with a port"
             yield Breach(place, f"'{call.caller}' calls job '{call.callee}', and nobody can call a job", remedy)
         elif not is_outside(call.callee):
-            yield from _known(place, "service", call.callee, call.caller, services | foreign)
+            yield from _known(place, "service", call.callee, call.caller, callees)
     for index, port in enumerate(parts.ports):
         yield from port.breaches(("ports", index))
         yield from _known(("ports", index), "service", port.service, port.service, services)

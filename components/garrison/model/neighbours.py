@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from garrison.model.breach import Breach, Place
 from garrison.model.calls import Call
 from garrison.model.elsewhere import Elsewhere
+from garrison.model.externals import is_outside
 from garrison.model.parts import Parts
 
 
@@ -36,7 +37,8 @@ def laws(parts: Parts) -> Iterator[Breach]:
 def _remedy(space: str) -> str:
     gateways = {"edge": "hosts", "users": "users", "egress": "hosts outside"}
     if space in gateways:
-        return f"only one of two Apps on a cluster can have {gateways[space]}: let it serve them for both"
+        only = f"only one of two Apps on a cluster can have {gateways[space]}"
+        return f"{only}: let a service of it stand between them and the other App"
     return "rename it in one of the two: whoever deploys last would take it over"
 
 
@@ -57,6 +59,9 @@ def _halves(parts: Parts, place: Place, call: Call) -> Iterator[Breach]:
 
 
 def _of_the_callers(place: Place, call: Call) -> Iterator[Breach]:
+    if is_outside(call.callee):
+        what = f"'{call.caller}' is elsewhere, and would leave by the egress gateway of this App"
+        yield Breach(place, what, f"let a service of this App call {call.callee.name!r}, and let it call that")
     if call.env or call.alias:
         what = f"how '{call.caller}' finds '{call.callee}' is for its own program to say"
         yield Breach(place, what, "leave env= and alias= out")
