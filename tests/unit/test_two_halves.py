@@ -15,10 +15,10 @@ from garrison.declare.elsewhere import ElsewhereStatement, seen
 from garrison.declare.jobs import JobStatement
 from garrison.declare.namespaces import NamespaceStatement
 from garrison.declare.services import PortStatement, ServiceStatement
-from garrison.declare.statements import Statement
 from garrison.model.externals import is_outside
 from garrison.words import Ref
 from unit.estates import IMAGES, apps
+from unit.mixed import mixed
 
 Said = NamespaceStatement | ServiceStatement | JobStatement | PortStatement | CallStatement
 
@@ -111,19 +111,11 @@ def test_one_program_and_two_make_the_same(app: App, data: st.DataObject) -> Non
 
 
 def test_the_law_is_of_calls_that_go_over() -> None:
-    """The control: such estates are drawn, and without the halves they differ."""
-    found: list[Statement] = []
-
-    @settings(max_examples=40, deadline=None, database=None)
-    @given(apps())
-    def draw(app: App) -> None:
-        said = calling(app)
-        first = next(one.name for one in said if isinstance(one, NamespaceStatement))
-        across = [one for one in said if isinstance(one, CallStatement) and len(homes(one)) > 1 and first in homes(one)]
-        if across:
-            found.extend(across)
-            apart = [one for one in said if one not in across]
-            assert protections(divided(apart, {first})) != protections((declared("one", said),))
-
-    draw()
-    assert len(found) > 10
+    """The control, of a larger estate with jobs and further ports: without the halves the two differ from the one."""
+    said = calling(mixed(60))
+    across = [one for one in said if isinstance(one, CallStatement) and len(homes(one) & {"n0", "n1"}) == 2]
+    assert len(across) > 30
+    apart = [one for one in said if one not in across]
+    one = protections((declared("one", said),))
+    assert protections(divided(said, {"n0"})) == one
+    assert protections(divided(apart, {"n0"})) != one
