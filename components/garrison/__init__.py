@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from garrison.declare.app import App, Database, External, Host, Issuer, Job, Namespace, Service
+from garrison.declare.app import App, Database, Elsewhere, External, Foreign, Host, Issuer, Job, Namespace, Service
 from garrison.declare.conditions import claim, data, path, query
 from garrison.declare.program import images
 from garrison.declare.rates import Rate
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 __all__ = [
     "App",
     "Database",
+    "Elsewhere",
     "External",
+    "Foreign",
     "Graph",
     "Host",
     "IntentError",

@@ -18,6 +18,7 @@ from garrison.errors import GarrisonError
 from garrison.explain.allowed import allowed
 from garrison.kube import KubectlError, check_deployer, check_reachable, check_version
 from garrison.settings import Settings
+from garrison_stack import beside
 from garrison_stack.whole import Whole, whole
 
 
@@ -36,6 +37,8 @@ def deploy(app: App, adjust: Adjust | None, exceptions: Path | None) -> None:
 def check(what: Whole) -> None:
     """Raise a GarrisonError with what this cluster, or a store that is somebody else's, lacks."""
     _check_cluster(what.settings)
+    if not pulumi.runtime.is_dry_run():
+        beside.check(what)
     _check_store(what)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from garrison import places
 from garrison.declare.app import App
@@ -28,6 +29,8 @@ class Whole:
     admission: tuple[Manifest, ...]
     platform: tuple[plan.Step, ...]
     estate: Derived
+    relied: tuple[str, ...] = ()
+    """Admission policies that another App's stack makes."""
 
     @property
     def users(self) -> bool:
@@ -71,12 +74,14 @@ def whole(app: App | Graph, settings: Settings, adjust: Adjust | None = None, ex
     """Raises a GarrisonError with everything that is wrong, and has then made nothing."""
     estate = derived.derived(app, settings.cluster, adjust)
     users = estate.graph.embedded_issuer is not None
-    guards = admission.manifests(
-        estate.graph,
-        settings.cluster,
-        also=signed.load(settings.signed_images),
-        exceptions=load_exceptions(exceptions or places.exceptions()),
-        platform=plan.namespaces(settings, users=users),
-    )
+    more: dict[str, Any] = {
+        "also": signed.load(settings.signed_images),
+        "exceptions": load_exceptions(exceptions or places.exceptions()),
+        "platform": plan.namespaces(settings, users=users),
+    }
+    shared = admission.of_the_cluster(settings.cluster, **more)
+    guards = admission.of_the_estate(estate.graph, settings.cluster, **more)
     steps = plan.steps(settings, image=dict(estate.graph.images)["openbao"], users=users)
-    return Whole(settings, tuple(guards), tuple(steps), estate)
+    if settings.install_admission:
+        return Whole(settings, (*shared, *guards), tuple(steps), estate)
+    return Whole(settings, tuple(guards), tuple(steps), estate, tuple(item["metadata"]["name"] for item in shared))

@@ -13,6 +13,7 @@ from garrison import App, cli, guest, render
 from garrison.declare.program import load
 from garrison.explain import drawing
 from harness import floors
+from unit import neighbours
 from unit.tickets import tickets
 
 REPO = Path(__file__).parents[2]
@@ -26,7 +27,12 @@ def blocks(page: Path, language: str) -> list[str]:
 @pytest.mark.parametrize(
     ("page", "text"), [(p.name, text) for p in PAGES for text in blocks(p, "python")], ids=lambda v: str(v)[:30]
 )
-def test_each_program_runs_and_declares_an_app(page: str, text: str) -> None:
+def test_each_program_runs_and_declares_an_app(
+    page: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, graph in zip(("shop", "bank"), neighbours.together(), strict=True):  # what a program reads of another
+        (tmp_path / f"{name}.json").write_text(graph.to_json())
     names: dict[str, object] = {}
     with guest.guest():  # as whoever reads a program for what it declares: `run` deploys nothing
         exec(compile(text, page, "exec"), names)

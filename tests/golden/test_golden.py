@@ -11,6 +11,7 @@ from garrison import App, Namespace, Rate, Service, render
 from garrison.declare.permissions import MayStatement
 from garrison.explain import diagram, drawing
 from garrison.words import Ref
+from unit import neighbours
 from unit.estates import DIGEST, any_app, empty_app
 
 HERE = Path(__file__).parent
@@ -88,6 +89,15 @@ def test_the_way_out() -> None:
     before = render(two_services().graph())
     changed = [item for item in render(app.graph()) if item not in before]
     compare("egress.yaml", yaml.safe_dump_all(changed, sort_keys=False, width=1000))
+
+
+def test_two_apps() -> None:
+    """What a call between two Apps adds to each: its own half."""
+    for half, before, after in zip(("caller", "callee"), neighbours.alone(), neighbours.together(), strict=True):
+        was = render(before)
+        changed = [item for item in render(after) if item not in was]
+        compare(f"elsewhere-{half}.yaml", yaml.safe_dump_all(changed, sort_keys=False, width=1000))
+        compare(f"elsewhere-{half}.json", after.to_json())
 
 
 def test_graph() -> None:

@@ -54,11 +54,13 @@ def standing(
     applications: Mapping[tuple[Ref, int], int],
     cut: tuple[str, Ref] | None = None,
     moved: Mapping[Ref, Ref | int] | None = None,
+    root: Authority | None = None,
 ) -> Iterator[Estate]:
     """Every sidecar; `applications` has where the port of a service really is. `cut` opens one of them, and `moved` is
-    where callers find a callee instead: at another service, or at a port.
+    where callers find a callee instead, or one that is elsewhere: at another service, or at a port. `root` is for
+    several estates under one authority.
     """
-    estate = Estate(graph, folder, moved=moved or {})
+    estate = Estate(graph, folder, root=root or Authority.fresh(), moved=moved or {})
     for service in graph.services:
         estate.inbound[service.ref], estate.health[service.ref] = free_port(), free_port()
     with ExitStack() as stack:
@@ -77,7 +79,7 @@ def _sidecar(estate: Estate, ref: Ref, applications: Mapping[tuple[Ref, int], in
     places: dict[Address, Address] = {("0.0.0.0", d.MTLS_PORT): ("127.0.0.1", estate.inbound[ref])}
     places["0.0.0.0", d.HEALTH_PORT] = ("127.0.0.1", estate.health[ref])
     places |= {("127.0.0.1", port): ("127.0.0.1", real) for (owner, port), real in applications.items() if owner == ref}
-    found = {other: estate.moved.get(other, port) for other, port in estate.inbound.items()}
+    found: dict[Ref, Ref | int] = {**estate.inbound, **estate.moved}
     there = {other: port if isinstance(port, int) else estate.inbound[port] for other, port in found.items()}
     places |= {(full_host(other), d.MTLS_PORT): ("localhost", port) for other, port in there.items()}
     for target, port in mesh.outbound_ports(graph, ref).items():

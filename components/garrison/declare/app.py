@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from garrison.declare.databases import Database, Databases
 from garrison.declare.declaration import Declaration, freeze
+from garrison.declare.elsewhere import Elsewhere, Foreign, Others
 from garrison.declare.externals import External, Externals
 from garrison.declare.hosts import Host, Hosts
 from garrison.declare.issuers import Issuer, Issuers
@@ -17,7 +18,7 @@ from garrison.declare.statements import Pen, verb, where
 from garrison.model.graph import Graph
 from garrison.words import Ref
 
-__all__ = ["App", "Database", "External", "Host", "Issuer", "Job", "Namespace", "Service"]
+__all__ = ["App", "Database", "Elsewhere", "External", "Foreign", "Host", "Issuer", "Job", "Namespace", "Service"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Namespace(Services, Jobs, Databases):
         return Ref(self.name, name), self._app
 
 
-class App(Issuers, Hosts, Externals, Services, Jobs, Databases):
+class App(Issuers, Hosts, Externals, Others, Services, Jobs, Databases):
     """One declared call graph. `images` are the platform's own containers by role: `envoy`, `openbao`, `postgres`.
 
     What is declared at the App itself lives in the namespace that has its name, for an App of one namespace.

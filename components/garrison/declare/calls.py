@@ -8,7 +8,7 @@ from typing import Any
 from garrison.declare.externals import External
 from garrison.declare.statements import Speaker, Statement, verb, where
 from garrison.declare.variables import Env, texts
-from garrison.model.calls import Call, Operation, Token
+from garrison.model.calls import Call, Operation, Target, Token
 from garrison.words import Ref
 
 
@@ -39,8 +39,23 @@ class Port:
     ref: Ref
     name: str
 
+    @property
+    def target(self) -> Target:
+        return Target(self.ref, self.name)
 
-class Calls(Speaker):
+
+class Says(Speaker):
+    """Whoever may be said to call."""
+
+    def _say(self, callee: Any, operations: tuple[str, ...], *, env: Any = None, **said: Any) -> None:
+        port = callee.name if isinstance(callee, Port) else ""
+        target = callee.ref if isinstance(callee, Speaker | Port | External) else callee
+        self._pen.add(
+            CallStatement(where(), self.ref, target, operations, port=port, env=texts(env, "{host}:{port}"), **said)
+        )
+
+
+class Calls(Says):
     @verb
     def calls(
         self,
@@ -79,10 +94,3 @@ class Calls(Speaker):
         if isinstance(callee, External) and not alias:
             alias = callee.authority
         self._say(callee, (), connects=True, env=env, alias=alias)
-
-    def _say(self, callee: Any, operations: tuple[str, ...], *, env: Any, **said: Any) -> None:
-        port = callee.name if isinstance(callee, Port) else ""
-        target = callee.ref if isinstance(callee, Speaker | Port | External) else callee
-        self._pen.add(
-            CallStatement(where(), self.ref, target, operations, port=port, env=texts(env, "{host}:{port}"), **said)
-        )

@@ -11,6 +11,7 @@ from typing import Any
 
 from garrison import defaults, guest
 from garrison.declare.app import App
+from garrison.declare.written import graph_in
 from garrison.errors import GarrisonError, did_you_mean
 from garrison.model.graph import Graph
 
@@ -57,7 +58,7 @@ def graph_of(path: Path) -> Graph:
     if path.suffix != ".json":
         return load(path).graph()
     try:
-        return Graph.from_json(path.read_text())
+        return graph_in(path.read_text())
     except GarrisonError:
         raise
     except (OSError, ValueError, RecursionError) as error:

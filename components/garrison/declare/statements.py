@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any, ClassVar, ParamSpec, TypeVar
 
 from garrison.errors import IntentError, Problem, did_you_mean
@@ -99,10 +100,20 @@ def _misspoken(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapp
 
 def where() -> str:
     """The first frame outside this package: the line of the program that spoke."""
+    frame = _speaker()
+    return f"{_shown(Path(frame.f_code.co_filename))}:{frame.f_lineno}"
+
+
+def beside(path: str | Path) -> Path:
+    """A path that a program says: as a text, it is beside the program."""
+    return Path(_speaker().f_code.co_filename).parent / path if isinstance(path, str) else path
+
+
+def _speaker() -> FrameType:
     here, frame = Path(__file__).parent, sys._getframe(1)  # noqa: SLF001 the documented, cheap way to the caller
     while frame.f_back is not None and Path(frame.f_code.co_filename).parent == here:
         frame = frame.f_back
-    return f"{_shown(Path(frame.f_code.co_filename))}:{frame.f_lineno}"
+    return frame
 
 
 def _shown(path: Path) -> str:

@@ -15,7 +15,7 @@ from garrison.deployment.emit import Estate, storeless
 from garrison.deployment.objects import provider_of, two_clusters
 from garrison.deployment.vault import StoreConnection, checking
 from garrison.derive.adjustment import Adjust
-from garrison.derive.names import admission_policy
+from garrison.derive.names import admission_policy, guard_of
 from garrison.errors import IntentError, Problem
 from garrison.model.graph import Graph
 
@@ -63,7 +63,7 @@ def _unguarded(graph: Graph, guard: object) -> Iterator[Problem]:
         yield Problem("deploy", f"nobody is given who guards {graph.name} at admission", alone)
     elif guard != "elsewhere" and not isinstance(guard, Admission):
         yield Problem("deploy", f"guard={guard!r} is no Admission", alone)
-    elif isinstance(guard, Admission) and admission_policy(f"estate-{graph.name}") not in guard.policies:
+    elif isinstance(guard, Admission) and admission_policy(guard_of(graph.name)) not in guard.policies:
         remedy = f"make its policies of the same graph: garrison_policies.places.whole.manifests({graph.name}, ...)"
         yield Problem("deploy", f"the guard that is given does not guard {graph.name}", remedy)
 

@@ -48,6 +48,16 @@ def admission_policy(family: str) -> str:
     return f"garrison-{family}"
 
 
+def guard_of(app: str) -> str:
+    """The family of the policy that guards one App's namespaces: each App on a cluster has its own."""
+    return f"estate-{app}"
+
+
+def guards_another(policy: str, app: str) -> bool:
+    """Whether an admission policy guards another App than this one."""
+    return policy.startswith(admission_policy(guard_of(""))) and policy != admission_policy(guard_of(app))
+
+
 def label_of(host: str) -> str:
     """A host of the edge as a DNS label, for what is named after it."""
     return host.replace(".", "-")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from garrison.model.calls import Call
 from garrison.model.parts import Parts
 
 API: Final = "Kubernetes API"
@@ -34,11 +35,11 @@ class Allowed(NamedTuple):
 def allowed(graph: Parts) -> Iterator[Allowed]:
     """Everything that the graph allows, an operation or a verb at a time."""
     for call in graph.calls:
-        terms = (WITH_TOKEN,) if call.forwards else ()
+        terms = (*([WITH_TOKEN] if call.forwards else []), *_halves(graph, call))
         for operation in call.operations:
             yield Allowed(str(call.caller), str(operation), "at", str(call.target), terms=terms)
         if call.connects:
-            yield Allowed(str(call.caller), "connect", "to", str(call.target), terms=(UNCHECKED,))
+            yield Allowed(str(call.caller), "connect", "to", str(call.target), terms=(UNCHECKED, *_halves(graph, call)))
     for route in graph.routes:
         limits = tuple(map(str, route.rates))
         yield Allowed(route.audience, str(route.operation), "at", str(route.service), route.host, limits)
@@ -50,3 +51,10 @@ def allowed(graph: Parts) -> Iterator[Allowed]:
     for permission in graph.permissions:
         for verb in permission.verbs:
             yield Allowed(str(permission.service), f"{verb} {permission}", "through the", API)
+
+
+def _halves(graph: Parts, call: Call) -> Iterator[str]:
+    """What is needed of another App: its own half."""
+    for ref in (call.caller, call.callee):
+        if other := graph.elsewhere_of.get(ref):
+            yield f"as far as App {other.name} says it too"

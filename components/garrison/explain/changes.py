@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final
 
 from garrison.cluster import Cluster
 from garrison.derive import render
 from garrison.explain.allowed import allowed
 from garrison.manifest import Manifest, identity
-from garrison.model.graph import Graph
+from garrison.model.graph import Elsewhere, Graph
 
 SCHEMA: Final = "garrison.dev/changes/v1"
 TEXTS: Final = ("openapi", "schema")  # whole documents: that they changed is enough
@@ -68,6 +68,13 @@ def _things(old: Graph, new: Graph) -> Iterator[str]:
     for word in ("hosts", "issuers"):
         one, other = ({item.name: item for item in getattr(graph, word)} for graph in (old, new))
         yield from _named(word.removesuffix("s"), one, other)
+    beside, now = ({item.name: _place(item) for item in graph.elsewhere} for graph in (old, new))
+    yield from _named("App elsewhere", beside, now)
+
+
+def _place(other: Elsewhere) -> Elsewhere:
+    """Another App as far as it is told of: whom it has, and what it admits, is its own change."""
+    return replace(other, workloads=(), admits=())
 
 
 def _named(word: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:

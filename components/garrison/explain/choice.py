@@ -114,9 +114,10 @@ def _names(parts: Parts) -> Mapping[str, set[str]]:
                 names.setdefault(name, set()).add(key(item))
     for read in parts.reads:
         names.setdefault(read.path, set()).add(secret_key(read.path))
-    for call in parts.calls:
-        if not call.callee.namespace:
-            names.setdefault(call.callee.name, set()).add(str(call.callee))
+    for ref in {end for call in parts.calls for end in (call.caller, call.callee)}:
+        if not ref.namespace or ref in parts.foreign:
+            for name in {str(ref), ref.name}:
+                names.setdefault(name, set()).add(str(ref))
     if parts.permissions:
         names[API] = {str(CONTROL_PLANE)}
     if parts.hosts:

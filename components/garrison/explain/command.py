@@ -6,17 +6,16 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from garrison.cluster import Cluster
 from garrison.declare.program import ProgramError
+from garrison.declare.written import outputs
 from garrison.explain.changes import as_json, as_table, changes
 from garrison.model.graph import Graph
 from garrison.settings import cluster_of
 
-ESTATE = "garrison:index:Estate"
 FORMATS = {"table": as_table, "json": as_json}
 WHAT = "a program, a graph (`garrison graph --format json`), or a stack (`pulumi stack export`)"
 
@@ -50,7 +49,7 @@ def side(path: Path, otherwise: Cluster) -> tuple[Graph, Cluster]:
     try:
         text = path.read_text() if path.suffix == ".json" else _declared(path)
         data = json.loads(text)
-        found = [*_registered(data)] or ([data] if isinstance(data, dict) and "graph" in data else [])
+        found = outputs(data)
         if not found:
             return Graph.from_json(text), otherwise
         if len(found) > 1:
@@ -69,11 +68,3 @@ def _declared(path: Path) -> str:
     if done.returncode:
         raise ProgramError(done.stderr.strip().removeprefix("garrison: "))
     return done.stdout
-
-
-def _registered(data: Any) -> Iterator[dict[str, Any]]:
-    """The outputs of the estates in a stack that was exported."""
-    deployment = data.get("deployment") if isinstance(data, dict) else None
-    for resource in (deployment or {}).get("resources") or ():
-        if isinstance(resource, dict) and resource.get("type") == ESTATE:
-            yield resource.get("outputs") or {}

@@ -25,6 +25,7 @@ SHAPES = {
     Shape.TCP: ("[[", "]]"),
     Shape.WORKER: ("(", ")"),
     Shape.JOB: ("[/", "/]"),
+    Shape.ELSEWHERE: ("[[", "]]"),
     Shape.OUTSIDE: ("[/", "\\]"),
     Shape.DATABASE: ("[(", ")]"),
     Shape.SECRET: (">", "]"),
@@ -41,7 +42,8 @@ def mermaid(graph: Parts, said: str = "") -> str:
     found, arrows = [*nodes(graph)], [*links(graph)]
     lines = [f"%% {said}"] if said else []
     lines += ["flowchart LR", *(f"  {_node(node)}" for node in found if not node.namespace)]
-    for namespace in graph.namespaces:
+    others = dict.fromkeys(node.namespace for node in found if node.shape == Shape.ELSEWHERE)
+    for namespace in (*graph.namespaces, *others):
         inside = (node for node in found if node.namespace == namespace)
         lines += [f"  subgraph {namespace}", *(f"    {_node(node)}" for node in inside), "  end"]
     lines += [f"  {_id(link.start)} {_arrow(link)} {_id(link.end)}" for link in arrows]
@@ -88,7 +90,8 @@ def _id(key: str) -> str:
 
 def _node(node: Node) -> str:
     left, right = SHAPES.get(node.shape, ("[", "]"))
-    said = [node.name, *([] if node.namespace else [node.under]), *filter(None, [node.weak])]
+    under = [] if node.namespace and node.shape != Shape.ELSEWHERE else [node.under]
+    said = [node.name, *under, *filter(None, [node.weak])]
     return f'{_id(node.key)}{left}"{_said(said)}"{right}'
 
 

@@ -48,6 +48,7 @@ OUTLINES: Final[Mapping[Shape, tuple[str, str]]] = {
     Shape.JOB: ("cut", "clock"),
     Shape.DATABASE: ("drum", ""),
     Shape.SECRET: ("pill", "key"),
+    Shape.ELSEWHERE: ("box", "globe"),
     Shape.OUTSIDE: ("pill", "globe"),
     Shape.API: ("square", ""),
 }

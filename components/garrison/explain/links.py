@@ -37,6 +37,7 @@ class Shape(StrEnum):
     JOB = "job, nobody's callee"
     DATABASE = "database"
     SECRET = "secret"  # noqa: S105 words, no password
+    ELSEWHERE = "workload of another App"
     OUTSIDE = "host outside"
     API = "Kubernetes API"
 
@@ -124,6 +125,13 @@ def _services(parts: Parts) -> Iterator[Node]:
 def _jobs(parts: Parts) -> Iterator[Node]:
     for job in parts.jobs:
         yield Node(str(job.ref), Shape.JOB, job.name, job.schedule or "once", job.namespace)
+
+
+def _elsewhere(parts: Parts) -> Iterator[Node]:
+    """Those of other Apps that a call begins or ends at."""
+    for ref in dict.fromkeys(end for call in parts.calls for end in (call.caller, call.callee)):
+        if other := parts.elsewhere_of.get(ref):
+            yield Node(str(ref), Shape.ELSEWHERE, ref.name, f"of App {other.name}", ref.namespace)
 
 
 def _outside(parts: Parts) -> Iterator[Node]:
@@ -215,7 +223,9 @@ def _rights(parts: Parts) -> Iterator[Link]:
         yield Link(str(ref), str(CONTROL_PLANE), Kind.RIGHT, ref.name, said)
 
 
-NODES: tuple[Callable[[Parts], Iterable[Node]], ...] = (_doors, _services, _jobs, _databases, _secrets, _outside, _api)
+NODES: tuple[Callable[[Parts], Iterable[Node]], ...] = (
+    *(_doors, _services, _jobs, _databases, _secrets, _elsewhere, _outside, _api),
+)
 LINKS: tuple[Callable[[Parts], Iterable[Link]], ...] = (_entries, _served, _calls, _uses, _reads, _rights)
 
 

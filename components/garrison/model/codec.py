@@ -25,6 +25,7 @@ LATER: Mapping[str, Any] = {
     "ports": [],
     "jobs": [],
     "externals": [],
+    "elsewhere": [],
 }  # fields that a graph may leave out, as those did that came before them
 # Of these, every field that has a default.
 LATER_IN_ROWS: Mapping[str, Any] = {"services": Service, "calls": Call, "jobs": Job, "reads": Read, "uses": Use}
@@ -41,9 +42,11 @@ def write(parts: Parts, only: str = "") -> str:
     for name in LATER:
         if not data[name]:
             del data[name]
+    rows = {name: [*data.get(name, ())] for name in LATER_IN_ROWS}
+    rows["calls"] += [call for other in data.get("elsewhere", ()) for call in other["admits"]]
     for name, kind in LATER_IN_ROWS.items():
         empty = {field.name: _plain(field.default) for field in fields(kind) if field.default is not MISSING}
-        for row in data.get(name, ()):
+        for row in rows[name]:
             for field in [field for field, default in empty.items() if row[field] == default]:
                 del row[field]
     return json.dumps(data, indent=2, sort_keys=True) + "\n"

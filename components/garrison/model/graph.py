@@ -15,6 +15,7 @@ from garrison.model.breach import Place
 from garrison.model.calls import Call, Operation, Target
 from garrison.model.codec import SCHEMA
 from garrison.model.databases import Database, DatabaseRole, Use
+from garrison.model.elsewhere import Elsewhere, Foreign
 from garrison.model.externals import External
 from garrison.model.hosts import Host
 from garrison.model.issuers import Issuer
@@ -34,7 +35,9 @@ __all__ = [
     "Call",
     "Database",
     "DatabaseRole",
+    "Elsewhere",
     "External",
+    "Foreign",
     "Graph",
     "Host",
     "Issuer",
@@ -50,7 +53,7 @@ __all__ = [
     "Use",
 ]
 NOUNS = ("namespaces", "services", "calls", "databases", "uses", "reads", "permissions")
-ROWS = (*NOUNS, "issuers", "hosts", "routes", "ports", "jobs", "externals", "images")
+ROWS = (*NOUNS, "issuers", "hosts", "routes", "ports", "jobs", "externals", "elsewhere", "images")
 
 
 @dataclass(frozen=True)

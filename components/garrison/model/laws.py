@@ -12,7 +12,7 @@ from typing import Any
 
 from garrison import defaults as d
 from garrison.errors import did_you_mean
-from garrison.model import outside, served, spoken
+from garrison.model import neighbours, outside, served, spoken
 from garrison.model.breach import Breach, Place
 from garrison.model.calls import ALL, ONE, ByPath, Operation, Target
 from garrison.model.externals import is_outside
@@ -86,15 +86,17 @@ def _edges(parts: Parts) -> Iterator[Breach]:
     services = {service.ref: None for service in parts.services}
     speakers = services | dict.fromkeys(parts.job_by_ref)
     databases = {database.ref: None for database in parts.databases}
+    foreign = dict.fromkeys(parts.foreign)
+    callers, callees = speakers | foreign, services | foreign
     for index, call in enumerate(parts.calls):
         place = "calls", index
         yield from call.breaches(place)
-        yield from _known(place, "service", call.caller, call.caller, speakers)
+        yield from _known(place, "service", call.caller, call.caller, callers)
         if call.callee in parts.job_by_ref:
             remedy = "let the job call, or make it a service with a port"
             yield Breach(place, f"'{call.caller}' calls job '{call.callee}', and nobody can call a job", remedy)
         elif not is_outside(call.callee):
-            yield from _known(place, "service", call.callee, call.caller, services)
+            yield from _known(place, "service", call.callee, call.caller, callees)
     for index, port in enumerate(parts.ports):
         yield from port.breaches(("ports", index))
         yield from _known(("ports", index), "service", port.service, port.service, services)
@@ -133,6 +135,7 @@ def _variables(parts: Parts) -> Iterator[Breach]:
         (
             ((call.caller, variable), (call.target, text), ("calls", index))
             for index, call in enumerate(parts.calls)
+            if call.caller not in parts.foreign
             for variable, text in parts.told(call)
         ),
         (
@@ -236,6 +239,7 @@ LAWS: tuple[Callable[[Parts], Iterator[Breach]], ...] = (
     _callees,
     _operations,
     _forwarded,
+    neighbours.laws,
     outside.laws,
     spoken.laws,
     served.laws,

@@ -12,6 +12,7 @@ from garrison.manifest import variable
 from garrison.model.breach import Place
 from garrison.model.calls import Call, Target
 from garrison.model.databases import Database, Use
+from garrison.model.elsewhere import Elsewhere, Foreign
 from garrison.model.externals import External, is_outside
 from garrison.model.hosts import Host
 from garrison.model.issuers import Issuer
@@ -46,6 +47,8 @@ class Parts:
     ports: tuple[Port, ...] = ()
     jobs: tuple[Job, ...] = ()
     externals: tuple[External, ...] = ()
+    elsewhere: tuple[Elsewhere, ...] = ()
+    """Other Apps on the same cluster."""
     images: tuple[tuple[str, str], ...] = ()
     """Images of the platform's own containers (`envoy`, `openbao`) by role."""
 
@@ -158,7 +161,24 @@ class Parts:
     def protocols(self) -> Mapping[Target, Protocol]:
         """What is spoken with everybody who can be called."""
         main = {Target(service.ref): service.protocol for service in self.services if service.port}
+        main |= {Target(one.ref, name): spoken for one in self.foreign.values() for name, spoken in one.ports}
         return main | {Target(port.service, port.name): port.protocol for port in self.ports}
+
+    @cached_property
+    def foreign(self) -> Mapping[Ref, Foreign]:
+        """The workloads of other Apps."""
+        return {foreign.ref: foreign for other in self.elsewhere for foreign in other.workloads}
+
+    @cached_property
+    def elsewhere_of(self) -> Mapping[Ref, Elsewhere]:
+        """Whose each of these is."""
+        return {ref: other for other in self.elsewhere for ref in other.refs}
+
+    @property
+    def spaces(self) -> tuple[str, ...]:
+        """Every namespace that this App makes: its own, and those of its gateways."""
+        edge = [d.EDGE.namespace, *([d.USERS.namespace] if self.embedded_issuer else [])] if self.hosts else []
+        return (*self.namespaces, *edge, *([d.EGRESS.namespace] if self.leaves else []))
 
     @cached_property
     def leaves(self) -> bool:

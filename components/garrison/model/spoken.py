@@ -34,7 +34,7 @@ def laws(parts: Parts) -> Iterator[Breach]:
 def _protocols(parts: Parts) -> Iterator[Breach]:
     for index, call in enumerate(parts.calls):
         place = "calls", index
-        if call.callee not in parts.by_ref:
+        if call.callee not in parts.by_ref and call.callee not in parts.foreign:
             continue
         spoken = parts.protocols.get(call.target)
         if spoken is None:
@@ -54,7 +54,11 @@ def _protocols(parts: Parts) -> Iterator[Breach]:
 
 def _nowhere(parts: Parts, place: Place, call: Call) -> Iterator[Breach]:
     names = [port.name for port in parts.ports_of.get(call.callee, ())]
-    if call.port:
+    if foreign := parts.foreign.get(call.callee):
+        names = [name for name, _ in foreign.ports if name]
+        remedy = did_you_mean(call.port, names, "name one that its App gives it" if foreign.ports else "it calls only")
+        yield Breach(place, f"'{call.callee}' has no port {call.port!r}, and is elsewhere", remedy)
+    elif call.port:
         remedy = did_you_mean(call.port, names, "declare it with port(NAME, NUMBER)")
         yield Breach(place, f"'{call.callee}' has no port {call.port!r}", remedy)
     else:
@@ -141,7 +145,8 @@ def _named_else(variable: str, value: str) -> bool:
 def _names(parts: Parts) -> Mapping[str, Ref]:
     """Every way to write a service with its namespace, and the hosts outside."""
     ends = ("", ".svc", ".svc.cluster.local")
-    within = {f"{s.name}.{s.namespace}{end}": s.ref for s in parts.services for end in ends}
+    known = [*(service.ref for service in parts.services), *parts.foreign]
+    within = {f"{ref.name}.{ref.namespace}{end}": ref for ref in known for end in ends}
     return within | {external.host: external.ref for external in parts.externals}
 
 

@@ -25,6 +25,7 @@ from garrison.prove.drill.findings import Finding
 from garrison.prove.drill.journal import Journal
 from garrison.prove.drill.safe import Safe
 from garrison.prove.expect.edge import trials
+from garrison.prove.expect.elsewhere import callers
 from garrison.prove.expect.expected import expected
 from garrison.prove.judge import report
 from garrison.prove.judge.entry import probe_of, source_of, target_of
@@ -109,6 +110,8 @@ def run(graph: Graph, options: argparse.Namespace) -> int:
     uid, session = cluster_uid(kubectl), Session(kubectl, graph, image, _say, cluster)
     known = short(session.run)
     _consent(kubectl, graph, options)
+    for other in (one for one in graph.elsewhere if {*callers(graph)} & one.refs):
+        _say(f"what App {other.name} calls here is tried by its own proof: no pod is started where it lives")
     with (
         alone(uid, known) as before,
         held(Holder(kubectl, known, _say, before)),

@@ -36,6 +36,7 @@ Role = Literal[
     "host",
     "external",
     "gateway",
+    "elsewhere",
 ]
 
 NETWORK: Final[frozenset[Layer]] = frozenset({"network"})

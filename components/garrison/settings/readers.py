@@ -212,6 +212,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "issuer": _issuer(identities=True),
     "trust_ca": authorities,
     "install_openbao": _switch,
+    "install_admission": _switch,
     "keep_data": _switch,
     "openbao_address": _address,
     "openbao_ca": _file,

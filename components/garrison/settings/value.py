@@ -42,6 +42,8 @@ class Settings:
     """The CA of that issuer, a PEM file, which every workload trusts; without it the bundle has to be there."""
     install_openbao: bool = True
     """False where an OpenBao or Vault already serves `openbao.openbao.svc` in the cluster."""
+    install_admission: bool = True
+    """False where another App's stack makes the admission rules of this cluster: here only the estate's own guard."""
     openbao_address: str | None = None
     """Where Pulumi reaches an existing store; without it, by port-forward to the cluster."""
     openbao_ca: Path | None = None

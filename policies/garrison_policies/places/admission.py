@@ -14,7 +14,7 @@ Sources: Kubernetes, "Validating Admission Policy"; CIS Kubernetes Benchmark 5.2
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -116,8 +116,9 @@ def manifests(
     system_namespaces: Sequence[str] = SYSTEM_NAMESPACES,
     deployers: Sequence[str] = DEPLOYERS,
     within: Within | None = None,
+    families: Callable[[str], bool] = lambda _: True,
 ) -> list[dict[str, Any]]:
-    """Every policy with its binding.
+    """Every policy with its binding, of those families.
 
     `mode` "warn" lets everything through and tells the client and the audit log what would be refused: for the first
     days on a cluster that already runs something. The default refuses. `system_namespaces` are not looked at.
@@ -125,7 +126,7 @@ def manifests(
     `deployers` (`user:NAME`, `group:NAME`) run the proof, which shows what a certificate of a foreign domain can do.
     """
     chosen, made = enforced(rules), []
-    for family in FAMILIES:
+    for family in (one for one in FAMILIES if families(one.name)):
         validations = [
             validation(rule, check, family, exceptions)
             for rule in chosen

@@ -95,10 +95,9 @@ def counted(
     graph: Graph | None = None,
 ) -> list[Finding]:
     """The findings that a check of a live cluster answers for; what it left out is a remark."""
-    from garrison_policies.places.guard import spaces
     from garrison_policies.places.scope import Scope
 
-    named = frozenset(spaces(graph) if graph else ())
+    named = frozenset(graph.spaces if graph else ())
     scope = Scope(checked.inventory, system=system, everywhere=everywhere, there=there, named=named)
     left = scope.counted(findings)
     checked.remarks += scope.remarks()

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from garrison import defaults as d
 from garrison.cluster import Issuer
+from garrison.derive.names import guard_of
 from garrison.model.graph import Graph
 from garrison.model.names import EDGE_CONFIG_MAPS, derived_config_maps, proxy_config
 from garrison_policies.language.expr import literal
@@ -53,12 +54,6 @@ _NAME: Final = "(has(request.name) ? request.name : '')"
 _REMEDY: Final = "declare the change and run `pulumi up`; for an emergency see Break-glass in docs/admission.md"
 
 
-def spaces(graph: Graph) -> list[str]:
-    """The namespaces of the graph, and those of its edge, its users and its way out."""
-    edge = [d.EDGE.namespace, *([d.USERS.namespace] if graph.embedded_issuer else [])] if graph.hosts else []
-    return [*graph.namespaces, *edge, *([d.EGRESS.namespace] if graph.leaves else [])]
-
-
 def estate(graph: Graph, deployers: Sequence[str] = d.DEPLOYERS, mode: Mode = "deny") -> list[Json]:
     """The guard of the graph's namespaces, and of those of its edge, its users and its way out, with its binding."""
     databases = [database.ref for database in graph.databases]
@@ -69,7 +64,7 @@ def estate(graph: Graph, deployers: Sequence[str] = d.DEPLOYERS, mode: Mode = "d
     }
     kept |= {*EDGE_CONFIG_MAPS} if graph.hosts else set()
     kept |= {proxy_config(d.EGRESS)} if graph.leaves else set()
-    return _guard(f"estate-{graph.name}", spaces(graph), kept, deployers, mode)
+    return _guard(guard_of(graph.name), graph.spaces, kept, deployers, mode)
 
 
 def platform(

@@ -16,6 +16,7 @@ from garrison.derive.names import (
     DEFAULT_DENY,
     SERVER_SETTINGS,
     admission_policy,
+    guards_another,
 )
 from garrison.derive.secrets import PLATFORM, StoreObject, lease_role, store_objects
 from garrison.manifest import Manifest
@@ -204,10 +205,13 @@ def _at_exit(kind: Kind, layer: Layer) -> Affected:
 
 
 def _of_kind(kind: Kind, layer: Layer) -> Affected:
-    """Where that layer refuses: over TCP the handshake has refused already what a rule would."""
+    """Where that layer refuses: over TCP the handshake has refused already what a rule would. What callers demand they
+    demand of callees of another App, too, whose own proxies are not ours to weaken.
+    """
+    roles = ("service", "elsewhere") if kind == Kind.IMPOSTOR else ("service",)
 
     def affected(probe: Probe) -> bool:
-        return probe.target.role == "service" and probe.kind == kind and layer in probe.layers
+        return probe.target.role in roles and probe.kind == kind and layer in probe.layers
 
     return affected
 
@@ -275,7 +279,8 @@ def _store_cut(item: StoreObject, weaker: StoreObject | None, how: str) -> Cut:
 def _admission(graph: Graph, kubectl: Kubectl) -> Iterator[Cut]:
     """Each without the admission policies, where they are installed: they refuse the same, and guard the label."""
     ours = f"{d.MANAGED_BY}={d.MANAGER}"
-    policies = tuple(kubectl.items("validatingadmissionpolicybindings", selector=ours))
+    bindings = kubectl.items("validatingadmissionpolicybindings", selector=ours)
+    policies = tuple(live for live in bindings if not guards_another(live["metadata"]["name"], graph.name))
     for namespace in graph.namespaces:
         affected = _at_namespace(namespace)
         live = kubectl.get("namespace", namespace)

@@ -83,7 +83,7 @@ def between(graph: Graph, source: Party, target: Party) -> Iterator[Probe]:
     """With every layer in place: an undeclared pair meets the network first, a declared one what comes after it."""
     known = any(pair.declared for pair in ends(graph, source, target))
     for pair in ends(graph, source, target):
-        yield from _allowed(pair)
+        yield from allowed(pair)
         if pair.declared:
             for way in _declared_ways(pair):
                 yield pair.probe(way, way.stopped_by)
@@ -104,7 +104,7 @@ def identity_alone(graph: Graph, source: Party, target: Party) -> Iterator[Probe
                 yield pair.probe(way, way.stopped_by, "network open")
         yield from _bare(pair)
         yield from _undeclared(pair)
-        yield from _misled(pair)
+        yield from misled(pair)
 
 
 def impostor(graph: Graph, caller: Ref, callee: Ref) -> Ref | None:
@@ -132,10 +132,10 @@ def _undeclared(pair: Ends) -> Iterator[Probe]:
         yield pair.probe(Way(Kind.UNDECLARED_IDENTITY, d.MTLS_PORT, attempt, layer), layer, "network open")
 
 
-def _misled(pair: Ends) -> Iterator[Probe]:
+def misled(pair: Ends) -> Iterator[Probe]:
     """The other half of mutual TLS: a caller whose callee's name leads elsewhere does not talk to who is there."""
     if pair.declared and impostor(pair.graph, pair.source.ref, pair.target.ref):
-        attempt = pair.attempt(_first(pair), tls=False, through_proxy=True, misled=True)
+        attempt = pair.attempt(first_of(pair), tls=False, through_proxy=True, misled=True)
         yield pair.probe(Way(Kind.IMPOSTOR, d.MTLS_PORT, attempt, "identity"), "identity", "network open")
 
 
@@ -160,7 +160,8 @@ def from_outside(target: Party, ports: tuple[int, ...]) -> Iterator[Probe]:
         yield Probe(OUTSIDE, target, port, Kind.NODE_ADDRESS, Connect(), layers)
 
 
-def _allowed(pair: Ends) -> Iterator[Probe]:
+def allowed(pair: Ends) -> Iterator[Probe]:
+    """What is declared, through the source's own proxy and straight."""
     user = forwards(pair.graph, pair.source.ref, pair.at)
     operations: tuple[Operation | None, ...] = declared(pair.graph, pair.source.ref, pair.at)
     if pair.tcp:
@@ -175,7 +176,7 @@ def _allowed(pair: Ends) -> Iterator[Probe]:
             yield Probe(pair.source, pair.target, d.MTLS_PORT, kind, attempt, operation=pair.said(operation))
 
 
-def _first(pair: Ends) -> Operation | None:
+def first_of(pair: Ends) -> Operation | None:
     """An operation that the source may perform, or else anybody."""
     if pair.tcp:
         return None
@@ -185,7 +186,7 @@ def _first(pair: Ends) -> Operation | None:
 
 def _declared_ways(pair: Ends) -> Iterator[Way]:
     """What must not work although it is declared; one operation is enough."""
-    first, user = _first(pair), forwards(pair.graph, pair.source.ref, pair.at)
+    first, user = first_of(pair), forwards(pair.graph, pair.source.ref, pair.at)
     yield Way(Kind.RESUMED, d.MTLS_PORT, pair.attempt(first, credential="own", resumed=True), "identity")
     if pair.graph.protocols[pair.at] == "http" and not pair.at.port:  # what the copy's application speaks, and where
         claimed = pair.attempt(first, credential="own", user=user, claims=True)
@@ -196,7 +197,7 @@ def _declared_ways(pair: Ends) -> Iterator[Way]:
 
 def _ways(pair: Ends) -> Iterator[Way]:
     """Everything that must not work, whoever tries it; only a service has a certificate of its own to show."""
-    own, first, layer = pair.source.role == "service", _first(pair), pair.handshake
+    own, first, layer = pair.source.role == "service", first_of(pair), pair.handshake
     if own:
         yield from _beyond(pair)
     yield Way(Kind.PLAINTEXT, d.MTLS_PORT, pair.attempt(first, tls=False), layer)

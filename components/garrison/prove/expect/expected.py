@@ -8,7 +8,7 @@ from garrison import defaults as d
 from garrison.cluster import Store
 from garrison.derive.secrets import PLATFORM
 from garrison.model.graph import Graph
-from garrison.prove.expect import calls, data, outside, rights
+from garrison.prove.expect import calls, data, elsewhere, outside, rights
 from garrison.prove.model import (
     API,
     DEPLOYER,
@@ -84,6 +84,7 @@ def _closed(graph: Graph, store: Store) -> Iterator[Probe]:
                 yield from data.at_database(graph, source, database.ref)
         if graph.uses or graph.reads:
             yield from data.at_store(graph, source, store)
+        yield from elsewhere.closed(graph, source)
         yield from outside.closed(graph, source)
         yield from _surroundings(graph, source, store)
     yield from _outside(graph, store)
@@ -166,4 +167,5 @@ def _identity_alone(graph: Graph, store: Store) -> Iterator[Probe]:
                 yield from data.database_alone(graph, source, database.ref)
         if (graph.uses or graph.reads) and data.is_near(store):
             yield from data.store_alone(graph, source, store)
+        yield from elsewhere.their_half(graph, source)
         yield from outside.identity_alone(graph, source)

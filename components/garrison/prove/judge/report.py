@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Final, TextIO
 
 from garrison.prove.model import EDGE, Kind, Layer, Party, Result
 from garrison.prove.trials import Untried
@@ -123,13 +123,14 @@ class Cell:
 
 
 Matrix = dict[tuple[Party, Party], Cell]
+COLUMNS: Final = ("service", "elsewhere", "database", "store")  # what is called, in the order of the matrix
 
 
 def matrix(results: Iterable[Result]) -> Matrix:
     """The cells of workloads and other places; questions to the API server are not calls and have no cell."""
     groups: dict[tuple[Party, Party], list[Result]] = {}
     for result in results:
-        if result.probe.target.role in ("service", "database", "store"):
+        if result.probe.target.role in COLUMNS:
             groups.setdefault((result.probe.source, result.probe.target), []).append(result)
     return {pair: _cell(group) for pair, group in groups.items()}
 
@@ -152,9 +153,8 @@ def bare(results: Iterable[Result]) -> list[str]:
 
 
 def axes(cells: Matrix) -> tuple[list[Party], list[Party]]:
-    """Hosts and the edge first, then rows in the order of the probes; columns: services, databases, secret store."""
-    roles = ("service", "database", "store")
-    columns = sorted({target for _, target in cells}, key=lambda party: (roles.index(party.role), party))
+    """Hosts and the edge first, then rows in the order of the probes; columns in that of `COLUMNS`."""
+    columns = sorted({target for _, target in cells}, key=lambda party: (COLUMNS.index(party.role), party))
     rows = dict.fromkeys(source for source, _ in cells)
     return sorted(rows, key=lambda party: (party.role != "host", party != EDGE)), columns
 

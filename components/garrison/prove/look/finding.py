@@ -13,6 +13,7 @@ from garrison.cluster import Store
 from garrison.derive.secrets import PLATFORM
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
+from garrison.prove.expect import elsewhere
 from garrison.prove.expect.data import STORE
 from garrison.prove.expect.expected import databases, services, sources
 from garrison.prove.expect.outside import METADATA, NODE, externals
@@ -50,7 +51,8 @@ class Finder:
 
     def targets(self, live: Sequence[Manifest] | None = None) -> dict[Party, list[Manifest]]:
         """Every ready pod of every workload, by name."""
-        parties = {party.ref: party for party in (*services(self.graph), *databases(self.graph), STORE, GATEWAY)}
+        ours, theirs = (*services(self.graph), *databases(self.graph)), elsewhere.parties(self.graph)
+        parties = {party.ref: party for party in (*ours, *theirs, STORE, GATEWAY)}
         found: dict[Party, list[Manifest]] = {}
         some = self._pods() if live is None else live
         for pod in sorted(some, key=lambda pod: str(pod["metadata"]["name"])):

@@ -132,6 +132,8 @@ def _places(probe: Probe, world: World) -> tuple[Place, ...]:
         known = {probe.target: world.gateways.get(probe.attempt.by, ())}
     if host := straight_to(probe):  # what has to pass takes one of its addresses, what has to fail is tried at each
         return tuple(map(Place, (probe.layers and world.outside.get(host)) or (host,)))
+    if not known.get(probe.target) and probe.target.role == "elsewhere":
+        raise ProveError(f"{probe.target} of another App has no ready pod: deploy that App, or read its graph again")
     if not known.get(probe.target):
         raise ProveError(f"{probe.target} has no ready pod: run `pulumi up`, then look at `kubectl get pods`")
     return known[probe.target]

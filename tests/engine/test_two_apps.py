@@ -1,0 +1,106 @@
+"""Two Apps of two repositories on one cluster: no object is registered by both stacks."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+
+import pytest
+
+from engine.test_run import Said, _machine, config, parts, under_pulumi
+from garrison.derive.names import admission_policy, guard_of
+from garrison.manifest import identity
+from garrison.settings import Settings, parse
+from garrison_stack import beside, pulumi_program, run
+from garrison_stack.whole import Whole, whole
+from unit.neighbours import shop, together
+
+__all__ = ["_machine", "config", "under_pulumi"]
+SECOND = {"installAdmission", "installCertManager", "installTrustManager", "installOpenbao"}
+"""What the stack of every further App sets to false; and `issuer` to what the first one made."""
+
+
+def settings(*, second: bool) -> Settings:
+    said = {**dict.fromkeys(SECOND, "false"), "issuer": "garrison"} if second else {}
+    return parse(said, os.environ)
+
+
+def made(what: Whole) -> set[tuple[str, ...]]:
+    return {identity(item) for step in what.steps() for item in step.items}
+
+
+def both(*, second: bool) -> tuple[Whole, Whole]:
+    calling, admitting = together()
+    return whole(admitting, settings(second=False)), whole(calling, settings(second=second))
+
+
+def test_no_object_is_made_by_both_stacks() -> None:
+    first, other = both(second=True)
+    assert made(other)
+    assert made(first) & made(other) == set()
+    twice = both(second=False)
+    clash = made(twice[0]) & made(twice[1])
+    kinds = {kind for _, kind, *_ in clash}
+    assert {"ValidatingAdmissionPolicy", "ClusterIssuer", "StatefulSet"} <= kinds, "the control: by default, both would"
+
+
+def test_the_second_guards_its_own_namespaces_and_relies_on_the_rules_of_the_first() -> None:
+    first, other = both(second=True)
+    assert [item["metadata"]["name"] for item in other.admission] == [admission_policy(guard_of("shop"))] * 2
+    assert other.platform == ()
+    rules = {item["metadata"]["name"] for item in first.admission}
+    assert {*other.relied} <= rules
+    assert admission_policy("workloads") in other.relied
+    assert (first.relied, admission_policy(guard_of("bank")) in rules) == ((), True)
+
+
+def test_what_is_on_the_cluster_decides_before_anything_is_registered() -> None:
+    first, other = both(second=True)
+    naive = whole(together()[0], settings(second=False))
+    there = {item["metadata"]["name"] for item in first.admission}
+    (problem,) = beside.problems(naive, there)
+    assert problem.what == "App bank is on this cluster, and its stack makes the admission rules and the platform"
+    assert all(name in problem.remedy for name in SECOND)
+    assert [*beside.problems(other, there)] == [], "the control"
+    with_both = there | {item["metadata"]["name"] for item in other.admission}
+    assert [*beside.problems(first, with_both)] == [], "the first one goes on as it was"
+    assert [*beside.problems(other, with_both)] == []
+    assert [*beside.problems(first, set())] == [], "an empty cluster"
+    (problem,) = beside.problems(other, set())
+    assert "nobody makes garrison-availability on this cluster" in problem.what
+    (problem,) = beside.problems(other, there - {admission_policy("trust")})
+    assert "nobody makes garrison-trust" in problem.what
+
+
+def test_no_namespace_is_taken_from_an_app_that_this_one_never_heard_of() -> None:
+    what = whole(shop(), settings(second=False))
+    (problem,) = beside.taken(what, {"shop": "store", "bank": "bank"})
+    assert (problem.where, problem.what) == ("namespace shop", "belongs to App store on this cluster")
+    assert "kubectl label namespace shop app.kubernetes.io/part-of=shop --overwrite" in problem.remedy
+    assert [*beside.taken(what, {"shop": "shop", "bank": "bank"})] == [], "the control: its own, as every time"
+    assert [*beside.taken(what, {})] == []
+    serving = shop()
+    serving.users()
+    serving.host("api.shop.example")
+    there = {"edge": "bank", "users": "garrison-platform"}
+    assert [one.where for one in beside.taken(whole(serving, settings(second=False)), there)] == ["namespace edge"]
+
+
+def test_an_update_asks_the_cluster_and_a_preview_does_not(
+    under_pulumi: Callable[..., Said], config: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [item["metadata"]["name"] for item in both(second=True)[0].admission]
+    answer = json.dumps({"items": [{"metadata": {"name": name, "labels": {}}} for name in names]})
+    monkeypatch.setattr(pulumi_program, "check_reachable", lambda: None)
+    monkeypatch.setattr(pulumi_program, "check_deployer", lambda _: None)
+    monkeypatch.setattr(beside, "kubectl", lambda _: answer)
+    app = shop(together()[1])
+    assert "App bank is on this cluster" in under_pulumi(lambda: run(app), preview=False).errors
+    config(**dict.fromkeys(SECOND, "false"), issuer="garrison")
+    found = under_pulumi(lambda: run(app), preview=False)
+    assert {*parts(found.seen)} == {"Admission", "Platform", "Estate"}
+    assert {args.name for args in found.seen if args.typ.endswith("ValidatingAdmissionPolicy")} == {
+        "garrison-estate-shop"
+    }
+    assert not [args.name for args in found.seen if args.name.startswith(("bank", "cert-manager", "openbao"))]
