@@ -31,6 +31,7 @@ from garrison.words import Ref
 
 LABEL: Final = "garrison.dev/doctor"  # on the namespace, and on its pods with what they are for
 TRY_SECONDS: Final = 1.0  # for a connection between two pods
+TRIES: Final = 3  # at once, which have to agree
 TURN_SECONDS: Final = 30.0  # for a policy to hold, or to be gone
 WATCH_SECONDS: Final = 10.0  # how long a new pod tries
 CONTROL_SECONDS: Final = 1.0  # and where nothing refuses it
@@ -162,12 +163,14 @@ class Bench:
         if self._turned(answered=answered) is None:
             raise ProveError(f"what was {'answered' if answered else 'refused'} before is not any more: try again")
 
-    def _answered(self) -> bool:
+    def _answered(self) -> bool | None:
+        """What several connections at once agree on: one that got lost is no refusal."""
         attempt: dict[str, Any] = {"action": "connect", "host": self.host, "port": FREE_PORT}
-        (seen,) = tool(self.kubectl, Ref(self.space, "asks"), [attempt], TRY_SECONDS)
-        if str(seen["error"]).startswith("crash"):
-            raise ProveError(f"the probe tool failed: {seen['error']}")
-        return bool(seen["stage"] == "tcp")
+        seen = tool(self.kubectl, Ref(self.space, "asks"), [attempt] * TRIES, TRY_SECONDS)
+        if crashed := [one["error"] for one in seen if str(one["error"]).startswith("crash")]:
+            raise ProveError(f"the probe tool failed: {crashed[0]}")
+        said = {one["stage"] == "tcp" for one in seen}
+        return said.pop() if len(said) == 1 else None
 
     # --- pods --------------------------------------------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ class Network:
     connected: bool = True
     heals: bool = True
     speaks: bool = True
+    loses: bool = False
     open_ms: int = 0
     pulls: bool = True
     interrupted_at: str = ""
@@ -73,12 +74,16 @@ class Network:
         return (0, "", "") if self.pulls else (1, "", "timed out waiting for the condition")
 
     def _exec(self, what: list[str], stdin: str) -> tuple[int, str, str]:
-        assert json.loads(stdin)["attempts"] == [{"action": "connect", "host": "10.244.0.9", "port": 8080}]
+        attempts = json.loads(stdin)["attempts"]
+        assert attempts == [{"action": "connect", "host": "10.244.0.9", "port": 8080}] * enforcement.TRIES
         held = [policy for policy in self.policies() if self.enforces & {*policy["spec"]["policyTypes"]}]
         self.refusals += bool(held)
         refused = held or not self.connected or (self.refusals and not self.heals)
-        seen = {"stage": "none", "error": "timeout"} if refused else {"stage": "tcp", "error": ""}
-        return 0, json.dumps({"observations": [seen]}), ""
+        lost, answered = {"stage": "none", "error": "timeout"}, {"stage": "tcp", "error": ""}
+        seen = [lost if refused else answered] * enforcement.TRIES
+        if self.loses and self.policies():
+            seen[0] = lost
+        return 0, json.dumps({"observations": seen}), ""
 
     def _logs(self, what: list[str], stdin: str) -> tuple[int, str, str]:
         if what[0] == "control":
@@ -134,6 +139,12 @@ def test_the_verdict_is_what_the_network_does(
     assert (found["measured"]["new_ingress_ms"] is not None) is ("Ingress" in enforces)
     assert "measuring on cluster staging (https://10.0.0.1:6443)" in said.err
     assert cluster.objects == {}
+
+
+def test_a_connection_that_got_lost_is_no_refusal(on: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    on(enforces=frozenset(), loses=True)
+    assert doctor(LIVE) == 1
+    assert json.loads(capsys.readouterr().out)["verdict"] == "none"
 
 
 def test_a_new_pod_that_is_open_is_found(on: Any, capsys: pytest.CaptureFixture[str]) -> None:
