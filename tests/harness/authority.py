@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,12 +31,23 @@ class Authority:
         )
         return cls(key, certificate)
 
+    @property
+    def pem(self) -> str:
+        return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+    @property
+    def key_pem(self) -> str:
+        """Its private key: for whoever signs in its place."""
+        plain = serialization.NoEncryption()
+        return self.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain).decode()
+
     def issue(
         self,
         folder: Path,
         *,
         uri: str | tuple[str, ...] = (),
         dns: str | tuple[str, ...] = (),
+        ip: str = "",
         common_name: str = "",
         usages: tuple[x509.ObjectIdentifier, ...] = (Usage.CLIENT_AUTH, Usage.SERVER_AUTH),
         seconds: int = 3600,
@@ -45,6 +57,7 @@ class Authority:
         uris = (uri,) if isinstance(uri, str) else uri
         names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(name) for name in uris]
         names += [x509.DNSName(name) for name in ((dns,) if isinstance(dns, str) else dns)]
+        names += [x509.IPAddress(ipaddress.ip_address(ip))] if ip else []
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name else [])
         builder = _builder(subject, self.certificate.subject, key, seconds)
         if names:

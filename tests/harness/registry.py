@@ -56,9 +56,9 @@ def image(name: str, pins: Mapping[str, str], registry: str) -> oci.Image:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """A registry on loopback that keeps its blobs in `folder`; yields its name."""
-    command = [str(build.binary("crane")), "registry", "serve", "--address=127.0.0.1:0", f"--disk={folder}"]
+def served(folder: Path, address: str = "127.0.0.1") -> Iterator[str]:
+    """A registry on loopback, or on a network of this machine's own, that keeps its blobs in `folder`; its name."""
+    command = [str(build.binary("crane")), "registry", "serve", f"--address={address}:0", f"--disk={folder}"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None
         try:
@@ -67,7 +67,7 @@ def served(folder: Path) -> Iterator[str]:
                     break
             else:
                 raise HarnessError(f"the registry ended at once with {server.wait()}")
-            yield f"127.0.0.1:{match[1]}"
+            yield f"{address}:{match[1]}"
         finally:
             server.kill()
 

@@ -42,6 +42,7 @@ class Bao:
     folder: Path
     port: int
     root: Authority
+    host: str = "127.0.0.1"
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -50,7 +51,7 @@ class Bao:
 
     @property
     def address(self) -> str:
-        return f"https://localhost:{self.port}"
+        return f"https://{'localhost' if self.host == '127.0.0.1' else self.host}:{self.port}"
 
     @property
     def where(self) -> StoreConnection:
@@ -98,10 +99,11 @@ def serving(
     names: tuple[str, ...] = (ADMIN, BREAK_GLASS),
     reviewer: Json | None = None,
     root: Authority | None = None,
+    host: str = "127.0.0.1",
 ) -> Iterator[Bao]:
     """A server that has initialised itself; killed at the end. `names` log in by password, with the policy so named."""
-    bao = Bao(folder, free_port(), root or Authority.fresh())
-    bao.root.issue(folder / "tls", dns=("localhost", "users.users.svc"))
+    bao = Bao(folder, free_port(), root or Authority.fresh(), host=host)
+    bao.root.issue(folder / "tls", dns=("localhost", "users.users.svc"), ip=host)
     (folder / "data").mkdir()
     (folder / "key").write_bytes(os.urandom(32))
     first = (requests or secrets_requests)(reviewer or _nobody(bao))
@@ -133,7 +135,7 @@ def _places(bao: Bao) -> Json:
     folder = bao.folder
     return {
         "files": Files(str(folder / "data"), str(folder / "tls"), str(folder / "key")),
-        "address": f"127.0.0.1:{bao.port}",
+        "address": f"{bao.host}:{bao.port}",
         "cluster_address": f"127.0.0.1:{free_port()}",
         "public_host": "localhost",
         "reload_every": "5s",

@@ -1,0 +1,101 @@
+"""A program of ten lines on a cluster that is somebody else's: deployed, proven, and nothing else there is touched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from cluster.foreign import OTHERS, Foreign, standing
+
+NOT_OURS = ("cert-manager", OTHERS, "platform-team", "kube-system", "local-path-storage")
+KINDS = "deployments,daemonsets,statefulsets,services,serviceaccounts,roles,rolebindings,networkpolicies,issuers"
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Foreign]:
+    with standing(tmp_path_factory.mktemp("foreign")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def before(foreign: Foreign) -> dict[str, Any]:
+    return of_others(foreign)
+
+
+@pytest.fixture(scope="module")
+def deployed(foreign: Foreign, before: dict[str, Any]) -> Foreign:
+    assert before
+    done = foreign.run("pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--parallel=48")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return foreign
+
+
+def of_others(foreign: Foreign) -> dict[str, Any]:
+    """What somebody wanted of each object in namespaces that are nobody's here."""
+    return {
+        f"{item['kind']} {space}/{item['metadata']['name']}": (item["metadata"]["uid"], item.get("spec"))
+        for space in NOT_OURS
+        for item in foreign.get(KINDS, f"--namespace={space}")["items"]
+    }
+
+
+def test_a_store_that_lacks_a_right_is_said_at_preview_and_nothing_is_made(foreign: Foreign) -> None:
+    place = f"sys/policies/acl/{foreign.store.name('deployer')}"
+    whole: Any = foreign.keeper.read(place)
+    assert whole
+    foreign.keeper.write_data(place, data={"policy": 'path "sys/policies/acl/none" { capabilities = ["read"] }'})
+    done = foreign.run("pulumi", "preview", "--non-interactive")
+    assert done.returncode != 0
+    assert "garrison store policies" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    foreign.keeper.write_data(place, data={"policy": whole["data"]["policy"]})
+    assert foreign.run("pulumi", "preview", "--non-interactive").returncode == 0
+
+
+def test_it_is_deployed_with_images_by_digest_from_the_registry(deployed: Foreign) -> None:
+    pods = [pod for space in ("stand", "till") for pod in deployed.get("pods", f"--namespace={space}")["items"]]
+    asked = {c["image"] for pod in pods for c in (*pod["spec"]["containers"], *pod["spec"].get("initContainers", ()))}
+    assert len(pods) == 3
+    assert all(image.startswith(f"{deployed.bao.host}:") and "@sha256:" in image for image in asked), asked
+
+
+def test_it_is_proven(deployed: Foreign) -> None:
+    where = ("--app", "__main__.py", "--cluster", str(deployed.stack), "--format", "json")
+    done = deployed.run("garrison", "prove", *where)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    found = json.loads(done.stdout)
+    assert found["summary"]["ok"]
+    kinds = {(probe["kind"], probe["observed"]) for probe in found["probes"]}
+    assert {("declared operation", "allowed"), ("undeclared operation", "refused")} <= kinds
+    assert {probe["target"] for probe in found["probes"]} >= {"till/back", "stand/front"}
+
+
+def test_the_application_has_its_secret_from_the_companys_store(deployed: Foreign) -> None:
+    kept = deployed.keeper.secrets.kv.v2.read_secret_version("prod/psp/api-key", mount_point="kv-shop")
+    value = kept["data"]["data"]["value"]
+    script = "import os, pathlib; print(pathlib.Path(os.environ['PSP_API_KEY_FILE']).read_text())"
+    place = ("exec", "--namespace=till", "deploy/back", "--container=app", "--")
+    assert deployed.kubectl(*place, "python3", "-c", script).strip() == value
+
+
+def test_what_is_others_is_what_it_was_and_may_still_be_made(deployed: Foreign, before: dict[str, Any]) -> None:
+    assert of_others(deployed) == before
+    old = deployed.get("deployment", "old", f"--namespace={OTHERS}")
+    again = {**old, "metadata": {"name": "older", "namespace": OTHERS}, "status": {}}
+    deployed.apply([again])
+    done = deployed.run("kubectl", "run", "intruder", "--image=x", "--namespace=till", "--privileged")
+    assert done.returncode != 0
+    assert "privileged" in done.stderr or "deployer" in done.stderr or "digest" in done.stderr, done.stderr
+
+
+def test_nothing_is_left_to_do_and_all_of_it_goes_away_again(deployed: Foreign, before: dict[str, Any]) -> None:
+    assert deployed.run("pulumi", "preview", "--expect-no-changes", "--non-interactive").returncode == 0
+    done = deployed.run("pulumi", "destroy", "--yes", "--skip-preview", "--non-interactive")
+    assert done.returncode == 0, done.stdout + done.stderr
+    spaces = {item["metadata"]["name"] for item in deployed.get("namespaces")["items"]}
+    assert {"stand", "till"} & spaces == set()
+    deployed.kubectl("delete", "deployment", "older", f"--namespace={OTHERS}", "--ignore-not-found")
+    assert of_others(deployed) == before
