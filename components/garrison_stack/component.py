@@ -18,7 +18,7 @@ from garrison import version
 from garrison.declare.program import graph_of
 from garrison.deployment.configuration import read
 from garrison.deployment.objects import two_clusters
-from garrison.errors import GarrisonError, Problem
+from garrison.errors import GarrisonError
 from garrison.explain.allowed import allowed
 from garrison.settings import SettingsError
 from garrison_stack.pulumi_program import check_cluster, register

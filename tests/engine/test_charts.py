@@ -1,4 +1,4 @@
-"""Charts from a repository and from a registry: taken as pinned and refused otherwise; values of one's own under ours."""
+"""Charts from a repository and a registry: taken as pinned and refused otherwise; values of one's own under ours."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from garrison.cluster import Issuer
 from harness.plugin.api import Api
+from harness.plugin.errors import PluginError
 
 ISSUER = Issuer(name="corporate", kind="ExampleClusterIssuer", group="issuing.example", account="corporate/signer")
 Json = dict[str, Any]
@@ -62,20 +63,24 @@ class Authority:
 
 
 @contextmanager
-def controller(api: Api, authority: Authority) -> Iterator[None]:
-    """Signs until the end; `api` speaks for its account."""
+def controller(api: Api, authority: Authority) -> Iterator[list[str]]:
+    """Signs until the end; `api` speaks for its account. Yields what it was told where it could not."""
     over = threading.Event()
+    refused: list[str] = []
 
     def work() -> None:
         while not over.wait(0.2):
             for item in api.client._send("GET", f"{REQUESTS}/certificaterequests")["items"]:
                 if item["spec"]["issuerRef"].get("group") == ISSUER.group and _approved(item):
-                    answer(api, item, authority)
+                    try:
+                        answer(api, item, authority)
+                    except PluginError as error:  # somebody wrote to it meanwhile: it is looked at again
+                        refused.append(str(error))
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     try:
-        yield
+        yield refused
     finally:
         over.set()
         thread.join()

@@ -211,7 +211,7 @@ def test_what_the_garrison_derives_is_taken_from_the_deployer(server: ControlPla
     from garrison.derive import identity
 
     servers = (
-        item for server in (openbao.SECRETS, openbao.USERS) for item in openbao.before(server, Issuer.of("garrison"))
+        item for server in (openbao.SECRETS, openbao.USERS) for item in openbao.before(server, Cluster().authority)
     )
     items = [*identity.manifests(GRAPH, Cluster()), *certificates.root(), *servers]
     answers = {str(item["metadata"]): said(server.api, item) for item in items if "kind" in item}

@@ -1,10 +1,11 @@
-"""What has to stand on a cluster already: each thing that is missing is one line with a remedy, and none where it is."""
+"""What has to stand on a cluster already: each thing that is missing is one line with a remedy."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from garrison.deployment import standing
 from garrison.settings import Settings
 
 PCA = Issuer(name="corp", kind="AWSPCAClusterIssuer", group="awspca.cert-manager.io", account="aws-pca/issuer")
-OTHERS = {"install_cert_manager": False, "install_trust_manager": False}
 SOUND: dict[str, Any] = {
     "kinds": {
         "cert-manager.io/v1": [("certificates", "Certificate", True), ("clusterissuers", "ClusterIssuer", False)],
@@ -78,20 +78,26 @@ def lacking(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     return look
 
 
+def others(**said: Any) -> Settings:
+    """A cluster of which somebody else made cert-manager and trust-manager."""
+    return replace(Settings(install_cert_manager=False, install_trust_manager=False), **said)
+
+
 def without(kind: str) -> dict[str, Any]:
     return {name: rows for name, rows in SOUND["kinds"].items() if not name.startswith(kind)}
 
 
 def test_what_is_there_is_enough(lacking: Callable[..., list[str]]) -> None:
-    assert lacking(Settings(issuer=PCA, **OTHERS)) == []
-    assert lacking(Settings(issuer="corp", edge_issuer=Issuer(name="corp"), **OTHERS)) == []
+    assert lacking(others(issuer=PCA)) == []
+    assert lacking(others(issuer="corp", edge_issuer=Issuer(name="corp"))) == []
     assert lacking(Settings(issuer="corp"), kinds=without("cert-manager.io/")) == [], "it comes with what is installed"
 
 
 def test_only_who_leaves_something_to_others_is_asked() -> None:
     assert not standing.wanted(Settings())
-    for said in ({"issuer": PCA}, {"install_trust_manager": False}, {"install_cert_manager": False}):
-        assert standing.wanted(Settings(**said))  # type: ignore[arg-type]
+    those: list[dict[str, Any]] = [{"issuer": PCA}, {"install_trust_manager": False}, {"install_cert_manager": False}]
+    for said in those:
+        assert standing.wanted(replace(Settings(), **said))
 
 
 CHANGED: dict[str, tuple[dict[str, Any], str]] = {
@@ -150,14 +156,14 @@ CHANGED: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("lack", CHANGED)
 def test_what_is_missing_is_one_line(lack: str, lacking: Callable[..., list[str]]) -> None:
     changed, says = CHANGED[lack]
-    (problem,) = lacking(Settings(issuer=PCA, **OTHERS), **changed)
+    (problem,) = lacking(others(issuer=PCA), **changed)
     assert problem.startswith(says)
 
 
 def test_with_the_ca_no_bundle_is_needed_and_whose_chart_is_ours_approves(
     lacking: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    assert lacking(Settings(issuer=PCA, trust_ca=tmp_path, **OTHERS), **{BUNDLE: None}) == []
+    assert lacking(others(issuer=PCA, trust_ca=tmp_path), **{BUNDLE: None}) == []
     assert lacking(Settings(issuer=PCA), approves=False) == []
 
 

@@ -46,7 +46,7 @@ class Issuer:
 
     @property
     def everywhere(self) -> bool:
-        """Whether every namespace may ask it. cert-manager's and all external kinds that do say Cluster in their name."""
+        """Whether every namespace may ask it: cert-manager's and external kinds then say Cluster in their name."""
         return "Cluster" in self.kind
 
     @property

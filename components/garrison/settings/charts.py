@@ -99,12 +99,10 @@ def _source(name: str, said: Any) -> Source:
         if set(said) != set(known) or not all(isinstance(value, str) for value in said.values()):
             raise ValueError(f"{name}: a repository has {', '.join(known)}, and nothing else")
         return _sound(name, Reference(**said))
-    if not isinstance(said, str):
-        raise ValueError(f"{name}: write a folder, or oci://HOST/PATH@sha256:...")
-    if not said.startswith("oci://"):
-        return _folder(said)
-    place, _, digest = said.partition("@")
-    return _sound(name, Reference(repository=place, digest=digest))
+    if isinstance(said, str):
+        place, _, digest = said.partition("@")
+        return _sound(name, Reference(repository=place, digest=digest)) if said.startswith("oci://") else _folder(said)
+    raise ValueError(f"{name}: write a folder, or oci://HOST/PATH@sha256:...")
 
 
 def _sound(name: str, found: Reference) -> Reference:

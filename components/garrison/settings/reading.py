@@ -132,7 +132,7 @@ def _charts(settings: Settings) -> Iterator[Problem]:
     charts = Charts.within(said) if isinstance(said, Path) else said or Charts(())
     for name in (name for name, wished in wanted.items() if wished):
         place = charts.of(name)
-        if place is None or isinstance(place, Path) and not (place / "Chart.yaml").is_file():
+        if place is None or (isinstance(place, Path) and not (place / "Chart.yaml").is_file()):
             yield Problem("charts", f"no chart {name} ({place or 'nowhere'})", f"name its folder, or set {CHARTS}")
     for name, file in settings.chart_values:
         if not wanted[name]:

@@ -45,7 +45,7 @@ class Settings:
     api_server: tuple[str, ...] = ()
     """Address ranges of the API server as pods see it; without them the rules name private ranges."""
     charts: Path | Charts | None = None
-    """The folder with the charts cert-manager/ and trust-manager/, by default from GARRISON_CHARTS; or where each is."""
+    """A folder with cert-manager/ and trust-manager/, by default from GARRISON_CHARTS; or where each chart is."""
     chart_values: tuple[tuple[str, Path], ...] = ()
     """Values of one's own, a file for a chart, under those that Garrison needs."""
     generated_secrets: tuple[str, ...] = ()
