@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -95,6 +96,10 @@ def test_the_schema_says_what_is_given_and_what_comes_of_it(project: Project, to
     assert {*made["properties"]} == {"addresses", "identities", "allowed"}
     every = [made, *made["inputProperties"].values(), *made["properties"].values()]
     assert all(one["description"] for one in every)
+    page = (REPO / "docs" / "run.md").read_text()
+    program = yaml.safe_load(re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[-1])
+    assert {*program["resources"]["shop"]["properties"]} <= {*made["inputProperties"]}
+    assert program["outputs"] == {"addresses": "${shop.addresses}"}
 
 
 def test_a_program_in_yaml_gets_all_that_run_makes(

@@ -16,18 +16,20 @@ import yaml
 from pulumi.runtime.mocks import MockResourceArgs
 
 from engine.test_resources import Recorder, kubernetes
-from garrison import App
+from garrison import App, kube
 from garrison import defaults as d
 from garrison.declare.program import load
+from garrison.deployment import standing
 from garrison.derive import adjustment
 from garrison.manifest import identity
 from garrison.settings import Settings
-from garrison_stack import run
+from garrison_stack import pulumi_program, run
 from garrison_stack.program import SAID
 from garrison_stack.whole import whole
 from harness import build
 from unit.estates import DIGEST, IMAGES, empty_app, shop_app
 from unit.served import served_app
+from unit.test_standing import BUNDLE, SOUND, answers
 
 REPO = Path(__file__).parents[2]
 SETTINGS: dict[str, str] = {}
@@ -95,8 +97,8 @@ def parts(seen: list[MockResourceArgs]) -> list[str]:
 
 def test_a_program_of_ten_lines_deploys(under_pulumi: Callable[..., Said], tmp_path: Path) -> None:
     text = f"""
-from garrison import App
-from garrison_stack import run
+from garrison import App, kube
+from garrison_stack import pulumi_program, run
 images = {IMAGES!r}
 image = "registry.example/x{DIGEST}"
 app = App("shop", trust_domain="shop.example", images=images)
@@ -139,7 +141,7 @@ def test_the_readmes_first_program_is_ten_lines_and_deploys(under_pulumi: Callab
 def test_the_page_is_true(under_pulumi: Callable[..., Said], tmp_path: Path) -> None:
     page = (REPO / "docs" / "run.md").read_text()
     (program,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    (project,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    project, _ = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     assert yaml.safe_load(project)["config"] == yaml.safe_load((REPO / "Pulumi.yaml").read_text())["config"]
     (tmp_path / "__main__.py").write_text(program)
     assert parts(under_pulumi(lambda: runpy.run_path(str(tmp_path))).seen) == ["Admission", "Platform", "Estate"]
@@ -221,6 +223,25 @@ def test_and_a_program_file_that_fails(under_pulumi: Callable[..., Said], tmp_pa
     (tmp_path / "estate.py").write_text("from garrison import images\nlock = images('none.lock')\n")
     found = under_pulumi(lambda: run(tmp_path / "estate.py"))
     assert "no such lock file" in found.errors
+
+
+def test_what_others_should_have_made_is_looked_for_at_preview(
+    under_pulumi: Callable[..., Said], config: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config(issuer="corp", installCertManager="false", installTrustManager="false")
+    without = under_pulumi(lambda: run(shop_app()))
+    assert parts(without.seen) == ["Admission", "Platform", "Estate"], "without a cluster a preview works"
+    without.seen.clear()
+    monkeypatch.setattr(pulumi_program, "check_reachable", lambda: None)
+    for module in (kube, standing):
+        monkeypatch.setattr(module, "attempt", answers({**SOUND, BUNDLE: None}))
+    said = under_pulumi(lambda: run(shop_app()))
+    assert (
+        "trustCa: not given, and there is no Bundle trust-bundle: nobody would be trusted; give the CA" in said.errors
+    )
+    for module in (kube, standing):
+        monkeypatch.setattr(module, "attempt", answers(SOUND))
+    assert parts(under_pulumi(lambda: run(shop_app())).seen) == ["Admission", "Platform", "Estate"]
 
 
 # --- read, and run by hand -----------------------------------------------------------------------------------------

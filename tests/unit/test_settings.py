@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from garrison.cluster import Cluster, Issuer
-from garrison.settings import Settings, SettingsError, cluster_of, parse
+from garrison.settings import Settings, SettingsError, cluster_of, parse, settings_of
+from garrison.settings.charts import Charts
 
 
 @pytest.fixture
@@ -200,6 +201,19 @@ def test_issuers_of_any_kind(charts: Path) -> None:
     found = parse(values, {"GARRISON_CHARTS": str(charts)})
     assert found.cluster.authority == Issuer(**said)
     assert found.cluster.entrance.issuer == Issuer(**edge)
+
+
+def test_the_platforms_page_is_accepted(charts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "platform.md").read_text()
+    issuers, fetched = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "corporate-ca.pem").write_text(ca()[0])
+    (tmp_path / "cert-manager-values.yaml").touch()
+    (tmp_path / "stack.yaml").write_text(issuers)
+    found = settings_of(Path("stack.yaml"), {"GARRISON_CHARTS": str(charts)})
+    assert str(found.cluster.authority) == "AWSPCAClusterIssuer.awspca.cert-manager.io/corporate"
+    (tmp_path / "stack.yaml").write_text(fetched)
+    assert isinstance(settings_of(Path("stack.yaml"), {}).charts, Charts)
 
 
 def ca(days: int = 30, *, basic: bool | None = True, later: int = 0) -> tuple[str, str]:

@@ -64,6 +64,7 @@ def problems(entrance: Any) -> Iterator[Problem]:
 def read(said: dict[str, Any]) -> Entrance:
     """From JSON, whose fields are known; what does not fit is left for `problems` to tell."""
     ranges, issuer = said.get("issuer_ranges", ()), said.get("issuer")
-    known = isinstance(issuer, dict) and not set(issuer) - {one.name for one in fields(Issuer)}
-    more = {"issuer": Issuer.read(issuer)} if known else {}
+    more = {}
+    if isinstance(issuer, dict) and not set(issuer) - {one.name for one in fields(Issuer)}:
+        more["issuer"] = Issuer.read(issuer)
     return Entrance(**said | more | {"issuer_ranges": tuple(ranges) if isinstance(ranges, list) else ranges})

@@ -110,7 +110,7 @@ def _failed(problems: Sequence[Problem], names: Mapping[str, str]) -> set[str]:
 
 def _combined(settings: Settings, *, sound: set[str]) -> list[Problem]:
     """What is wrong between settings; only where each one is fine alone."""
-    problems = []
+    problems: list[Problem] = []
     if {"charts", "install_cert_manager", "install_trust_manager"} <= sound:
         problems += _charts(settings)
     if settings.issuer is None and not settings.install_cert_manager and "issuer" in sound:

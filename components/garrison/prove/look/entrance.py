@@ -11,7 +11,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any, Final
 
 from garrison import defaults as d
-from garrison.cluster import Cluster
+from garrison.cluster import Cluster, Issuer
 from garrison.derive.edge.names import DYNAMIC, STATE
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
@@ -162,7 +162,7 @@ def entry_of(kubectl: Kubectl, there: Cluster, ca_file: Path | None, timeout: fl
     """Where this cluster's edge is reached; its certificates are the estate's own where nobody said whose else."""
     address, port = _address(kubectl.get("service", PUBLIC.name, PUBLIC.namespace), kubectl)
     with NamedTemporaryFile("w", suffix=".pem") as file:
-        if ca_file is None and there.entrance.issuer in (None, there.issuer):
+        if ca_file is None and str(Issuer.of(there.entrance.issuer or there.issuer)) == str(there.authority):
             bundle = kubectl.get("configmap", d.TRUST_BUNDLE, d.EDGE.namespace)
             file.write(bundle["data"][d.TRUST_FILE])
             file.flush()
