@@ -166,6 +166,20 @@ def test_every_rule_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert {*listed} >= {rule.id for rule in RULES} | {"estate-extra", "unreadable-document"}
 
 
+def test_the_identities_of_a_cluster_are_its_issuers(capsys: pytest.CaptureFixture[str]) -> None:
+    """The rules about who may be called what speak of the issuer that the stack's file names."""
+    reference = {"name": "mine", "kind": "StepIssuer", "group": "certmanager.step.sm"}
+    spec = {"uris": ["spiffe://shop.example/ns/bank/sa/payments"], "duration": "24h", "issuerRef": reference}
+    item = {"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "spec": spec}
+    Path("certificate.yaml").write_text(json.dumps(item | {"metadata": {"name": "eve", "namespace": "shop"}}))
+    issuer = {"name": "corp", "kind": "StepClusterIssuer", "group": reference["group"], "account": "step/issuer"}
+    Path("stack.yaml").write_text(yaml.safe_dump({"config": {"garrison:issuer": issuer}}))
+    only = ("--rules", "identity-of-another")
+    assert rows(capsys, "certificate.yaml", *only) == (0, []), "the control: it is no issuer of the estate's"
+    code, found = rows(capsys, "certificate.yaml", "--cluster", "stack.yaml", *only)
+    assert (code, len(found)) == (1, 1)
+
+
 def test_it_starts_without_what_it_does_not_need() -> None:
     """The start is fast because of what is not imported; a timed assertion would only be flaky."""
     code = "import sys; from garrison_policies.commands.check import main; main(['good.yaml']); print(*sys.modules)"

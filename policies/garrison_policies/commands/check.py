@@ -29,7 +29,7 @@ from garrison_policies.places.checked import (
     read_graph,
 )
 from garrison_policies.read.files import CheckError
-from garrison_policies.rules import RULES
+from garrison_policies.rules import RULES, catalogue
 
 if TYPE_CHECKING:
     from garrison.cluster import Cluster
@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
     add("--kubeconfig", help="with --live: the kubeconfig file (default: as kubectl finds it)")
     add("--system", action="store_true", help="with --live: count findings in the control plane's own objects, too")
     add("--everywhere", action="store_true", help="with --live: count namespaces that Garrison does not manage, too")
-    add("--cluster", type=Path, metavar="FILE", help="with --app: the stack's file, whose cluster is derived for")
+    add("--cluster", type=Path, metavar="FILE", help="the stack's file: whose issuer the rules speak of, and with --app whose cluster is derived for")
     add(
         "--fail-on",
         choices=list(map(str, Severity)),
@@ -108,9 +108,10 @@ def _listed(rule: Rule) -> dict[str, Any]:
 
 
 def _check(options: argparse.Namespace) -> int:
-    rules, today = _chosen(options), datetime.datetime.now(tz=datetime.UTC).date()
+    there = read_cluster(options.cluster)
+    rules, today = _chosen(options, there), datetime.datetime.now(tz=datetime.UTC).date()
     exceptions = _exceptions(options.exceptions, {rule.id for rule in rules})
-    here, found = _findings(options, rules)
+    here, found = _findings(options, rules, there)
     outcome = apply(found, exceptions, here.inventory, today)
     left = list(outcome.open)
     if options.live:  # after the exceptions, so that those for objects that are not counted are not called unused
@@ -130,10 +131,11 @@ def _check(options: argparse.Namespace) -> int:
     return int(any(one.severity >= Severity[options.fail_on.upper()] for one in report.findings))
 
 
-def _findings(options: argparse.Namespace, rules: Sequence[Rule]) -> tuple[Checked, list[Finding]]:
+def _findings(
+    options: argparse.Namespace, rules: Sequence[Rule], there: Cluster | None
+) -> tuple[Checked, list[Finding]]:
     """What is checked, and everything the chosen rules find in it."""
     graph = read_graph(options.app) if options.app else None
-    there = read_cluster(options.cluster)
     here = _checked(options, graph, there)
     found = [*here.findings, *evaluate(rules, here.inventory)]
     if graph is not None and (options.live or options.paths):
@@ -160,9 +162,10 @@ def _checked(options: argparse.Namespace, graph: Graph | None, there: Cluster | 
     raise CheckError("nothing to check; name PATHs, a program with --app, or the cluster with --live")
 
 
-def _chosen(options: argparse.Namespace) -> tuple[Rule, ...]:
-    """The rules that --rules and --level leave."""
-    known = {rule.id: rule for rule in (*RULES, *own.ESTATE)}
+def _chosen(options: argparse.Namespace, there: Cluster | None) -> tuple[Rule, ...]:
+    """The rules that --rules and --level leave, of the issuer that this cluster has."""
+    rules = RULES if there is None else catalogue(there.issuer)
+    known = {rule.id: rule for rule in (*rules, *own.ESTATE)}
     unknown = [name for name in options.rules or () if name not in known]
     if unknown:
         raise CheckError(f"there is no rule {name!r}; `garrison check --list` has them" for name in unknown)
