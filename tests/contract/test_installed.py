@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from contract.test_package import wheel  # noqa: F401 the fixture
-from harness import environment
+from harness import build, environment
 from unit.estates import IMAGES
 
 PROGRAM = f"""
@@ -55,6 +55,14 @@ def garrison(installed: Path, folder: Path, *arguments: str) -> subprocess.Compl
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "estate.py").write_text(PROGRAM)
     return tmp_path
+
+
+def test_pulumi_finds_the_package(installed: Path, tmp_path: Path) -> None:
+    command = [str(build.binary("pulumi")), "package", "get-schema", str(installed / "pulumi-resource-garrison")]
+    env = {"PATH": f"{installed}{os.pathsep}{os.defpath}", "HOME": str(tmp_path), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [*json.loads(done.stdout)["resources"]] == ["garrison:index:App"]
 
 
 def test_every_verb_of_a_program_works(installed: Path, folder: Path) -> None:

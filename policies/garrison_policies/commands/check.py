@@ -69,7 +69,12 @@ def parser() -> argparse.ArgumentParser:
     add("--kubeconfig", help="with --live: the kubeconfig file (default: as kubectl finds it)")
     add("--system", action="store_true", help="with --live: count findings in the control plane's own objects, too")
     add("--everywhere", action="store_true", help="with --live: count namespaces that Garrison does not manage, too")
-    add("--cluster", type=Path, metavar="FILE", help="the stack's file: whose issuer the rules speak of, and with --app whose cluster is derived for")
+    add(
+        "--cluster",
+        type=Path,
+        metavar="FILE",
+        help="the stack's file: whose issuer the rules speak of, and with --app whose cluster is derived for",
+    )
     add(
         "--fail-on",
         choices=list(map(str, Severity)),
