@@ -164,7 +164,7 @@ def _issuer(name: str) -> str:
 
 
 def _certificate(issuer: Issuer, names: str) -> str:
-    reference = ", ".join(f"{key}: {value}" for key, value in issuer.reference.items())
+    group = f"group: {issuer.group}, " if issuer.external else ""
     return f"""
             apiVersion: cert-manager.io/v1
             kind: Certificate
@@ -172,7 +172,7 @@ def _certificate(issuer: Issuer, names: str) -> str:
             spec:
                 secretName: orders-identity
                 duration: 24h
-                issuerRef: {{{reference}}}
+                issuerRef: {{{group}kind: {issuer.kind}, name: {issuer.name}}}
                 {names}
     """
 
