@@ -31,7 +31,7 @@ class AppArgs(TypedDict):
     app: str
     """The file of a program that declares an App, or a graph in JSON, from where Pulumi runs."""
     settings: NotRequired[dict[str, Any]]
-    """The settings of the cluster, by the names of docs/settings.md; those that are left out have their defaults."""
+    """The settings of the cluster, by the names of docs/settings.md; without them those of the stack's file."""
     exceptions: NotRequired[str]
     """A file of exceptions to policy rules; else those of the installation."""
 
@@ -48,7 +48,7 @@ class App(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AppArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:  # noqa: UP045
         """Everything is derived, rendered and checked before the first resource is registered."""
-        settings = read(_texts(args.get("settings", {})))
+        settings = read(_texts(args["settings"]) if "settings" in args else None)
         exceptions = args.get("exceptions")
         what = whole(graph_of(Path(args["app"])), settings, exceptions=Path(exceptions) if exceptions else None)
         if found := list(two_clusters(opts, "the keys, the secret store and all that is looked at first")):

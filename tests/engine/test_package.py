@@ -51,6 +51,7 @@ class Project:
 
     def __init__(self, folder: Path, tools: Path) -> None:
         self.folder, self.tools = folder / "program", tools
+        self.config: dict[str, Any] = {}
         self.folder.mkdir()
         (self.folder / "app.py").write_text(PROGRAM)
         (folder / "state").mkdir()
@@ -72,7 +73,13 @@ class Project:
 
     def preview(self, resources: Mapping[str, Any], **outputs: str) -> tuple[int, set[tuple[str, str]], str]:
         """How it ended, what would be made, by type and name, and all that was said."""
-        document = {"name": "shop", "runtime": "yaml", "resources": resources, "outputs": outputs}
+        document = {
+            "name": "shop",
+            "runtime": "yaml",
+            "config": self.config,
+            "resources": resources,
+            "outputs": outputs,
+        }
         (self.folder / "Pulumi.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
         self.pulumi("stack", "init", "test")
         done = self.pulumi("preview", "--color=never")
@@ -127,6 +134,22 @@ def _objects(what: Whole) -> set[tuple[str, str]]:
     items = [*what.admission, *(item for step in what.platform for item in step.items), *what.estate.manifests]
     names = ((item["kind"], item["metadata"]) for item in items)
     return {(kind, "/".join(filter(None, [meta.get("namespace"), meta["name"]]))) for kind, meta in names}
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({}, "isuer: no such setting; did you mean 'issuer'?"),
+        ({"settings": {"keepData": False}}, "garrison:isuer: settings in the stack's file, and others in the program"),
+    ],
+    ids=["the stack's", "both"],
+)
+def test_settings_are_the_stacks_or_the_programs(settings: dict[str, Any], says: str, project: Project) -> None:
+    project.config = {"garrison:isuer": {"value": "x"}}
+    code, made, text = project.preview({"shop": {**APP, "properties": {"app": "app.py", **settings}}})
+    assert code != 0
+    assert says in text
+    assert not {kind for kind, _ in made if kind.startswith("garrison:")}
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def read(said: Mapping[str, str] | None = None) -> Settings:
 
     They stand under `garrison:`, whatever the project is called; what stands under the project's name is the program's.
 
-    said: the settings, where a program gives them itself.
+    said: the settings, where a program gives them itself; then the stack has none.
     """
     known = {**pulumi.runtime.config.get_config_env(), **pulumi.runtime.config.CONFIG.get()}
     if astray := [key for key in ELSEWHERE if key in known]:
@@ -27,4 +27,7 @@ def read(said: Mapping[str, str] | None = None) -> Settings:
             [Problem(key, "would send Pulumi to another cluster than kubectl", remedy) for key in astray]
         )
     stack = {key.removeprefix(PREFIX): str(value) for key, value in known.items() if key.startswith(PREFIX)}
+    if said is not None and stack:
+        where, what = f"{PREFIX}{min(stack)}", "settings in the stack's file, and others in the program"
+        raise SettingsError([Problem(where, what, "say all of them in one of the two")])
     return parse(stack if said is None else said, os.environ)
