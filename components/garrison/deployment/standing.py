@@ -16,7 +16,7 @@ from garrison.kube import attempt, kubectl
 from garrison.settings import Settings
 
 TRUST_API: Final = "trust.cert-manager.io"
-_OURS: Final = f"{d.ISSUER_NAMESPACE}/cert-manager"
+_APPROVER: Final = f"system:serviceaccount:{d.ISSUER_NAMESPACE}:cert-manager"
 _PLAIN_CA: Final = "give the CA of the issuer as trustCa, or make it: docs/platform.md"
 
 
@@ -94,14 +94,13 @@ def _there(issuer: Issuer, home: str) -> str:
 
 def _approved(issuer: Issuer) -> bool:
     """Whether cert-manager's account may approve; True also where we may not ask."""
-    namespace, _, name = _OURS.partition("/")
     signer = {
         "group": "cert-manager.io",
         "resource": "signers",
         "verb": "approve",
         "name": issuer.signer(d.EDGE.namespace),
     }
-    spec = {"user": f"system:serviceaccount:{namespace}:{name}", "resourceAttributes": signer}
+    spec = {"user": _APPROVER, "resourceAttributes": signer}
     review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
     code, out, _ = attempt(["create", "--filename=-", "--output=json"], stdin=json.dumps(review))
     return bool(code) or bool(json.loads(out)["status"]["allowed"])
