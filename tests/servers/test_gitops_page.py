@@ -99,17 +99,18 @@ def test_its_commands_run_in_their_order(shell: Any, bao: Bao, plane: ControlPla
     assert "sys/policies/acl/shop.claims taken away" in shell(change)
     assert lacks(breaker, "orders") == []
     assert len(lacks(breaker, "orders", "claims")) == 2
-    _flux_is_there(plane)
+    _flux_is_there(plane, tmp_path)
     applied = shell(flux).splitlines()
     assert len(applied) == len(list(yaml.safe_load_all((tmp_path / "repository/deploy/flux.yaml").read_text())))
     assert all(line.endswith(" created") for line in applied)
 
 
-def _flux_is_there(plane: ControlPlane) -> None:
+def _flux_is_there(plane: ControlPlane, home: Path) -> None:
     plane.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "flux-system"}}, "test")
     plane.api.apply(FLUX, "test")
     command = ["kubectl", "wait", "--for=condition=Established", "crd/kustomizations.kustomize.toolkit.fluxcd.io"]
-    env = {"PATH": str(build.binary("kubectl").parent), "KUBECONFIG": str(plane.kubeconfig)}
+    tools = str(build.binary("kubectl").parent)
+    env = {"PATH": tools, "KUBECONFIG": str(plane.kubeconfig), "HOME": str(home)}  # kubectl keeps a cache there
     subprocess.run(command, env=env, capture_output=True, check=True)
 
 

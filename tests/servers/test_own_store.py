@@ -207,6 +207,21 @@ def test_the_deployer_of_one_prefix_writes_nothing_of_another(place: Place, clea
                 prod.write_data(path, data={"policy": "", "bound_service_account_names": ["x"]})
 
 
+def test_a_deployer_decides_what_a_policy_says(place: Place, clean: None) -> None:
+    """What docs/secret-store.md says: a prefix keeps services apart, and a namespace those who deploy them."""
+    written(place)
+    path = place.of("stage").secret("psp/api-key")
+    place.keeper.write_data(path, data={"data": {"value": "x"}})
+    orders = as_service(place, Ref("shop", "orders"))
+    with pytest.raises(Forbidden):
+        orders.read(path)
+    with connection.client(place.where()) as prod:
+        policy = f'path "{path}" {{ capabilities = ["read"] }}'
+        prod.write_data("sys/policies/acl/prod.shop.orders", data={"policy": policy})
+    assert orders.read(path)
+    place.keeper.delete(place.of("stage").metadata("psp/api-key"))
+
+
 # --- what is missing is said before anything is changed --------------------------------------------------------------
 
 

@@ -160,7 +160,10 @@ def test_anything_in_json_is_a_store_or_one_clear_refusal(said: dict[str, Any]) 
         assert refused.problems
 
 
-@pytest.mark.parametrize("store", [Store(), OWN, NEAR])
+SIX = replace(OWN, address="https://[fd00:1::7]:8200", ranges=("fd00:1::7/128",))
+
+
+@pytest.mark.parametrize("store", [Store(), OWN, NEAR, SIX])
 def test_there_and_back(store: Store) -> None:
     cluster = Cluster(store=store)
     assert Cluster.from_json(cluster.to_json()) == cluster
@@ -407,6 +410,7 @@ def test_pods_of_a_store_in_the_cluster_are_found_by_its_labels() -> None:
 def test_where_it_is_is_an_address_of_its_ranges() -> None:
     number = replace(OWN, address="https://10.1.2.4:8201")
     assert [place.address for place in addresses_of(number)] == ["10.1.2.4"]
+    assert [place.address for place in addresses_of(SIX)] == ["fd00:1::7"]
     unknown = replace(OWN, address="https://vault.invalid:8201")
     assert [place.address for place in addresses_of(unknown)] == ["10.1.2.3", "10.1.2.4"], "nobody knows the name here"
     with pytest.raises(ProveError, match="is at none of"):
