@@ -81,6 +81,23 @@ def test_exactly_the_steps_that_say_so_are_their_own(origin: Path) -> None:
     assert {word.strip("` ") for word in told.replace(" and ", ",").split(",")} == set(stranger.OWN)
 
 
+def test_a_second_copy_leaves_alone_what_is_theirs(origin: Path, tmp_path: Path) -> None:
+    there = tmp_path / "again"
+    shutil.copytree(origin, there)
+    (there / "ci/steps/gate").write_text("old")
+    done = subprocess.run([CI / "copy", there, "github"], capture_output=True, text=True, check=False)
+    theirs = [*(f"ci/steps/{name}" for name in stranger.OWN), "scan.toml", "ci/gate.toml"]
+    theirs += [".github/workflows/checks.yml"]  # its job `cluster` is theirs
+    told, _, names = done.stdout.partition(":")
+    assert (done.returncode, told) == (0, "yours, and left as it is (compare it with Garrison's)"), done.stderr
+    assert set(names.split()) == set(theirs), "and nothing is left to replace"
+    for name in theirs:
+        assert (there / name).read_bytes() == (origin / name).read_bytes(), name
+    assert (there / "ci/steps/gate").read_bytes() == (CI / "steps/gate").read_bytes()
+    refused = subprocess.run([CI / "copy", there, "jenkins"], capture_output=True, text=True, check=False)
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+
+
 def test_the_checks_of_a_pull_request_pass_in_fresh_containers(merged: GitHub) -> None:
     assert "gate change: open, 15 reports" in merged.said["gate"]
 
@@ -195,7 +212,7 @@ def test_the_comment_of_one_operation_more(merged: GitHub, tmp_path: Path) -> No
     assert len(lines) < 60
 
 
-def test_the_tools_are_those_of_the_table(merged: GitHub) -> None:
+def test_the_tools_are_those_of_the_table() -> None:
     assert (CI / "tools.tsv").read_text() == copied.table()
     sums = [(hashlib.sha256((row.folder / file).read_bytes()).hexdigest(), file) for _, file, row in copied.files()]
     assert (CI / "tools.sha256").read_text() == "".join(f"{total}  {file}\n" for total, file in sums)
