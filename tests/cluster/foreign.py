@@ -123,7 +123,8 @@ def standing(folder: Path) -> Iterator[Foreign]:
         loading.load(NAME, [*platform_images.platform_images()])
         host = _gateway()
         root = Authority.fresh("a company's root")
-        (folder / "bao").mkdir()
+        for part in ("bao", "registry"):
+            (folder / part).mkdir()
         bao = stack.enter_context(serving(folder / "bao", root=root, host=host))
         there = stack.enter_context(registry.served(folder / "registry", host))
         _known(made.nodes, there)

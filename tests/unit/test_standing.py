@@ -45,7 +45,7 @@ ISSUER, BUNDLE = "awspcaclusterissuers.awspca.cert-manager.io corp", "bundles.tr
 def answers(there: dict[str, Any]) -> Callable[..., tuple[int, str, str]]:
     """A kubectl before a cluster that has just this."""
 
-    def attempt(words: list[str], **_: Any) -> tuple[int, str, str]:
+    def attempt(words: list[str], **more: Any) -> tuple[int, str, str]:
         kinds = there["kinds"]
         if words[:3] == ["get", "--raw", "/apis"]:
             groups = [{"name": one.partition("/")[0], "preferredVersion": {"groupVersion": one}} for one in kinds]
@@ -54,7 +54,9 @@ def answers(there: dict[str, Any]) -> Callable[..., tuple[int, str, str]]:
             rows = kinds[words[2].removeprefix("/apis/")]
             return 0, json.dumps({"resources": [{"name": n, "kind": k, "namespaced": s} for n, k, s in rows]}), ""
         if words[0] == "create":
-            return 0, json.dumps({"status": {"allowed": there["approves"]}}), ""
+            name = json.loads(more["stdin"])["spec"]["resourceAttributes"]["name"]
+            granted = there["approves"]
+            return 0, json.dumps({"status": {"allowed": granted is True or name == granted}}), ""
         if words[1] == "deployments":
             return 0, json.dumps({"items": there["deployments"]}), ""
         found = there.get(" ".join(words[1:3]))
@@ -175,3 +177,13 @@ def test_a_trust_manager_that_reads_elsewhere_would_never_see_the_root(
     found = lacking(Settings(install_trust_manager=False), deployments=[{"spec": {"template": {"spec": pod}}}])
     assert len(found) == count
     assert all("trust-manager reads security, and the root is in cert-manager; set" in one for one in found)
+
+
+@pytest.mark.parametrize("granted", ["corp", "*"])
+def test_cert_manager_may_approve_by_name_or_for_all_of_the_kind_as_its_chart_has_it(
+    granted: str, lacking: Callable[..., list[str]]
+) -> None:
+    settings = Settings(install_cert_manager=False, install_trust_manager=False, issuer=PCA)
+    signers = "awspcaclusterissuers.awspca.cert-manager.io"
+    assert lacking(settings, approves=f"{signers}/{granted}") == []
+    assert len(lacking(settings, approves=f"{signers}/other")) == 1

@@ -93,13 +93,16 @@ def _there(issuer: Issuer, home: str) -> str:
 
 
 def _approved(issuer: Issuer) -> bool:
-    """Whether cert-manager's account may approve; True also where we may not ask."""
-    signer = {
-        "group": "cert-manager.io",
-        "resource": "signers",
-        "verb": "approve",
-        "name": issuer.signer(d.EDGE.namespace),
-    }
+    """Whether cert-manager's account may approve; True also where we may not ask.
+
+    Its approver asks for the issuer by name, and for all of its kind: its chart's default grants the latter.
+    """
+    signer = issuer.signer(d.EDGE.namespace)
+    return any(_may_approve(name) for name in (signer, f"{signer.partition('/')[0]}/*"))
+
+
+def _may_approve(name: str) -> bool:
+    signer = {"group": "cert-manager.io", "resource": "signers", "verb": "approve", "name": name}
     spec = {"user": _APPROVER, "resourceAttributes": signer}
     review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
     code, out, _ = attempt(["create", "--filename=-", "--output=json"], stdin=json.dumps(review))
