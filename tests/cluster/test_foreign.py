@@ -46,10 +46,11 @@ def test_a_store_that_lacks_a_right_is_said_at_preview_and_nothing_is_made(forei
     place = f"sys/policies/acl/{foreign.store.name('deployer')}"
     whole: Any = foreign.keeper.read(place)
     assert whole
-    foreign.keeper.write_data(place, data={"policy": 'path "sys/policies/acl/none" { capabilities = ["read"] }'})
+    lines = [line for line in whole["data"]["policy"].splitlines() if "kv-shop/data/" not in line]
+    foreign.keeper.write_data(place, data={"policy": "\n".join(lines)})
     done = foreign.run("pulumi", "preview", "--non-interactive")
     assert done.returncode != 0
-    assert "garrison store policies" in done.stdout + done.stderr
+    assert "kv-shop/data/" in done.stdout + done.stderr, done.stdout
     assert "Traceback" not in done.stdout + done.stderr
     foreign.keeper.write_data(place, data={"policy": whole["data"]["policy"]})
     assert foreign.run("pulumi", "preview", "--non-interactive").returncode == 0

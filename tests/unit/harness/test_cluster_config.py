@@ -65,9 +65,12 @@ def test_upstream_s_node_image_is_given_what_ours_has_inside_and_keeps_its_own_v
     assert worker.keys() == {next(one for one in told if one["kind"] == "JoinConfiguration")["patches"]["directory"]}
     assert all(first[place].exists() for place in ("/kind/patches", "/kind/audit-policy.yaml"))
     kinds = {one["kind"]: one for one in told}
-    assert "KubeletConfiguration" not in kinds and "etcd" not in kinds["ClusterConfiguration"]
+    assert "KubeletConfiguration" not in kinds and "dns" not in kinds["ClusterConfiguration"]
+    assert "imageTag" not in kinds["ClusterConfiguration"]["etcd"]["local"]
     assert kinds["ClusterConfiguration"]["apiServer"] == patch("ClusterConfiguration")["apiServer"]
-    assert patch("KubeletConfiguration")["cgroupDriver"] and patch("ClusterConfiguration")["etcd"]
+    assert (
+        patch("KubeletConfiguration")["cgroupDriver"] and "imageTag" in patch("ClusterConfiguration")["etcd"]["local"]
+    )
 
 
 def test_encryption_uses_a_fresh_256_bit_key() -> None:
