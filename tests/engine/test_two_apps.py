@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from engine.test_run import Said, _machine, config, parts, under_pulumi
+from garrison.deployment import standing
 from garrison.derive.names import admission_policy, guard_of
 from garrison.manifest import identity
 from garrison.settings import Settings, parse
@@ -55,6 +56,22 @@ def test_the_second_guards_its_own_namespaces_and_relies_on_the_rules_of_the_fir
     assert (first.relied, admission_policy(guard_of("bank")) in rules) == ((), True)
 
 
+def test_where_rules_hold_in_an_estate_alone_each_stack_makes_its_own_and_relies_on_nobodys() -> None:
+    calling, admitting = together()
+    first = whole(admitting, parse({"admissionScope": "estate"}, os.environ))
+    other = whole(
+        calling, parse({**dict.fromkeys(SECOND, "false"), "issuer": "garrison", "admissionScope": "estate"}, os.environ)
+    )
+    names = {item["metadata"]["name"] for item in other.admission}
+    assert {"garrison-workloads-shop", "garrison-estate-shop"} <= names
+    assert made(first) & made(other) == set()
+    assert admission_policy("workloads") not in other.relied
+    assert [*beside.problems(other, {item["metadata"]["name"] for item in first.admission})] == []
+    cluster_wide = whole(calling, settings(second=True))
+    (problem,) = beside.problems(cluster_wide, {item["metadata"]["name"] for item in first.admission})
+    assert "nobody makes garrison-" in problem.what, "nobody judges its namespaces: refused"
+
+
 def test_what_is_on_the_cluster_decides_before_anything_is_registered() -> None:
     first, other = both(second=True)
     naive = whole(together()[0], settings(second=False))
@@ -93,6 +110,8 @@ def test_an_update_asks_the_cluster_and_a_preview_does_not(
     names = [item["metadata"]["name"] for item in both(second=True)[0].admission]
     answer = json.dumps({"items": [{"metadata": {"name": name, "labels": {}}} for name in names]})
     monkeypatch.setattr(pulumi_program, "check_reachable", lambda: None)
+    monkeypatch.setattr(pulumi_program, "check_version", lambda: None)
+    monkeypatch.setattr(standing, "check", lambda _: None)
     monkeypatch.setattr(pulumi_program, "check_deployer", lambda _: None)
     monkeypatch.setattr(beside, "kubectl", lambda _: answer)
     app = shop(together()[1])

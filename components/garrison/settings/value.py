@@ -140,6 +140,11 @@ class Settings:
         return Store(**{name: value for name, value in said.items() if value is not None})
 
     @property
+    def _scope(self) -> AdmissionScope:
+        """Only the estate where other things live; where another App's stack makes the rules, everybody's."""
+        return "estate" if self.install_admission and not self.install_cert_manager else "everywhere"
+
+    @property
     def cluster(self) -> Cluster:
         """What these settings say of the cluster itself; what is installed, and how Pulumi reaches it, is not part."""
         return Cluster(
@@ -165,7 +170,7 @@ class Settings:
             store=self.store,
             system_namespaces=self.system_namespaces,
             admission=self.admission,
-            admission_scope=self.admission_scope or ("everywhere" if self.install_cert_manager else "estate"),
+            admission_scope=self.admission_scope or self._scope,
             deployers=self.deployers,
             signed_images=verified.images(self.signed_images) if self.signed_images else (),
         )
