@@ -27,7 +27,7 @@ SHARED = (
     "tests/examples/test_upstream.py::",
     "tests/unit/imported/test_measure.py::test_an_import_finds",
 )
-OWN_CLUSTER = "tests/cluster/test_recovery.py"
+OWN_CLUSTER = ("tests/cluster/test_foreign.py", "tests/cluster/test_recovery.py")
 RINGS = ("cluster", "plugin", "servers", "engine", "images", "policies", "contract", "examples", "golden", "unit")
 
 
@@ -36,7 +36,7 @@ class Together(LoadScopeScheduling):  # type: ignore[misc] # xdist comes without
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "cluster" if file.startswith("tests/cluster/") and file != OWN_CLUSTER else file
+        return "cluster" if file.startswith("tests/cluster/") and file not in OWN_CLUSTER else file
 
 
 @pytest.hookimpl(optionalhook=True)  # there is no such hook with -p no:xdist

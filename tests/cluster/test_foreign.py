@@ -59,7 +59,7 @@ def test_a_store_that_lacks_a_right_is_said_at_preview_and_nothing_is_made(forei
 def test_it_is_deployed_with_images_by_digest_from_the_registry(deployed: Foreign) -> None:
     pods = [pod for space in ("stand", "till") for pod in deployed.get("pods", f"--namespace={space}")["items"]]
     asked = {c["image"] for pod in pods for c in (*pod["spec"]["containers"], *pod["spec"].get("initContainers", ()))}
-    assert len(pods) == 3
+    assert len(pods) == 4
     assert all(image.startswith(f"{deployed.bao.host}:") and "@sha256:" in image for image in asked), asked
 
 
@@ -75,7 +75,9 @@ def test_it_is_proven(deployed: Foreign) -> None:
 
 
 def test_the_application_has_its_secret_from_the_companys_store(deployed: Foreign) -> None:
-    kept = deployed.keeper.secrets.kv.v2.read_secret_version("prod/psp/api-key", mount_point="kv-shop")
+    kept = deployed.keeper.secrets.kv.v2.read_secret_version(
+        "prod/psp/api-key", mount_point="kv-shop", raise_on_deleted_version=True
+    )
     value = kept["data"]["data"]["value"]
     script = "import os, pathlib; print(pathlib.Path(os.environ['PSP_API_KEY_FILE']).read_text())"
     place = ("exec", "--namespace=till", "deploy/back", "--container=app", "--")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from garrison import App, Graph, IntentError, Job, Namespace, Service, render
 from garrison import defaults as d
 from garrison.derive.adjustment import adjust_all
-from garrison.derive.secrets import store_objects
+from garrison.derive.secrets import PLATFORM, store_objects
 from garrison.explain import diagram
 from garrison.explain.allowed import allowed
 from garrison.manifest import Manifest
@@ -256,7 +256,7 @@ def test_a_job_starts_probes_and_is_the_target_of_none(app: App) -> None:
     graph = app.graph()
     jobs = {Party("service", ref.namespace, ref.name) for ref in graph.job_by_ref}
     probes = expected(graph)
-    assert jobs <= {*sources(graph)}
+    assert jobs <= {*sources(graph, PLATFORM)}
     assert not jobs & {probe.target for probe in probes}
     for job in jobs:
         mine = {(p.target.ref, p.kind) for p in probes if p.source == job}

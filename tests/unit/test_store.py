@@ -26,7 +26,7 @@ from garrison.prove.expect.data import STORE, strangers_paths
 from garrison.prove.expect.expected import expected, namespaces
 from garrison.prove.kubectl import Kubectl
 from garrison.prove.look.finding import Finder, addresses_of
-from garrison.prove.model import Kind, ProveError
+from garrison.prove.model import FREE, Kind, Party, ProveError
 from garrison.settings import SettingsError, parse
 from garrison.words import Ref
 from garrison_policies.language.evaluate import evaluate
@@ -378,11 +378,15 @@ def test_the_proof_asks_it_and_leaves_its_surroundings_alone() -> None:
     assert namespaces(graph, OWN) == [*graph.namespaces]
     at_store = [probe for probe in expected(graph, store=OWN) if probe.target == STORE]
     assert {probe.port for probe in at_store} == {8201}
-    assert {probe.source.role for probe in at_store} == {"service", "database", "stray", "free"}
+    assert {probe.source.role for probe in at_store} == {"service", "database", "stray"}
     kinds = {probe.kind for probe in at_store}
     assert {Kind.OWN_PATH, Kind.UNDECLARED_PATH, Kind.ANOTHERS_PATH, Kind.WRONG_AUDIENCE, Kind.STORE_PORT} <= kinds
     assert strangers_paths(OWN) == ("kv-shop/data/eu/prod/garrison-probe", "kv-shop/data/garrison-probe")
     public = replace(OWN, ranges=("203.0.113.7/32",))
+    nowhere = {probe.source for probe in expected(graph, store=OWN) if probe.source.namespace == "openbao"}
+    assert nowhere == set(), "nobody of ours is in a namespace that only the platform's store has, in no phase"
+    assert FREE not in {probe.source for probe in at_store}, "who is outside the estate is its administrator's affair"
+    assert {Party("stray", "openbao"), FREE} <= {probe.source for probe in expected(graph)}, "the control"
     alone = [probe for probe in expected(graph, store=OWN) if probe.phase == "network open" and probe.target == STORE]
     assert alone, "the control"
     found = expected(graph, store=public)

@@ -8,6 +8,7 @@ import pytest
 
 from garrison.cluster import Cluster
 from garrison.derive.names import admission_policy, guard_of
+from garrison.derive.secrets import PLATFORM
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
 from garrison.prove.drill.cuts import Cut, cuts
@@ -57,7 +58,7 @@ def test_what_the_caller_may_not_do_there_is_refused_by_them() -> None:
 
 def test_everybody_else_is_kept_in_here_and_out_there() -> None:
     graph = together()[0]
-    for source in sources(graph):
+    for source in sources(graph, PLATFORM):
         for target in (THERE, AUDIT):
             if (source, target) != (ORDERS_PARTY, THERE):
                 mine = [p for p in at(graph, target) if p.source == source]
@@ -68,7 +69,7 @@ def test_everybody_else_is_kept_in_here_and_out_there() -> None:
 
 def test_no_pod_is_started_and_nothing_opened_where_another_app_lives() -> None:
     for graph in together():
-        assert {party.namespace for party in sources(graph) if party != FREE} == {*graph.namespaces}
+        assert {party.namespace for party in sources(graph, PLATFORM) if party != FREE} == {*graph.namespaces}
         assert {where(p.source, "run").namespace for p in expected(graph) if p.source.role == "service"} <= {
             *graph.namespaces
         }

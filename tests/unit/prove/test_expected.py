@@ -6,6 +6,7 @@ from hypothesis import given, settings
 
 from garrison import App
 from garrison import defaults as d
+from garrison.derive.secrets import PLATFORM
 from garrison.model.graph import Call, Graph, Operation, Target
 from garrison.prove.expect.expected import expected, sources
 from garrison.prove.expect.samples import covers, declared, sample, undeclared
@@ -168,7 +169,7 @@ def test_an_identity_of_nobody_is_shown_to_every_callee_by_whoever_has_none(app:
     shown = {
         (p.source, p.target.ref) for p in expected(graph) if p.kind == Kind.UNDECLARED_IDENTITY and p.target.namespace
     }
-    nobodies = {source for source in sources(graph) if source.role != "service"}
+    nobodies = {source for source in sources(graph, PLATFORM) if source.role != "service"}
     assert shown == {(source, call.callee) for source in nobodies for call in within(graph)}
 
 

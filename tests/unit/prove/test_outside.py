@@ -6,6 +6,7 @@ from hypothesis import given, settings
 
 from garrison import App, Service
 from garrison.derive.mesh import outbound_ports
+from garrison.derive.secrets import PLATFORM
 from garrison.model.externals import External
 from garrison.model.graph import Graph, Target
 from garrison.prove.expect.expected import expected, sources
@@ -48,7 +49,7 @@ def test_what_passes_is_what_is_declared_through_the_proxy_and_with_the_own_cert
 def test_everybody_is_refused_in_every_way_by_the_network_or_behind_it_in_the_handshake(app: App) -> None:
     graph = app.graph()
     leaving = {caller for caller, _, _ in used_by(graph)}
-    for source in sources(graph):
+    for source in sources(graph, PLATFORM):
         for target in externals(graph):
             mine = [p for p in at_hosts(graph) if (p.source, p.target) == (source, target) and p.kind in FORBIDDEN]
             assert {p.kind for p in mine if p.phase == "closed"} == FORBIDDEN
@@ -65,7 +66,10 @@ def test_nobody_gets_around_the_gateway_and_it_gets_out_to_the_declared_hosts_al
     straight = [p for p in expected(graph) if p.target.role == "external" and isinstance(p.attempt, Connect)]
     hosts = externals(graph)
     assert {(p.source, p.target) for p in straight} == {
-        (source, target) for source in sources(graph) if hosts and source != FREE for target in (METADATA, NODE, *hosts)
+        (source, target)
+        for source in sources(graph, PLATFORM)
+        if hosts and source != FREE
+        for target in (METADATA, NODE, *hosts)
     }
     out = {(p.source, p.target) for p in straight if p.expected == "allowed"}
     assert out == {(GATEWAY, target) for target in hosts}

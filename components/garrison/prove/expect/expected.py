@@ -42,7 +42,7 @@ def expected(graph: Graph, *, layers: bool = True, store: Store = PLATFORM) -> t
     """Every probe in a stable order; with `layers` also those in which one layer stands alone."""
     found = [*_closed(graph, store)]
     if layers:
-        found += [*_network_alone(graph), *_identity_alone(graph, store)]
+        found += [*_network_alone(graph, store), *_identity_alone(graph, store)]
     return tuple(found)
 
 
@@ -55,7 +55,7 @@ def workloads(graph: Graph) -> list[Party]:
     return [Party("service", one.namespace, one.name) for one in graph.workloads]
 
 
-def namespaces(graph: Graph, store: Store = PLATFORM) -> list[str]:
+def namespaces(graph: Graph, store: Store) -> list[str]:
     """Those of the graph, and its way out's and the platform's secret store's where there are any: all are closed by
     default. A store of somebody else's is in a namespace, if any, that is theirs.
     """
@@ -68,7 +68,7 @@ def databases(graph: Graph) -> list[Party]:
     return [Party("database", database.ref.namespace, database.ref.name) for database in graph.databases]
 
 
-def sources(graph: Graph, store: Store = PLATFORM) -> list[Party]:
+def sources(graph: Graph, store: Store) -> list[Party]:
     """Every place inside the cluster that probes start from."""
     strays = [Party("stray", namespace) for namespace in namespaces(graph, store)]
     return [*workloads(graph), *databases(graph), *([GATEWAY] if graph.leaves else []), *strays, FREE]
@@ -147,8 +147,8 @@ def _identities(graph: Graph) -> Iterator[Probe]:
     yield Probe(EDITOR, API, API_PORT, by_hand.what, by_hand, REFUSED, operation="ask without a Certificate")
 
 
-def _network_alone(graph: Graph) -> Iterator[Probe]:
-    for source in sources(graph):
+def _network_alone(graph: Graph, store: Store) -> Iterator[Probe]:
+    for source in sources(graph, store):
         for target in services(graph):
             if source != target:
                 yield from calls.network_alone(graph, source, target)
