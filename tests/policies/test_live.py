@@ -87,6 +87,21 @@ def test_the_control_plane_is_counted_apart(cluster: Callable[..., None], capsys
     assert main([*ONLY, "--system"]) == 1
 
 
+def test_kubernetes_makes_the_namespace_default_and_somebody_what_is_in_it(
+    cluster: Callable[..., None], capsys: pytest.CaptureFixture[str], tmp_path: Any
+) -> None:
+    (tmp_path / "Pulumi.x.yaml").write_text("config:\n  garrison:admissionScope: everywhere\n")
+    rules = "namespace-pod-security,privileged-container"
+    asked = ["--live", "--rules", rules, "--format", "json", "--cluster", str(tmp_path / "Pulumi.x.yaml")]
+    cluster({"namespaces": [thing("Namespace", "default", "")]})
+    assert main(asked) == 0
+    assert "1 finding in the control plane's own objects" in capsys.readouterr().err
+    cluster({"namespaces": [thing("Namespace", "theirs", "")]})
+    assert main(asked) == 1, "the control"
+    cluster({"pods": [thing("Pod", "p", "default", spec=PRIVILEGED)]})
+    assert main(asked) == 1
+
+
 def test_other_peoples_namespaces_are_read_named_and_not_counted(
     cluster: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -102,4 +102,6 @@ def is_control_plane(item: Object, also: Collection[str] = ()) -> bool:
     """
     if item.kind in RBAC and (item.name.startswith(CONTROL_PLANE) or BOOTSTRAP in item.labels):
         return True
-    return (item.name if item.kind == "Namespace" else item.namespace) in (*SYSTEM_NAMESPACES, *also)
+    if item.kind == "Namespace":  # Kubernetes makes `default`, too; what stands in it is somebody's
+        return item.name in ("default", *SYSTEM_NAMESPACES, *also)
+    return item.namespace in (*SYSTEM_NAMESPACES, *also)
