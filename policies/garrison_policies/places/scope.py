@@ -66,10 +66,11 @@ class Scope:
     def _counts(self, found: Finding) -> bool:
         if found.object is None or found.rule in ALWAYS:
             return True
-        if is_control_plane(found.object, self.there.system_namespaces if self.there else ()):
+        own = self.there.system_namespaces if self.there else ()
+        owner = self._owner(found.object)
+        if is_control_plane(found.object, own) or owner in own:  # a role of the cluster is of those who use it
             self.control_plane += not self.system
             return self.system
-        owner = self._owner(found.object)
         if owner is None or self.everywhere or not (self.managed or self.narrow):
             return True
         self.others[owner] += 1
