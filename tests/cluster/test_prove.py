@@ -47,11 +47,6 @@ def leavings() -> str:
     return kubectl("get", "pods,networkpolicies,configmaps,serviceaccounts,namespaces", "-A", "-l", LABEL, "-o", "name")
 
 
-def nothing_left() -> None:
-    """A run does not wait until the cluster has done what it accepted."""
-    eventually(lambda: leavings() == "", "nothing left of the run")
-
-
 def test_the_whole_run_is_as_declared_and_has_the_promised_shape() -> None:
     assert whole()["summary"]["ok"]
     assert all(set(probe) == KEYS for probe in whole()["probes"])
@@ -174,7 +169,7 @@ def test_the_way_out_is_the_gateways_and_only_what_is_declared_takes_it(kind: st
 
 def test_a_run_leaves_nothing() -> None:
     whole()
-    nothing_left()
+    assert leavings() == ""
 
 
 def test_a_hole_in_the_network_is_a_deviation_and_exit_code_1() -> None:
@@ -198,7 +193,7 @@ def test_a_probe_that_cannot_be_run_is_exit_code_2_and_no_refusal() -> None:
     code, out, err = prove(*ONE_PAIR, "--no-layers", f"--image={NOTHING}")
     assert (code, out) == (2, "")
     assert "localhost:1/nothing" in err.splitlines()[-1]
-    nothing_left()
+    assert leavings() == ""
 
 
 def pods_of_a_run() -> list[str]:
@@ -240,7 +235,7 @@ def test_probe_pods_never_serve_anybody(running: subprocess.Popen[str]) -> None:
 def test_an_interrupted_run_cleans_up(how: signal.Signals, running: subprocess.Popen[str]) -> None:
     running.send_signal(how)
     assert running.wait(180) == 130
-    nothing_left()
+    assert leavings() == ""
 
 
 def test_what_a_killed_run_left_is_removed_by_the_next(running: subprocess.Popen[str]) -> None:
@@ -248,7 +243,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next(running: subprocess.Popen
     running.wait(30)
     assert leavings() != ""
     assert prove(*ONE_PAIR, "--no-layers")[0] == 0
-    nothing_left()
+    assert leavings() == ""
 
 
 # --- the drill -------------------------------------------------------------------------------------------------------
@@ -298,7 +293,7 @@ def test_missing_protections_turn_the_probes_red_and_are_put_back() -> None:
     assert len(found) == len(SAMPLE) + 2  # two of them match two
     assert (specs("networkpolicies"), specs("configmaps"), specs("resourcequotas")) == before
     assert owners() == owned, "what was put back belongs to whom it belonged, or the next deployment meets a conflict"
-    nothing_left()
+    assert leavings() == ""
 
 
 def test_what_a_killed_drill_took_away_is_put_back_by_the_next_run() -> None:

@@ -246,15 +246,13 @@ class Session:
             self.kubectl.delete("networkpolicies", "--all-namespaces", f"--selector={LABEL}={self.run}")
 
     def clear(self, *, everything: bool = False) -> None:
-        """Remove what this run made; with `everything`, what any earlier run left, until it is gone.
-
-        What the cluster has accepted to delete it deletes by itself: only who is about to make the same again waits.
+        """Remove what this run made; with `everything`, what any earlier run left. Until it is gone: whoever looks at the
+        cluster next finds nothing of it.
         """
         which = f"--selector={LABEL}" if everything else f"--selector={LABEL}={self.run}"
         self.kubectl.delete("namespaces", which, "--wait=false")  # it ends while the pods elsewhere do
-        self.kubectl.delete(CLEANED, "--all-namespaces", which, f"--wait={str(everything).lower()}")
-        if everything:
-            self.kubectl.delete("namespaces", which)
+        self.kubectl.delete(CLEANED, "--all-namespaces", which)
+        self.kubectl.delete("namespaces", which)
 
 
 @contextmanager
