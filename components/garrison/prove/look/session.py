@@ -246,8 +246,9 @@ class Session:
             self.kubectl.delete("networkpolicies", "--all-namespaces", f"--selector={LABEL}={self.run}")
 
     def clear(self, *, everything: bool = False) -> None:
-        """Remove what this run made; with `everything`, what any earlier run left. Until it is gone: whoever looks at the
-        cluster next finds nothing of it.
+        """Remove what this run made; with `everything`, what any earlier run left.
+
+        Until it is gone: whoever looks at the cluster next finds nothing of it.
         """
         which = f"--selector={LABEL}" if everything else f"--selector={LABEL}={self.run}"
         self.kubectl.delete("namespaces", which, "--wait=false")  # it ends while the pods elsewhere do
