@@ -42,7 +42,7 @@ TRIED = {trial.kind for trial in TRIALS}
 ELSEWHERE = {  # what this bench has not: hosts at which browsers log in, a judge of inputs
     *(Try.NO_SESSION, Try.FALSE_SESSION, Try.OTHER_HOST),  # tried on an edge with a login, below
     *(Try.NOT_JSON, Try.CONTENT_TYPE, Try.BODY_SCHEMA, Try.PARAMETER),
-    Try.AROUND,
+    *(Try.AROUND, Try.NO_KEYS),  # a copy that gets no keys: on a cluster
     Try.TAKEN_BACK,  # opaque tokens: test_foreign_opaque.py
 }
 
