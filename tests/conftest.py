@@ -12,11 +12,16 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+from hypothesis.database import InMemoryExampleDatabase
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from policies.shared import CORPORA
 
+# Before any test module is read, whoever reads it first: without a database in the checkout, and without a clock.
+settings.register_profile("garrison", database=InMemoryExampleDatabase(), deadline=None, max_examples=40)
+settings.load_profile("garrison")
 # What a shell starts in the background ignores Ctrl-C, and so does all that it starts; some tests interrupt programs.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

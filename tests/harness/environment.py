@@ -85,9 +85,12 @@ def _launchers(cluster: str) -> Path:
 
 
 def _outside(cluster: str) -> list[str]:
-    """The caller's PATH without what an earlier env.sh put there."""
+    """The caller's PATH without what an earlier env.sh put there, of this cluster or of another: Pulumi would take the
+    first plugin that it finds.
+    """
     ours = {str(folder) for folder in _tools(cluster)}
-    return [p for p in os.environ.get("PATH", os.defpath).split(os.pathsep) if p not in ours]
+    there = [p for p in os.environ.get("PATH", os.defpath).split(os.pathsep) if p not in ours]
+    return [p for p in there if not launcher.is_stand_in(Path(p) / launcher.NAME)]
 
 
 def _passphrase() -> Path:

@@ -13,7 +13,6 @@ import shutil
 from importlib import metadata
 from pathlib import Path
 
-from harness import paths
 from harness.plugin import launcher
 from harness.progress import say
 
@@ -22,9 +21,10 @@ FOLDER = "resource-kubernetes-v*"
 
 def found(home: Path) -> Path | None:
     """The plugin itself, the user's or one put into our `home`; None where the stand-in takes its place."""
-    folders = [p for p in os.environ.get("PATH", os.defpath).split(os.pathsep) if paths.state() not in Path(p).parents]
-    if ambient := shutil.which(launcher.NAME, path=os.pathsep.join(folders)):
-        return Path(ambient)
+    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        ambient = shutil.which(launcher.NAME, path=folder or os.curdir)
+        if ambient and not launcher.is_stand_in(Path(ambient)):
+            return Path(ambient)
     there = [path for one in (Path.home() / ".pulumi", home) for path in one.glob(f"plugins/{FOLDER}/{launcher.NAME}")]
     fitting = [path for path in there if path.exists() and not path.is_symlink() and _fits(_numbers(path.parent.name))]
     return max(fitting, key=lambda path: _numbers(path.parent.name), default=None)

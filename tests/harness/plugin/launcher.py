@@ -10,6 +10,15 @@ NAME: Final = "pulumi-resource-kubernetes"
 SOURCE_ROOT: Final = Path(__file__).resolve().parents[2]
 
 
+def is_stand_in(path: Path) -> bool:
+    """Whether it is one of these, of whichever checkout and state, and not the official plugin."""
+    try:
+        with path.open("rb") as file:
+            return b"-m harness.plugin " in file.read(4096)
+    except OSError:
+        return False
+
+
 def write_launcher(dest: Path, python: Path) -> Path:
     """Write the launcher for this Python; `dest` is its folder or its full path."""
     path = dest / NAME if dest.is_dir() else dest
