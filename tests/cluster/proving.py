@@ -13,15 +13,20 @@ COMMAND = [sys.executable, "-m", "garrison", "prove", f"--kubeconfig={KUBECONFIG
 COMMAND += [f"--cluster={stack.settings(CLUSTER)}"]  # at which port its edge is
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
+def started(*command: str) -> subprocess.Popen[str]:
+    """A command of this checkout, with its output at hand."""
     return subprocess.Popen(
-        [*COMMAND, *arguments],
+        command,
         cwd=paths.REPO,
         env={**os.environ, "PYTHONPATH": "components"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    return started(*COMMAND, *arguments)
 
 
 def prove(*arguments: str) -> tuple[int, str, str]:

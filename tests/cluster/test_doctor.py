@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,23 +12,16 @@ from typing import Any
 
 from cluster.estate import ready
 from cluster.live import KUBECONFIG, eventually, get, kubectl, nodes
+from cluster.proving import started
 from garrison.cluster import Dns
 from garrison.doctor.enforcement import LABEL
 from garrison.settings import cluster_of
-from harness import paths
 
 COMMAND = [sys.executable, "-m", "garrison", "doctor", f"--kubeconfig={KUBECONFIG}"]
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*COMMAND, *arguments],
-        cwd=paths.REPO,
-        env={**os.environ, "PYTHONPATH": "components"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return started(*COMMAND, *arguments)
 
 
 def doctor(*arguments: str) -> tuple[int, str, str]:

@@ -19,9 +19,7 @@ def allowed_range_problems(where: str, cidr: Any) -> Iterator[Problem]:
         yield Problem(where, f"{cidr!r} is not an address range", "use one such as 10.1.2.3/32")
     elif network.prefixlen < (least := d.EGRESS_WIDEST[network.version]):
         yield Problem(where, f"{cidr} is far more than a provider has", f"use ranges of /{least} at most")
-    elif any(
-        network.overlaps(one) for one in map(ipaddress.ip_network, d.NEVER_OUTSIDE) if one.version == network.version
-    ):
+    elif any(_overlap(network, one) for one in d.NEVER_OUTSIDE):
         yield Problem(where, f"{cidr} is of this machine or its link, where clouds keep credentials", "leave it out")
 
 
@@ -43,10 +41,7 @@ def _network(cidr: Any) -> Any:
 
 def issuer_range_problems(where: str, cidr: Any) -> Iterator[Problem]:
     """What is wrong with a range of issuers: they are a few machines, so at most a /16 (IPv6: /32), private or not."""
-    try:
-        network = ipaddress.ip_network(cidr) if isinstance(cidr, str) else None
-    except ValueError:
-        network = None
+    network = _network(cidr)
     if network is None:
         yield Problem(where, f"{cidr!r} is not an address range", "use one such as 10.1.2.0/24")
     elif network.prefixlen < (least := d.API_SERVER_WIDEST[network.version]):
@@ -81,10 +76,7 @@ def range_problems(where: str, cidr: Any) -> Iterator[Problem]:
     A range wider than a private network's (RFC 1918, 6598, 4193) is refused unless it is at most a /16 (IPv4) or /32
     (IPv6) of public addresses, as managed control planes have: a way to the API server is never a way to anywhere.
     """
-    try:
-        network = ipaddress.ip_network(cidr) if isinstance(cidr, str) else None
-    except ValueError:
-        network = None
+    network = _network(cidr)
     if network is None:
         yield Problem(where, f"{cidr!r} is not an address range", "use one such as 10.0.0.0/24")
     elif not _private(network) and network.prefixlen < d.API_SERVER_WIDEST[network.version]:

@@ -200,16 +200,22 @@ def _ways(pair: Ends) -> Iterator[Way]:
     own, first, layer = pair.source.role == "service", first_of(pair), pair.handshake
     if own:
         yield from _beyond(pair)
-    yield Way(Kind.PLAINTEXT, d.MTLS_PORT, pair.attempt(first, tls=False), layer)
-    yield Way(Kind.NO_CERTIFICATE, d.MTLS_PORT, pair.attempt(first), layer)
-    yield Way(Kind.WRONG_DOMAIN, d.MTLS_PORT, pair.attempt(first, credential="foreign domain"), layer)
-    yield Way(Kind.WRONG_AUTHORITY, d.MTLS_PORT, pair.attempt(first, credential="foreign authority"), layer)
-    old = pair.attempt(first, credential="own" if own else "none", tls12=True)
-    yield Way(Kind.OLD_TLS, d.MTLS_PORT, old, layer)
+    yield from unproven(pair, layer)
     number = pair.graph.numbers_of(pair.target.ref)[pair.at.port]
     everywhere = pair.graph.by_ref[pair.target.ref].bind == "all"  # where it is the network alone
     stopped_by: Layer | None = None if everywhere else "workload"
     yield Way(Kind.APPLICATION_PORT, number, pair.attempt(first, tls=False), stopped_by)
+
+
+def unproven(pair: Ends, layer: Layer) -> Iterator[Way]:
+    """Without a certificate, with one that does not count, or over a TLS that is too old: for every target alike."""
+    first = first_of(pair)
+    yield Way(Kind.PLAINTEXT, d.MTLS_PORT, pair.attempt(first, tls=False), layer)
+    yield Way(Kind.NO_CERTIFICATE, d.MTLS_PORT, pair.attempt(first), layer)
+    yield Way(Kind.WRONG_DOMAIN, d.MTLS_PORT, pair.attempt(first, credential="foreign domain"), layer)
+    yield Way(Kind.WRONG_AUTHORITY, d.MTLS_PORT, pair.attempt(first, credential="foreign authority"), layer)
+    old = pair.attempt(first, credential="own" if pair.source.role == "service" else "none", tls12=True)
+    yield Way(Kind.OLD_TLS, d.MTLS_PORT, old, layer)
 
 
 def _beyond(pair: Ends) -> Iterator[Way]:

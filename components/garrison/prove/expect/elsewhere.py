@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from garrison import defaults as d
 from garrison.model.graph import Graph, Target
-from garrison.prove.expect.calls import HEALTH, Ends, Way, allowed, first_of, misled
+from garrison.prove.expect.calls import HEALTH, Ends, Way, allowed, first_of, misled, unproven
 from garrison.prove.expect.samples import undeclared
 from garrison.prove.model import NETWORK, Kind, Layer, Party, Probe, Request
 from garrison.words import Ref
@@ -74,9 +74,4 @@ def _ways(pair: Ends) -> Iterator[Way]:
     if pair.declared:
         resumed = pair.attempt(first, credential="own", resumed=True)
         yield Way(Kind.RESUMED, d.MTLS_PORT, resumed, layer)
-    yield Way(Kind.PLAINTEXT, d.MTLS_PORT, pair.attempt(first, tls=False), layer)
-    yield Way(Kind.NO_CERTIFICATE, d.MTLS_PORT, pair.attempt(first), layer)
-    yield Way(Kind.WRONG_DOMAIN, d.MTLS_PORT, pair.attempt(first, credential="foreign domain"), layer)
-    yield Way(Kind.WRONG_AUTHORITY, d.MTLS_PORT, pair.attempt(first, credential="foreign authority"), layer)
-    old = pair.attempt(first, credential="own" if own else "none", tls12=True)
-    yield Way(Kind.OLD_TLS, d.MTLS_PORT, old, layer)
+    yield from unproven(pair, layer)
