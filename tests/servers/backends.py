@@ -14,7 +14,8 @@ from typing import Any
 
 from garrison.derive.mesh import envoy
 from harness.build import binary
-from servers.proxies import free_port, wait_for
+from harness.ports import free_port
+from servers.proxies import wait_for
 
 Json = dict[str, Any]
 ANSWER = json.dumps({"items": ["x" * 100]})

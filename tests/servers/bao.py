@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +30,7 @@ from garrison.deployment.platform.store_config import (
 )
 from garrison.deployment.vault import StoreConnection
 from harness import build
+from harness.ports import free_port
 from unit.authority import Authority
 
 Json = dict[str, Any]
@@ -140,9 +140,3 @@ def _places(bao: Bao) -> Json:
         "public_host": "localhost",
         "reload_every": "5s",
     }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -25,8 +25,9 @@ from garrison.derive.names import full_host, label_of
 from garrison.manifest import compact
 from garrison.model.graph import Graph
 from harness.build import binary
+from harness.ports import free_port
 from servers.issuing import Signer, published
-from servers.proxies import answer_of, eventually, free_port, status_at, wait_for
+from servers.proxies import answer_of, eventually, status_at, wait_for
 from unit.authority import Authority
 from unit.edges import API, edge_app
 

@@ -25,7 +25,8 @@ from garrison.derive.names import Way, way_out
 from garrison.model.graph import Graph
 from garrison.words import Ref
 from harness.build import binary
-from servers.proxies import answer_of, free_port, listening
+from harness.ports import free_port
+from servers.proxies import answer_of, listening
 from unit.authority import Authority
 from unit.estates import DIGEST, IMAGES
 

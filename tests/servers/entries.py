@@ -31,7 +31,8 @@ from garrison.prove.look.tickets import Keys, NotHadError
 from garrison.prove.trials import Ticket, Try, Want
 from garrison.words import Ref
 from harness.build import binary
-from servers.proxies import Application, free_port, listening
+from harness.ports import free_port
+from servers.proxies import Application, listening
 from unit.authority import Authority
 from unit.estates import DIGEST, IMAGES
 

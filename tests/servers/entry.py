@@ -19,7 +19,8 @@ from garrison.derive.mesh import envoy
 from garrison.model.contracts import Contract
 from garrison.model.graph import Graph
 from harness.build import binary
-from servers.proxies import eventually, free_port, status_at, wait_for
+from harness.ports import free_port
+from servers.proxies import eventually, status_at, wait_for
 from unit.estates import DIGEST, empty_app
 
 DOCUMENTS = Path(__file__).parents[2] / "docs" / "openapi"

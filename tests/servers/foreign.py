@@ -15,9 +15,10 @@ import requests
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from harness import build
+from harness.ports import free_port
 from servers.edges import CLIENT_ID
 from servers.issuing import text
-from servers.proxies import eventually, free_port
+from servers.proxies import eventually
 from unit.authority import Authority
 from unit.served import WWW
 

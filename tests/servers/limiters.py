@@ -15,7 +15,8 @@ from garrison.derive.edge import counting, limiter
 from garrison.model.graph import Graph
 from harness import assembly, rootfs
 from harness.build import binary
-from servers.proxies import eventually, free_port, wait_for
+from harness.ports import free_port
+from servers.proxies import eventually, wait_for
 from unit.authority import Authority
 
 

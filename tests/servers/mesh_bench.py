@@ -17,7 +17,8 @@ from garrison.model.graph import Graph, Target
 from garrison.prove.look import opening
 from garrison.words import Ref
 from harness.build import binary
-from servers.proxies import free_port, listening
+from harness.ports import free_port
+from servers.proxies import listening
 from unit.authority import Authority
 
 Address = tuple[str, int]

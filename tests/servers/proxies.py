@@ -21,11 +21,11 @@ from garrison.model.graph import Graph
 from garrison.prove.look import opening
 from garrison.words import Ref
 from harness.build import binary
+from harness.ports import free_port
 from unit.authority import Authority
 from unit.estates import shop_app
 
 ORDERS = "spiffe://estate.example/ns/shop/sa/orders"
-_GIVEN: set[int] = set()
 CATALOG = "spiffe://estate.example/ns/shop/sa/catalog"
 
 
@@ -62,17 +62,6 @@ class Bench:
     proxy: int  # the process of the callee's sidecar
     application: int
     patience: float = 5  # seconds for an answer; where there has to be one, more do no harm
-
-
-def free_port() -> int:
-    """A free port that nobody was told of yet: the kernel gives the same one twice when it is not used at once."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port not in _GIVEN:
-            _GIVEN.add(port)
-            return port
 
 
 def start_envoy(

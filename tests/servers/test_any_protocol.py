@@ -25,9 +25,10 @@ from garrison.prove.look.proxylog import details
 from garrison.prove.look.world import UNREAD
 from garrison.prove.model import Hold, Request, Seen
 from garrison.words import Ref
+from harness.ports import free_port
 from prober.batch import observe
 from servers.mesh_bench import Estate, standing
-from servers.proxies import context, eventually, free_port, status_at
+from servers.proxies import context, eventually, status_at
 from servers.test_mesh_claims import CLAIMS
 from unit.estates import DIGEST, empty_app
 

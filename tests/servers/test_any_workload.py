@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,6 +16,7 @@ from garrison_policies.places import admission, guard
 from garrison_policies.places.estate import compare
 from garrison_policies.rules import RULES
 from harness.plugin.testing.apiserver import ControlPlane
+from servers.enforcing import in_force
 from unit.estates import any_app
 
 pytest_plugins = ["harness.plugin.testing.fixtures"]
@@ -31,16 +31,10 @@ SOMEBODY = {"Impersonate-User": "mallory", "Impersonate-Group": "system:masters"
 def server(plane: ControlPlane) -> Iterator[ControlPlane]:
     """A server on which the rules are in force and the estate is guarded."""
     spaces = [item for item in DERIVED if item["kind"] == "Namespace"]
-    made = [*admission.manifests(RULES), *guard.estate(GRAPH, deployers=("user:admin",))]
-    for item in (*spaces, *made):
+    for item in spaces:
         plane.api.apply(item, "test")
-    deadline = time.monotonic() + 60
-    while created(plane, other_account(), DEPLOYER)[0] < 400 or created(plane, JOBS[0], SOMEBODY)[0] < 400:
-        assert time.monotonic() < deadline, "the policies are not in force after 60 s"
-        time.sleep(0.2)
-    yield plane
-    for item in reversed(made):
-        plane.api.delete(item, "Background")
+    with in_force(plane, [*admission.manifests(RULES), *guard.estate(GRAPH, deployers=("user:admin",))]):
+        yield plane
 
 
 def created(plane: ControlPlane, item: Manifest, who: Mapping[str, str], *, dry: bool = True) -> tuple[int, Any]:

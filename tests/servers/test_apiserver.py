@@ -7,7 +7,6 @@ the object as it would be stored: with its defaults, and without its nulls.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -23,6 +22,7 @@ from harness.plugin.testing.apiserver import ControlPlane
 from policies.everything import everything
 from policies.fixtures import objects
 from servers import certmanager
+from servers.enforcing import in_force
 
 pytest_plugins = ["harness.plugin.testing.fixtures"]
 Json = dict[str, Any]
@@ -37,19 +37,9 @@ NAMED = re.compile(r"ValidatingAdmissionPolicy '[^']+' with binding '[^']+': ([a
 def server(plane: ControlPlane) -> Iterator[ControlPlane]:
     """A server on which the policies are in force."""
     certmanager.install(plane)
-    made = admission.manifests(RULES, mode="warn")
-    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-    for item in (space, *made):
-        plane.api.apply(item, "test")
-    privileged = {"name": "app", "image": "app", "securityContext": {"privileged": True}}
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [privileged]}}
-    deadline = time.monotonic() + 60
-    while "privileged-container" not in warned(plane, pod)[0]:
-        assert time.monotonic() < deadline, "the policies are not in force after 60 s"
-        time.sleep(0.2)
-    yield plane
-    for item in reversed(made):
-        plane.api.delete(item, "Background")
+    plane.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, "test")
+    with in_force(plane, admission.manifests(RULES, mode="warn")):
+        yield plane
 
 
 def warned(plane: ControlPlane, item: Mapping[str, Any]) -> tuple[set[str], Json]:

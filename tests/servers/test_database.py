@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
@@ -22,6 +21,7 @@ from garrison.derive import postgres as derived
 from garrison.model.graph import Database
 from garrison.words import Ref
 from harness import paths, postgres
+from harness.ports import free_port
 from harness.postgres import NOBODY
 from unit.authority import Authority
 
@@ -80,9 +80,7 @@ def server(programs: postgres.Server) -> Iterator[Server]:
     root = Authority.fresh()
     root.issue(folder / "id", dns="localhost")
     root.issue(folder / "store", common_name="openbao")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     write_config(programs, folder)
     assert run(programs, folder, "init.sh").wait(60) == 0, (folder / "init.sh.log").read_text()
     process = run(programs, folder, "start.sh", f"-p {port}")

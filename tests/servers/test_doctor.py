@@ -19,7 +19,8 @@ from garrison_policies.places import whole
 from harness import build
 from harness.plugin.testing.apiserver import ControlPlane
 from servers import certmanager
-from servers.test_guard import GRAPH, obj, said
+from servers.enforcing import in_force
+from servers.test_guard import GRAPH, obj
 from unit.verbs import verb
 
 pytest_plugins = ["harness.plugin.testing.fixtures"]
@@ -70,17 +71,8 @@ def test_and_of_one_with_something_on_it(plane: ControlPlane) -> None:
 def guarded(plane: ControlPlane) -> Iterator[ControlPlane]:
     """The server with every admission policy in force, everywhere."""
     certmanager.install(plane)
-    made = whole.manifests(GRAPH, Cluster())
-    for item in made:
-        plane.api.apply(item, "test")
-    bad: Manifest = obj("v1", "Pod", "default", "bad", spec={"containers": [{"name": "app", "image": "app"}]})
-    deadline = time.monotonic() + 60
-    while "denied request" not in said(plane.api, bad):
-        assert time.monotonic() < deadline, "not in force after 60 s"
-        time.sleep(0.2)
-    yield plane
-    for item in reversed(made):
-        plane.api.delete(item, "Background")
+    with in_force(plane, whole.manifests(GRAPH, Cluster())):
+        yield plane
 
 
 def test_what_it_makes_passes_admission(guarded: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,8 @@ import pytest
 from garrison import render
 from garrison.cluster import Cluster
 from harness.build import binary
-from servers.proxies import eventually, free_port, wait_for
+from harness.ports import free_port
+from servers.proxies import eventually, wait_for
 from unit.estates import shop_app
 from unit.netmodel import Pod, allowed, pods
 

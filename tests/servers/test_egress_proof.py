@@ -22,9 +22,10 @@ from garrison.prove.look import opening
 from garrison.prove.look.forge import NOBODY, KeyPair
 from garrison.prove.look.world import Place, World, specs
 from garrison.prove.model import FREE_PORT, Connect, Kind, Probe, Request, Result
+from harness.ports import free_port
 from prober.batch import run
 from servers.egresses import CHARGE, PSP, Bench, gateway, stand
-from servers.proxies import Application, eventually, free_port
+from servers.proxies import Application, eventually
 
 FORGED = {"foreign domain": "far", "foreign authority": "forged", "undeclared identity": "nobody"}
 Gateways = Mapping[str, int]

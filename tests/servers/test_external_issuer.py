@@ -27,8 +27,10 @@ from garrison_policies.places import whole
 from harness import build
 from harness.plugin.api import Api
 from harness.plugin.errors import PluginError
-from harness.plugin.testing.apiserver import WITH_US, ControlPlane, _free_port
+from harness.plugin.testing.apiserver import WITH_US, ControlPlane
+from harness.ports import free_port
 from servers import certmanager
+from servers.enforcing import in_force
 from servers.signer import ISSUER, REQUESTS, Authority, answer, controller, kind
 from servers.test_guard import AWAY, CERTIFICATES, EVE, ISSUING, RBAC, REQUEST, obj, said, signing, speaking, uri
 from unit.estates import shop_app
@@ -120,14 +122,8 @@ def until(done: Callable[[], bool], what: str) -> None:
 def server(plane: ControlPlane, before: dict[str, str]) -> Iterator[ControlPlane]:
     assert set(before.values()) == {""}, "the control: every attack is taken by a server without the policies"
     plane.api.apply(obj(f"{ISSUER.group}/v1", ISSUER.kind, "", ISSUER.name), "test")
-    made = whole.manifests(GRAPH, THERE, platform=("cert-manager", "openbao"))
-    for item in made:
-        plane.api.apply(item, "test")
-    eve = speaking(plane, EVE)
-    until(lambda: "trust-guard: " in said(eve, ATTACKS["the issuer"][0]), "the policies are in force")
-    yield plane
-    for item in reversed(made):
-        plane.api.delete(item, "Background")
+    with in_force(plane, whole.manifests(GRAPH, THERE, platform=("cert-manager", "openbao"))):
+        yield plane
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -153,7 +149,7 @@ def manager(plane: ControlPlane, folder: Path) -> Iterator[None]:
         "--leader-elect=false",
         "--cluster-resource-namespace=cert-manager",
     ]
-    flags.append(f"--metrics-listen-address=127.0.0.1:{_free_port()}")
+    flags.append(f"--metrics-listen-address=127.0.0.1:{free_port()}")
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([*WITH_US, str(build.binary("cert-manager-controller")), *flags], stderr=log)
     try:

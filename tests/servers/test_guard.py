@@ -20,6 +20,7 @@ from harness.plugin.api import Api
 from harness.plugin.errors import ApiError
 from harness.plugin.testing.apiserver import ControlPlane
 from servers import certmanager
+from servers.enforcing import in_force
 from servers.hardened import CONTAINER
 from unit.estates import shop_app
 
@@ -165,22 +166,8 @@ def before(plane: ControlPlane) -> dict[str, str]:
 def server(plane: ControlPlane, before: dict[str, str]) -> Iterator[ControlPlane]:
     """The server with everything in force."""
     assert set(before.values()) == {""}, "the control: every attack is taken by a server without the policies"
-    made = whole.manifests(GRAPH, Cluster(), platform=("cert-manager", "openbao"))
-    for item in made:
-        plane.api.apply(item, "test")
-    in_force(plane, True)
-    yield plane
-    for item in reversed(made):
-        plane.api.delete(item, "Background")
-    in_force(plane, False)
-
-
-def in_force(plane: ControlPlane, wanted: bool) -> None:
-    """Wait for the policy that was made last."""
-    eve, deadline = speaking(plane, EVE), time.monotonic() + 60
-    while ("estate-guard: " in said(eve, ESTATE["a service"])) != wanted:
-        assert time.monotonic() < deadline, f"in force: not {wanted} after 60 s"
-        time.sleep(0.2)
+    with in_force(plane, whole.manifests(GRAPH, Cluster(), platform=("cert-manager", "openbao"))):
+        yield plane
 
 
 def test_the_estate_of_this_test_has_these_namespaces() -> None:

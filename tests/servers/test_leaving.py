@@ -5,7 +5,6 @@ The walk around admission: make a good object with a finalizer, delete it, and m
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +15,7 @@ from garrison_policies.rules import RULES
 from harness.plugin.errors import ApiError
 from harness.plugin.testing.apiserver import ControlPlane
 from servers import certmanager
+from servers.enforcing import in_force
 from servers.hardened import CONTAINER
 
 pytest_plugins = ["harness.plugin.testing.fixtures"]
@@ -120,24 +120,11 @@ OLD_REPLICAS = named(
 def server(plane: ControlPlane) -> Iterator[ControlPlane]:
     """A server on which the policies refuse."""
     certmanager.install(plane)
-    made = admission.manifests(RULES)
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}}
-    for item in (space, OLDER, OLD_REPLICAS, *made):
+    for item in (space, OLDER, OLD_REPLICAS):
         plane.api.apply(item, "test")
-    in_force(plane, True)
-    yield plane
-    for item in reversed(made):
-        plane.api.delete(item, "Background")
-    in_force(plane, False)
-
-
-def in_force(plane: ControlPlane, wanted: bool) -> None:
-    """Wait until the server keeps to the policy that was made last, or no longer does: it follows a little later."""
-    bad = named("policy/v1", "PodDisruptionBudget", spec={"maxUnavailable": 0})
-    deadline = time.monotonic() + 60
-    while ("disruption-budget-closed: " in said(lambda: plane.api.apply(bad, "test", dry_run=True))) != wanted:
-        assert time.monotonic() < deadline, f"in force: not {wanted} after 60 s"
-        time.sleep(0.2)
+    with in_force(plane, admission.manifests(RULES)):
+        yield plane
 
 
 def said(act: Callable[[], object]) -> str:

@@ -21,6 +21,7 @@ from garrison.prove.drill.cuts import AFTER_THE_HANDSHAKE, KINDS
 from garrison.prove.judge import classify
 from garrison.prove.look.world import CLAIM, CLAIMS
 from garrison.prove.model import Kind, Request
+from harness.ports import free_port
 from prober.batch import observe
 from servers.proxies import (
     CATALOG,
@@ -30,7 +31,6 @@ from servers.proxies import (
     ask,
     context,
     eventually,
-    free_port,
     in_front_of,
     own,
     running,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,6 +14,7 @@ from harness.plugin.api import Api
 from harness.plugin.errors import ApiError
 from harness.plugin.testing.apiserver import ControlPlane
 from servers import certmanager
+from servers.enforcing import in_force
 from servers.test_guard import AWAY, EVE, GRAPH, HOME, IDENTITIES, RBAC, complaints, obj, said, speaking
 
 pytest_plugins = ["harness.plugin.testing.fixtures"]
@@ -71,28 +71,8 @@ def peopled(plane: ControlPlane) -> ControlPlane:
 def scoped(peopled: ControlPlane, request: pytest.FixtureRequest) -> Iterator[tuple[AdmissionScope, ControlPlane]]:
     """The server with everything in force, in one scope after the other."""
     made = whole.manifests(GRAPH, Cluster(admission_scope=request.param), platform=("cert-manager", PLATFORM))
-    for item in made:
-        peopled.api.apply(item, "test")
-    in_force(peopled, request.param, wanted=True)
-    yield request.param, peopled
-    for item in reversed(made):
-        peopled.api.delete(item, "Background")
-    in_force(peopled, request.param, wanted=False)
-
-
-def in_force(plane: ControlPlane, scope: AdmissionScope, *, wanted: bool) -> None:
-    """Wait until the rules are read wherever they should be, and the guard, which was made last."""
-    eve, deadline = speaking(plane, EVE), time.monotonic() + 60
-    service = obj("v1", "Service", HOME, "eve", spec={"ports": [{"port": 80}]})
-
-    def there() -> list[bool]:
-        spaces = sorted(INSIDE[scope])
-        guarded = "estate-guard: " in said(eve, service)
-        return [guarded, *(REFUSED in said(plane.api, deployment(space)) for space in spaces)]
-
-    while set(there()) != {wanted}:
-        assert time.monotonic() < deadline, f"in force: not {wanted} after 60 s"
-        time.sleep(0.2)
+    with in_force(peopled, made):
+        yield request.param, peopled
 
 
 def test_the_same_bad_object_is_refused_within_the_scope_and_let_in_outside(

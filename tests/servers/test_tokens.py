@@ -23,8 +23,9 @@ from garrison import defaults as d
 from garrison.declare.conditions import Condition
 from garrison.model.conditions import words
 from garrison.model.graph import Graph
+from harness.ports import free_port
 from servers.minting import Key, KeySets, b64, claims, key_sets, part
-from servers.proxies import Application, context, eventually, free_port, start_envoy, wait_for
+from servers.proxies import Application, context, eventually, start_envoy, wait_for
 from unit.authority import Authority
 from unit.conditions import condition, holds, request
 from unit.estates import DIGEST, empty_app

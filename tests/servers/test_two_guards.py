@@ -13,6 +13,7 @@ from garrison_policies.places import whole
 from harness.plugin.api import Api
 from harness.plugin.testing.apiserver import ControlPlane
 from servers import certmanager
+from servers.enforcing import in_force
 from servers.proxies import eventually
 from servers.test_guard import RBAC, obj, said, speaking
 from unit.neighbours import together
@@ -33,17 +34,8 @@ def server(plane: ControlPlane) -> Iterator[ControlPlane]:
         plane.api.apply(obj(RBAC, "ClusterRoleBinding", "", f"{name}-ops", roleRef=role, subjects=[subject]), "test")
     made = whole.of_the_cluster(CLUSTERS["bank"])
     made += [item for name, graph in GRAPHS.items() for item in whole.of_the_estate(graph, CLUSTERS[name])]
-    for item in made:
-        plane.api.apply(item, "test")
-    eventually(lambda: all(guarded(plane, name) for name in GRAPHS), "nobody but their deployers gets in", 60)
-    yield plane
-    for item in reversed(made):
-        plane.api.delete(item, "Background")
-    eventually(lambda: not any(guarded(plane, name) for name in GRAPHS), "the guards are gone", 60)
-
-
-def guarded(plane: ControlPlane, space: str) -> bool:
-    return "estate-guard: " in said(plane.api, obj("v1", "ServiceAccount", space, "x"))
+    with in_force(plane, made):
+        yield plane
 
 
 def ops(plane: ControlPlane, name: str) -> Api:

@@ -17,7 +17,8 @@ from common.rpc import Remote
 from garrison.declare.program import load
 from harness import assembly, paths, rootfs
 from harness.carts import running
-from servers.proxies import free_port, wait_for
+from harness.ports import free_port
+from servers.proxies import wait_for
 from unit.services.keeping import Laws, cart
 
 __all__ = ["cart"]

@@ -23,7 +23,8 @@ from common.events import Events, Lost
 from garrison.declare.program import load
 from harness import paths
 from harness.build import binary
-from servers.proxies import eventually, free_port, wait_for
+from harness.ports import free_port
+from servers.proxies import eventually, wait_for
 from unit.services.test_mailer import EVENT, LETTER
 
 (NATS,) = [one for one in load(paths.REPO / "stacks/estate.py").graph().services if one.name == "nats"]

@@ -22,6 +22,7 @@ import pytest
 from common.log import JsonLines
 from common.pool import Pool
 from harness import paths
+from harness.ports import free_port
 from payments.app import application
 from provider.account import Account
 from servers.services.conftest import PSP_KEY, Bank, headers, money
@@ -242,9 +243,7 @@ def test_the_key_is_in_no_log(bank: Bank, tmp_path: Path, caplog: pytest.LogCapt
 @contextmanager
 def process(bank: Bank, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
     """Payments as a program of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     env = {"PSP_URL": bank.psp, "PSP_API_KEY_FILE": str(tmp_path / "psp-key"), "LEDGER_FILE": str(bank.lease_file)}
     env |= {"PATH": os.environ["PATH"], "PYTHONPATH": str(paths.REPO / "services"), "PORT": str(port)}
     with subprocess.Popen([sys.executable, "-m", "payments"], env=env, stdout=subprocess.DEVNULL) as running:

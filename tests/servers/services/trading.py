@@ -29,12 +29,12 @@ from common.carts import Carts
 from common.client import Callee
 from common.decision import Decisions
 from harness import carts, paths
+from harness.ports import free_port
 from harness.postgres import Server
 from orders.app import Publisher
 from orders.placing import Callees
 from orders.store import Orderbook
 from payments.app import Book
-from servers.proxies import free_port
 from servers.services.conftest import Bank
 from servers.services.databases import Database
 from unit.services.serving import served

@@ -8,9 +8,9 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import closing
 
 from garrison.doctor import watch
+from harness.ports import free_port
 
 
 def started(*words: object) -> subprocess.Popen[str]:
@@ -24,11 +24,6 @@ def said(process: subprocess.Popen[str]) -> dict[str, int]:
     assert process.returncode == 0
     found: dict[str, int] = json.loads(out)
     return found
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        return int(server.getsockname()[1])
 
 
 def test_who_is_never_answered_was_never_open() -> None:

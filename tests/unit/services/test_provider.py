@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from harness import paths
+from harness.ports import free_port
 from provider.account import CAPACITY, LIMIT, Account, Refused
 from unit.authority import Authority
 
@@ -46,9 +47,7 @@ class Running:
 def psp(tmp_path: Path) -> Iterator[Running]:
     Authority.fresh("psp").issue(tmp_path, dns=HOST)
     (tmp_path / "key").write_text(sha256(KEY.encode()).hexdigest())
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     env = {"HOST": "127.0.0.1", "PORT": str(port), "API_KEY_SHA256_FILE": str(tmp_path / "key")}
     env |= {"TLS_CERTIFICATE_FILE": str(tmp_path / "tls.crt"), "TLS_KEY_FILE": str(tmp_path / "tls.key")}
     with start(**env) as process:

@@ -6,7 +6,6 @@ import importlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -25,6 +24,7 @@ from cover.model import LEAST_PREMIUM, premium
 from garrison import render
 from garrison.declare.program import load
 from harness import paths
+from harness.ports import free_port
 
 REDIS = "redis://127.0.0.1:1"  # nobody is there
 CALLEES = {f"{name}_URL": "http://callee" for name in ("CATALOG", "COVER", "PAYMENTS")}
@@ -72,9 +72,7 @@ def test_a_service_starts_with_what_the_estate_gives_it(service: str, monkeypatc
 
 
 def test_sigterm_ends_a_service_cleanly_and_its_output_is_json() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     service = start("cover", HOST="127.0.0.1", PORT=str(port))
     pause = threading.Event()
     for _ in range(400):
@@ -95,9 +93,7 @@ def test_sigterm_ends_a_service_cleanly_and_its_output_is_json() -> None:
 
 
 def test_a_service_of_grpc_answers_and_ends_cleanly_too() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     service = start("cart", PORT=address.rpartition(":")[2], REDIS_URL=REDIS)
     with grpc.insecure_channel(address) as channel:
         check: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/grpc.health.v1.Health/Check")

@@ -7,7 +7,6 @@ owner references). There is no kubelet: pods stay Pending, unless a test reports
 from __future__ import annotations
 
 import secrets
-import socket
 import ssl
 import subprocess
 import time
@@ -23,6 +22,7 @@ from harness.build import binary
 from harness.plugin import kubeconfig
 from harness.plugin.api import Api
 from harness.plugin.errors import PluginError
+from harness.ports import free_port
 
 _SECONDS: Final = 90.0
 # util-linux's: a killed test run takes its servers with it.
@@ -35,13 +35,6 @@ class ControlPlane:
 
     kubeconfig: Path
     api: Api
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager
@@ -107,7 +100,7 @@ def _api(path: Path) -> Api | None:
 @contextmanager
 def control_plane(folder: Path) -> Iterator[ControlPlane]:
     """Start one and stop it again; takes a few seconds."""
-    etcd, peer, port = _free_port(), _free_port(), _free_port()
+    etcd, peer, port = free_port(), free_port(), free_port()
     token = secrets.token_hex(16)
     key = folder / "service-account.key"
     subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)

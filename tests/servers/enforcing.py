@@ -1,0 +1,76 @@
+"""Admission policies on a real API server, from when it keeps to all of them until it keeps to none.
+
+The server learns of policies and of bindings one after the other, in the order in which they were made, and reads them
+anew about once a second. That one of them refuses says nothing of the next: a policy of our own, made last, does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from garrison.manifest import Manifest
+
+from harness.plugin.errors import ApiError
+from harness.plugin.testing.apiserver import ControlPlane
+
+PATIENCE = 60  # seconds; it takes about one
+_API = "admissionregistration.k8s.io/v1"
+_NAME = "made-last.test"
+_ASKED: Manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": _NAME, "namespace": "default"}}
+_LAST: tuple[Manifest, Manifest] = (
+    {
+        "apiVersion": _API,
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": _NAME},
+        "spec": {
+            "matchConstraints": {
+                "resourceRules": [
+                    {
+                        "apiGroups": [""],
+                        "apiVersions": ["v1"],
+                        "operations": ["CREATE"],
+                        "resources": ["configmaps"],
+                        "resourceNames": [_NAME],
+                    }
+                ]
+            },
+            "validations": [{"expression": "false", "message": "made last"}],
+        },
+    },
+    {
+        "apiVersion": _API,
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": _NAME},
+        "spec": {"policyName": _NAME, "validationActions": ["Deny"]},
+    },
+)
+
+
+@contextmanager
+def in_force(plane: ControlPlane, made: Iterable[Manifest]) -> Iterator[None]:
+    """Everything that is made, known to the server; gone again afterwards, and known to be."""
+    every = (*made, *_LAST)
+    for item in every:
+        plane.api.apply(item, "test")
+    _wait(plane, wanted=True)
+    yield
+    for item in every:
+        plane.api.delete(item, "Background")
+    _wait(plane, wanted=False)
+
+
+def _wait(plane: ControlPlane, *, wanted: bool) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while _refused(plane) != wanted:
+        assert time.monotonic() < deadline, f"policies in force: not {wanted} after {PATIENCE} s"
+        time.sleep(0.1)
+
+
+def _refused(plane: ControlPlane) -> bool:
+    try:
+        plane.api.apply(_ASKED, "test", dry_run=True)
+    except ApiError as refusal:
+        return "made last" in str(refusal)
+    return False
