@@ -373,6 +373,15 @@ def test_a_refusal_without_its_control_is_as_good_as_not_tried() -> None:
     assert distrusted([open_door])[0] == [open_door], "a leak needs no control"
 
 
+def test_every_refusal_has_its_control_where_all_is_as_declared() -> None:
+    for graph in (GRAPH, edge_app().graph(), opaque_app().graph()):
+        found = [*trials(graph), *behind(graph)]
+        seen = {t: Seen("refused", t.layer) if t.layer else Seen("allowed") for t in found}
+        results = [Result(judge.probe_of(trial, 443), seen[trial]) for trial in found]
+        assert all(result.ok for result in results)
+        assert distrusted(results) == (results, []), "a trial whose control is nowhere would count for nothing"
+
+
 def test_both_reports_tell_what_was_not_tried_and_nothing_else_changes() -> None:
     passed = Result(judge.probe_of(of(Try.WELL_FORMED), 443), Seen("allowed"))
     left = [Untried(of(Try.NO_EXPIRY), NEEDS_KEY)]

@@ -138,4 +138,5 @@ def _trial(probe: Probe) -> Trial:
 
 
 def _place(trial: Trial) -> tuple[str, str, str]:
-    return trial.host, str(trial.route.operation), trial.place
+    """Where its well-formed request goes: a copy that gets no keys lets nothing pass, so the sidecar it copies shows it."""
+    return trial.host, str(trial.route.operation), "sidecar" if trial.place == "misled" else trial.place
