@@ -27,10 +27,11 @@ from garrison.derive.edge import bootstrap, files
 from garrison.model.graph import Graph
 from harness.build import binary
 from harness.loadtools import Seconds, cpu, h2load, wrk
+from harness.ports import free_port
 from servers.backends import answering
 from servers.edges import CLUSTER, Edge, stand
 from servers.minting import Key, claims, key_sets
-from servers.proxies import free_port, in_front_of, start_envoy, wait_for
+from servers.proxies import in_front_of, start_envoy, wait_for
 from unit.authority import Authority
 from unit.edges import API
 from unit.estates import DIGEST, IMAGES

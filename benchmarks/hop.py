@@ -26,9 +26,10 @@ from garrison.model.graph import Graph, Target
 from garrison.words import Ref
 from harness import paths
 from harness.loadtools import cpu, h2load
+from harness.ports import free_port
 from servers.backends import answering
 from servers.mesh_bench import Estate, standing
-from servers.proxies import free_port, listening
+from servers.proxies import listening
 from servers.services.test_cart import Server
 from unit.estates import DIGEST, IMAGES
 

@@ -11,14 +11,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from garrison.manifest import Manifest
-
 from harness.plugin.errors import ApiError
 from harness.plugin.testing.apiserver import ControlPlane
 
 PATIENCE = 60  # seconds; it takes about one
 _API = "admissionregistration.k8s.io/v1"
 _NAME = "made-last.test"
-_ASKED: Manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": _NAME, "namespace": "default"}}
+# Of a kind that no policy of the project reads.
+_ASKED: Manifest = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": _NAME}, "handler": "x"}
 _LAST: tuple[Manifest, Manifest] = (
     {
         "apiVersion": _API,
@@ -28,10 +28,10 @@ _LAST: tuple[Manifest, Manifest] = (
             "matchConstraints": {
                 "resourceRules": [
                     {
-                        "apiGroups": [""],
+                        "apiGroups": ["node.k8s.io"],
                         "apiVersions": ["v1"],
                         "operations": ["CREATE"],
-                        "resources": ["configmaps"],
+                        "resources": ["runtimeclasses"],
                         "resourceNames": [_NAME],
                     }
                 ]

@@ -144,7 +144,7 @@ def said(api: Api, item: Json) -> str:
 
 
 @pytest.fixture(scope="module")
-def before(plane: ControlPlane) -> dict[str, str]:
+def before(plane: ControlPlane) -> Iterator[dict[str, str]]:
     """What the server says to each attack while no policy is in force, in namespaces of the estate's names."""
     certmanager.install(plane)
     for space in SPACES:
@@ -152,14 +152,14 @@ def before(plane: ControlPlane) -> dict[str, str]:
         plane.api.apply(
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space, "labels": labels}}, "test"
         )
-    for number, user in enumerate(
-        (EVE, ISSUING, TRUSTING, REPLICAS, "system:serviceaccount:playground:replicaset-controller")
-    ):
-        subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}
-        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
-        plane.api.apply(obj(RBAC, "ClusterRoleBinding", "", f"all-{number}", roleRef=role, subjects=[subject]), "test")
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
+    users = (EVE, ISSUING, TRUSTING, REPLICAS, "system:serviceaccount:playground:replicaset-controller")
+    subjects = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user} for user in users]
+    almighty = obj(RBAC, "ClusterRoleBinding", "", "almighty", roleRef=role, subjects=subjects)
+    plane.api.apply(almighty, "test")
     eve = speaking(plane, EVE)
-    return {name: said(eve, item) for name, item in ({k: v[0] for k, v in IDENTITIES.items()} | ESTATE).items()}
+    yield {name: said(eve, item) for name, item in ({k: v[0] for k, v in IDENTITIES.items()} | ESTATE).items()}
+    plane.api.delete(almighty, "Background")  # the server is shared, and others ask who may do what there
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ from harness.plugin.api import Api
 from harness.plugin.testing.apiserver import ControlPlane
 from servers import certmanager
 from servers.enforcing import in_force
-from servers.proxies import eventually
 from servers.test_guard import RBAC, obj, said, speaking
 from unit.neighbours import together
 

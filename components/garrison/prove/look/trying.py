@@ -138,5 +138,5 @@ def _trial(probe: Probe) -> Trial:
 
 
 def _place(trial: Trial) -> tuple[str, str, str]:
-    """Where its well-formed request goes: a copy that gets no keys lets nothing pass, so the sidecar it copies shows it."""
+    """Where its well-formed request goes: for a copy that gets no keys, which lets nothing pass, to what it copies."""
     return trial.host, str(trial.route.operation), "sidecar" if trial.place == "misled" else trial.place
