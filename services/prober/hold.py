@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from prober import tls
@@ -25,12 +26,23 @@ def attempt(spec: Mapping[str, Any], timeout: float) -> dict[str, Any]:
         heard = _heard(connection)
         if not spec.get("resume"):
             return {"stage": "open", "body": heard.decode(errors="replace"), "peer": peer}
+        _ended(connection)
         again, peer = open_connection(spec, timeout, like=connection)
     with again:
         _heard(again)
         if not isinstance(again, ssl.SSLSocket) or not again.session_reused:
             raise AttemptError("tls", "whole handshake")
     return {"stage": "open", "peer": peer}
+
+
+def _ended(connection: socket.socket) -> None:
+    """Say that nothing follows and read to the end: with TLS 1.3 the session comes with the other side's first words,
+    which for a server that waits for its client are those of its parting.
+    """
+    socket.socket.shutdown(connection, socket.SHUT_WR)  # that of an SSLSocket would forget the TLS of the way back
+    with suppress(OSError):
+        while connection.recv(1000):
+            pass
 
 
 def _heard(connection: socket.socket) -> bytes:

@@ -330,3 +330,26 @@ def test_the_proxy_asks_the_application_in_its_own_protocol_and_the_kubelet_asks
     eventually(lambda: status_at(cart, "/healthz") == 200, "it is ready again")
     assert status_at(cart, "/proxy") == 200
     assert status_at(cart, "/other") == 404
+
+
+class Silent(Greeter):
+    """Waits for its client, as Redis does."""
+
+    def _serve(self, line: socket.socket) -> None:
+        with line, contextlib.suppress(OSError):
+            while line.recv(1000):
+                pass
+
+
+@pytest.mark.parametrize("application", [Greeter, Silent])
+def test_a_session_that_is_resumed_is_noticed_whoever_speaks_first(
+    bench: Bench, tmp_path: Path, application: type[Greeter]
+) -> None:
+    there = application()
+    applications = {(GREETER, 2525): there.port, (GREETER, 2526): there.port}
+    for cut, verdict in (("", "refused"), ("whole handshakes", "allowed")):
+        with standing(estate(), tmp_path / verdict, applications, (cut, GREETER) if cut else None) as made:
+            looking = Bench(made, bench.carts, there)
+            assert looked(looking, Hold(credential="own"), FRONT, Target(GREETER)).verdict == "allowed", "the control"
+            seen = looked(looking, Hold(credential="own", resumed=True), FRONT, Target(GREETER))
+            assert seen.verdict == verdict, (seen.reason, cut)
