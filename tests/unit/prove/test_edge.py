@@ -389,7 +389,12 @@ def test_both_reports_tell_what_was_not_tried_and_nothing_else_changes() -> None
     assert told["summary"]["not_tried"] == [str(left[0])]
     assert told["probes"][0]["source"] == API
     assert "not_tried" not in json.loads(as_json([passed], run="r", seconds=1))["summary"]
-    assert "1 not tried" in as_table([passed], seconds=1, colour=False, untried=left)
+    lines = as_table([passed], seconds=1, colour=False, untried=[*left, *left]).splitlines()
+    assert lines[-3:] == [
+        "2 not tried, of which nothing is known:",
+        f"  {left[0].why}: {left[0].trial.label}",
+        f"      {left[0].trial.host}: {left[0].trial.route.operation}",
+    ]
 
 
 # --- tokens ----------------------------------------------------------------------------------------------------------

@@ -184,13 +184,14 @@ def as_table(results: Sequence[Result], *, seconds: float, colour: bool, untried
 
 
 def _untried(untried: Sequence[Untried]) -> list[str]:
-    """By place and reason, one line each."""
+    """Why and what; below it where, each place once however often it was to be tried there."""
     if not untried:
         return []
-    rows: dict[tuple[str, str], list[str]] = {}
+    rows: dict[tuple[str, str], dict[str, None]] = {}  # the inner keys are an ordered set
     for one in untried:
-        rows.setdefault((f"{one.trial.host} {one.trial.route.operation}", one.why), []).append(one.trial.label)
-    lines = [f"  {place}: {why}: {', '.join(labels)}" for (place, why), labels in rows.items()]
+        operations = rows.setdefault((f"{one.why}: {one.trial.label}", one.trial.host), {})
+        operations[str(one.trial.route.operation)] = None
+    lines = [line for (what, host), ops in rows.items() for line in (f"  {what}", f"      {host}: {', '.join(ops)}")]
     return [f"{len(untried)} not tried, of which nothing is known:", *lines]
 
 
