@@ -39,7 +39,9 @@ def _asked(reference: str, where: str) -> str:
     there, tag = _at(reference, where), reference.rpartition(":")[2]
     platform = f"--platform=linux/{architecture.here().name}"
     try:
-        told = shell.run([build.binary("crane"), "digest", platform, f"{there}:{tag}"], what=f"asking for {there}:{tag}")
+        told = shell.run(
+            [build.binary("crane"), "digest", platform, f"{there}:{tag}"], what=f"asking for {there}:{tag}"
+        )
     except HarnessError as error:
         if not answering.absent(str(error)):
             raise

@@ -4,19 +4,29 @@ under their names, since none of theirs answers where this is written.
 
 from __future__ import annotations
 
-import hashlib
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from garrison import images as read
-from harness import artefact, assembly, build, images, oci, paths, platform_images, ports, registry, shell, upstream, ways
+from harness import (
+    artefact,
+    assembly,
+    build,
+    images,
+    oci,
+    paths,
+    platform_images,
+    ports,
+    registry,
+    shell,
+    upstream,
+    ways,
+)
 from harness.errors import HarnessError
 from harness.recipes import RECIPES
+from images.lying import lying
 
 TRUST = next(platform for platform in platform_images.DEPLOYED if platform.binary == "trust-manager")
 REDIS, NATS = RECIPES["redis"].reference, RECIPES["nats"].reference
@@ -40,8 +50,8 @@ def name(pushed: dict[str, oci.Image], tmp_path_factory: pytest.TempPathFactory)
     """A mirror of all makers, that has three of their images, each by its tag, too."""
     with registry.served(tmp_path_factory.mktemp("upstream")) as host:
         for reference, image in pushed.items():
-            tag = [build.binary("crane"), "tag", registry.push(image, host), reference.rpartition(":")[2]]
-            shell.run(tag, what="naming an image")
+            there, tag = registry.push(image, host), reference.rpartition(":")[2]
+            shell.run([build.binary("crane"), "tag", there, tag], what="naming an image")
         yield host
 
 
@@ -60,7 +70,9 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: Path) -> Pa
     """Another state, and nothing taken yet."""
     made, folder = artefact.folder, tmp_path / "taken"
     monkeypatch.setattr(
-        artefact, "folder", lambda name, key: folder / f"{name}-{key}" if name.startswith("pulled-") else made(name, key)
+        artefact,
+        "folder",
+        lambda name, key: folder / f"{name}-{key}" if name.startswith("pulled-") else made(name, key),
     )
     monkeypatch.setenv("GARRISON_CACHE", str(paths.cache()))
     monkeypatch.setenv("GARRISON_STATE", str(tmp_path / "state"))
@@ -88,7 +100,9 @@ def test_what_is_there_is_taken_and_what_is_not_is_made_with_a_line(
 ) -> None:
     platform = {image.reference: image for image in platform_images.platform_images()}
     estate = {image.reference: image for image in images.service_images()}
-    taken = {image.reference: image for image in (*platform.values(), *estate.values()) if elsewhere in image.path.parents}
+    taken = {
+        image.reference: image for image in (*platform.values(), *estate.values()) if elsewhere in image.path.parents
+    }
     assert {reference: image.digest for reference, image in taken.items()} == {
         reference: image.digest for reference, image in pushed.items()
     }
@@ -149,28 +163,3 @@ def _taken(there: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> oci.Ima
     (folder / "one.lock").write_text(f'"{TRUST.reference}" = "{there}"\n')
     monkeypatch.setenv(ways.UPSTREAM, str(folder / "one.lock"))
     return registry.published(TRUST.reference)
-
-
-@contextmanager
-def lying(manifest: bytes) -> Iterator[str]:
-    """A registry that gives one manifest for every digest."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            body = b"" if self.path == "/v2/" else manifest
-            self.send_header("Content-Type", oci.MANIFEST)
-            self.send_header("Docker-Content-Digest", f"sha256:{hashlib.sha256(manifest).hexdigest()}")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
