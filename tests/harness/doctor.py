@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -54,6 +55,9 @@ def _origins(way: Ways) -> dict[str, str]:
     return {
         "node image": way.node or f"made here ({ways.NODE} names kind's own)",
         "images of the estate": way.registry or f"made here ({ways.REGISTRY} names a registry that has them)",
+        "images as their makers publish them": f"{len(way.upstream)} by digest in {os.environ[ways.UPSTREAM]}"
+        if way.upstream
+        else f"none taken ({ways.UPSTREAM} names a file of them)",
         "Kubernetes plugin of Pulumi": str(plugin) if plugin else "the stand-in; none of Pulumi's own is installed",
     }
 
