@@ -47,11 +47,14 @@ def pushed(others: oci.Image) -> dict[str, oci.Image]:
 
 @pytest.fixture(scope="module")
 def name(pushed: dict[str, oci.Image], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A mirror of all makers, that has three of their images, each by its tag, too."""
+    """A mirror of all makers, that has three of their images, each in the index of processors that its tag means."""
     with registry.served(tmp_path_factory.mktemp("upstream")) as host:
         for reference, image in pushed.items():
-            there, tag = registry.push(image, host), reference.rpartition(":")[2]
-            shell.run([build.binary("crane"), "tag", there, tag], what="naming an image")
+            there, tag = (
+                registry.push(image, host),
+                f"--tag={registry.home(reference, host)}:{reference.rpartition(':')[2]}",
+            )
+            shell.run([build.binary("crane"), "index", "append", tag, f"--manifest={there}"], what="naming an image")
         yield host
 
 
