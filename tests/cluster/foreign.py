@@ -1,8 +1,8 @@
 """A cluster that is somebody else's: made here, and foreign to Garrison in all that it would otherwise install.
 
 cert-manager and trust-manager stand there as their charts make them, with a company's authority; the secret store is a
-server outside of it, with mounts, a namespace and a prefix of its own; images come from a registry, by digest; and
-other people's workloads live there, as no rule of an estate would have them.
+server outside of it, with mounts, a namespace and a prefix of its own; images come from a registry, by digest, the
+node's included; and other people's workloads live there, as no rule of an estate would have them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any, Final
 import hvac
 import yaml
 
+from cluster import upstream_node
 from garrison import images as locked
 from garrison.cluster import Store
 from garrison.deployment.platform import charts
@@ -75,6 +76,7 @@ class Foreign:
     folder: Path
     bao: Bao
     env: dict[str, str]
+    node_image: str
 
     @property
     def stack(self) -> Path:
@@ -118,7 +120,9 @@ def standing(folder: Path) -> Iterator[Foreign]:
     """The cluster with all that is somebody else's, and the program; gone afterwards."""
     clusters.delete(NAME)
     with ExitStack() as stack:
-        made = clusters.ensure(NAME)
+        stack.callback(upstream_node.forget)
+        with upstream_node.served(folder / "node") as image:
+            made = clusters.ensure(NAME)
         stack.callback(clusters.delete, NAME)
         loading.load(NAME, [*platform_images.platform_images()])
         host = _gateway()
@@ -128,7 +132,7 @@ def standing(folder: Path) -> Iterator[Foreign]:
         bao = stack.enter_context(serving(folder / "bao", root=root, host=host))
         there = stack.enter_context(registry.served(folder / "registry", host))
         _known(made.nodes, there)
-        foreign = Foreign(folder / "kiosk", bao, _environment())
+        foreign = Foreign(folder / "kiosk", bao, _environment(), image)
         _program(foreign, there)
         _authority(foreign, root)
         _store(foreign)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cluster.foreign import OTHERS, Foreign, standing
+from cluster import upstream_node
+from cluster.foreign import NAME, OTHERS, Foreign, standing
+from harness import node, ways
+from harness.errors import HarnessError
+from images.lying import lying
 
 NOT_OURS = ("cert-manager", OTHERS, "platform-team", "kube-system", "local-path-storage")
 KINDS = "deployments,daemonsets,statefulsets,services,serviceaccounts,roles,rolebindings,networkpolicies,issuers"
@@ -40,6 +46,27 @@ def of_others(foreign: Foreign) -> dict[str, Any]:
         for space in NOT_OURS
         for item in foreign.get(KINDS, f"--namespace={space}")["items"]
     }
+
+
+def test_its_node_is_of_the_image_that_a_registry_gave_by_digest(foreign: Foreign) -> None:
+    """A stand-in for kind's own, in which Kubernetes' own tags of etcd and CoreDNS are looked for."""
+    look = ["docker", "inspect", f"{NAME}-control-plane", "--format={{.Config.Image}}"]
+    said = subprocess.run(look, capture_output=True, text=True, check=True).stdout.strip()
+    assert said == foreign.node_image and "/kindest/node@sha256:" in said
+    pods = foreign.get("pods", "--namespace=kube-system")["items"]
+    asked = {container["image"] for pod in pods for container in pod["spec"]["containers"]}
+    assert len(upstream_node.versions()) == 2
+    assert asked >= upstream_node.versions().keys()
+
+
+def test_a_node_image_under_a_digest_that_is_not_its_own_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with lying(b'{"schemaVersion": 2}') as host:
+        (tmp_path / "lock").write_text(f'"{ways.KIND.partition("@")[0]}" = "{host}/kindest/node@sha256:{"1" * 64}"')
+        monkeypatch.setenv(ways.UPSTREAM, str(tmp_path / "lock"))
+        with pytest.raises(HarnessError, match=r"^pulling .*digest"):
+            node.ensure()
 
 
 def test_a_store_that_lacks_a_right_is_said_at_preview_and_nothing_is_made(foreign: Foreign) -> None:

@@ -43,7 +43,7 @@ def test_folders_have_one_name_inside_and_outside() -> None:
 
 
 def test_the_variables_of_the_page_are_those_that_are_read() -> None:
-    for variable in (ways.NODE, ways.REGISTRY):
+    for variable in (ways.NODE, ways.REGISTRY, ways.UPSTREAM):
         assert f"export {variable}=" in PAGE
 
 

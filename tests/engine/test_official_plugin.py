@@ -6,14 +6,21 @@ No registry of plugins answers here, so the stand-in plays it under the upstream
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import tarfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-from harness import environment, official, paths
+from harness import architecture, build, environment, official, paths
 from harness.plugin import launcher
 
 SDK = metadata.version("pulumi-kubernetes")
@@ -67,6 +74,56 @@ def test_the_engine_runs_the_plugin_that_the_user_installed(
     listed = ["pulumi", "plugin", "ls", "--json"]
     told = subprocess.run(listed, env=environment.full("garrison-unit"), capture_output=True, check=True).stdout
     assert [(one["name"], one["version"]) for one in json.loads(told)] == [("kubernetes", SDK)]
+
+
+def test_what_a_server_of_plugins_gives_is_taken_and_by_a_checksum_that_is_not_its_own_refused(
+    user: Path, tmp_path: Path
+) -> None:
+    """As a user types it, with a server on loopback in the place of Pulumi's own."""
+    archive = packed(tmp_path)
+    with offering(archive) as server:
+        wrong = install(user, "--server", server, "--checksum", "0" * 64)
+        assert wrong.returncode != 0 and "invalid checksum" in wrong.stderr, wrong.stderr
+        assert official.found(user / ".pulumi") is None
+        for home, options in ((user, ("--server", server)), (tmp_path / "checked", ("--file", str(archive)))):
+            done = install(home, *options)
+            assert done.returncode == 0, done.stderr
+            assert (home / f".pulumi/plugins/resource-kubernetes-v{SDK}" / launcher.NAME).exists()
+    plugin = official.found(tmp_path)
+    assert plugin == user / f".pulumi/plugins/resource-kubernetes-v{SDK}" / launcher.NAME
+
+
+def packed(folder: Path) -> Path:
+    """A program of that name, as upstream packs its plugin, for this machine."""
+    (folder / launcher.NAME).write_text("#!/bin/sh\n")
+    (folder / launcher.NAME).chmod(0o755)
+    archive = folder / f"{launcher.NAME}-v{SDK}-linux-{architecture.here().name}.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(folder / launcher.NAME, launcher.NAME)
+    return archive
+
+
+@contextmanager
+def offering(archive: Path) -> Iterator[str]:
+    """A server with that one file."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    handler = partial(Quiet, directory=str(archive.parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def install(home: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Into the user's home; by itself Pulumi asks the machine for it, and not HOME."""
+    words = ["plugin", "install", "resource", "kubernetes", f"v{SDK}", "--non-interactive", *options]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")}
+    env |= {"PULUMI_HOME": str(home / ".pulumi")}
+    return subprocess.run([build.binary("pulumi"), *words], env=env, capture_output=True, text=True, timeout=120)
 
 
 def test_without_one_the_stand_in_runs(user: Path, tmp_path: Path) -> None:

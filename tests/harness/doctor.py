@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import astuple
 
-from harness import build, machine, official, paths, prerequisites, progress, ways
+from harness import build, engine, machine, official, paths, prerequisites, progress, ways
 from harness.environment import MAIN
 from harness.parts import PARTS, UP, Go, Npm, Part
 from harness.ways import Ways
@@ -36,7 +37,8 @@ def report() -> int:
     _table(("tool", "version", "state", "Debian package", "used for"), tools)
     print()
     _table(("this machine", "has", "needed", "what to do"), [astuple(row) for row in needs])
-    print(f"\nDocker engine: {'answers' if found.engine else 'does not answer'}")
+    silent = "listens; its command is installed when needed" if engine.listening() else "does not answer"
+    print(f"\nDocker engine: {'answers' if found.engine else silent}")
     for what, where in _origins(way).items():
         print(f"{what}: {where}")
     missing = {row[0] for row in parts if row[2] not in _GOOD}
@@ -53,6 +55,9 @@ def _origins(way: Ways) -> dict[str, str]:
     return {
         "node image": way.node or f"made here ({ways.NODE} names kind's own)",
         "images of the estate": way.registry or f"made here ({ways.REGISTRY} names a registry that has them)",
+        "images as their makers publish them": f"{len(way.upstream)} by digest in {os.environ[ways.UPSTREAM]}"
+        if way.upstream
+        else f"none taken ({ways.UPSTREAM} names a file of them)",
         "Kubernetes plugin of Pulumi": str(plugin) if plugin else "the stand-in; none of Pulumi's own is installed",
     }
 

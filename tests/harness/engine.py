@@ -7,12 +7,17 @@ tree is touched.
 from __future__ import annotations
 
 import functools
+import json
 import os
 import shutil
 import socket
 import subprocess
 import time
+from contextlib import closing
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from urllib.parse import urlencode
 
 from harness import apt, paths, shell
 from harness.errors import HarnessError
@@ -45,6 +50,15 @@ def ensure() -> None:
         _start()
 
 
+class _Socket(HTTPConnection):
+    """The engine's own API, where it listens."""
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(SOCKET))
+
+
 @functools.cache
 def _left_alone() -> None:
     say("Docker answers, and this user is not root: no engine is started and no package installed, none is needed")
@@ -52,14 +66,29 @@ def _left_alone() -> None:
 
 def _elsewhere() -> str:
     """Where an engine is that this process has not to start; "" where there is none."""
-    if os.environ.get("DOCKER_HOST"):
-        return "DOCKER_HOST"
-    with socket.socket(socket.AF_UNIX) as client:
+    return "DOCKER_HOST" if os.environ.get("DOCKER_HOST") else str(SOCKET) * listening()
+
+
+def listening() -> bool:
+    """Whether one listens at the socket, and to this user; it may want no more than its command, as in a container."""
+    with closing(_Socket("engine", timeout=10)) as client:
         try:
-            client.connect(str(SOCKET))
+            client.connect()
         except OSError:  # none, or left by one that was killed, or not for this user
-            return ""
-    return str(SOCKET)
+            return False
+    return True
+
+
+def publishers(name: str, port: int) -> bool:
+    """Whether a running container with such a name publishes that port: asked at the socket, without the command."""
+    wanted = urlencode({"filters": json.dumps({"name": [name], "publish": [str(port)]})})
+    with closing(_Socket("engine", timeout=10)) as client:
+        try:
+            client.request("GET", f"/containers/json?{wanted}")
+            answer = client.getresponse()
+            return answer.status == HTTPStatus.OK and bool(json.load(answer))
+        except (OSError, HTTPException, ValueError):
+            return False
 
 
 def _complaint() -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from harness import architecture, archive, assembly, debs, oci, packages, paths, registry, rootfs, shell, ways
@@ -29,12 +29,10 @@ LIMIT = 45_000_000
 def service_images() -> list[oci.Image]:
     """Every image of the estate, built, from the cache or from a registry, each with the digest that is pinned."""
     pins = read_pins()
-    if where := ways.chosen().registry:
-        return [registry.image(name, pins, where) for name in UP]
-    images = {name: assembly.image(name) for name in UP}
+    images = {name: _one(name, pins) for name in UP}
     other = {name: image for name, image in images.items() if pins.get(name) != image.pinned}
     for name, image in other.items():
-        if architecture.here().run and not packages.replaced(rootfs.lock_of(assembly.recipe_of(name))):
+        if not _may_differ(name):
             raise HarnessError(
                 f"image {name} is {image.digest[:19]} here, {DIGESTS.name} says "
                 f"{pins.get(name, 'nothing').rpartition('@')[2][:19]}; if that is meant: {PIN}"
@@ -43,27 +41,44 @@ def service_images() -> list[oci.Image]:
     return list(images.values())
 
 
+def _one(name: str, pins: Mapping[str, str]) -> oci.Image:
+    if theirs := registry.published(RECIPES[name].reference):
+        return theirs
+    where = ways.chosen().registry
+    return registry.image(name, pins, where) if where else assembly.image(name)
+
+
+def _may_differ(name: str) -> bool:
+    """Its makers' own build is pinned by the machine; ours is where no other machine gives the same bytes."""
+    if registry.published(RECIPES[name].reference) or not architecture.here().run:
+        return True
+    return bool(packages.replaced(rootfs.lock_of(assembly.recipe_of(name))))
+
+
 def of(name: str, images: Iterable[oci.Image]) -> oci.Image:
     """The image of that recipe among `images`."""
     return next(image for image in images if image.reference == RECIPES[name].reference)
 
 
 def built_here() -> Path:
-    """The digests that builds on this machine gave, there only where packages had to be replaced."""
+    """The digests that this machine uses, there only where they are not those that are pinned."""
     return paths.state() / "images.lock"
 
 
 def _note(pins: dict[str, str], other: dict[str, str]) -> None:
-    """Keep what was really built, for the estate of this machine; the committed pins stay as they are."""
+    """Keep what is really used, for the estate of this machine; the committed pins stay as they are."""
     if not other:
         built_here().unlink(missing_ok=True)
         return
-    said = f"# what this machine built, in place of {DIGESTS.name}"
+    said = f"# what this machine uses, in place of {DIGESTS.name}"
     built_here().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     built_here().write_text("\n".join([said, *(f'{n} = "{p}"' for n, p in sorted((pins | other).items()))]) + "\n")
     here = architecture.here()
     why = "with replaced packages" if here.run else f"as built for {here.name}, for which none is pinned"
-    say(f"other digests than pinned, {why}: {', '.join(other)}; this machine uses {built_here()}")
+    if theirs := [name for name in other if registry.published(RECIPES[name].reference)]:
+        say(f"as their makers publish them: {', '.join(theirs)}; this machine uses {built_here()}")
+    if ours := [name for name in other if name not in theirs]:
+        say(f"other digests than pinned, {why}: {', '.join(ours)}; this machine uses {built_here()}")
 
 
 def postgres_root() -> Path:

@@ -83,8 +83,9 @@ def _port() -> bool:
 
 def _is_free(cluster: str, port: int) -> bool:
     """Nobody listens there, or a node of the very cluster that it is for."""
-    node = f"--filter=name=^{cluster}-(control-plane|worker)"
-    return entrance.free(port) or bool(_said(["docker", "ps", "-q", node, f"--filter=publish={port}"]))
+    node = f"^/?{cluster}-(control-plane|worker)"
+    asked = ["docker", "ps", "-q", f"--filter=name={node}", f"--filter=publish={port}"]
+    return entrance.free(port) or bool(_said(asked)) or engine.publishers(node, port)
 
 
 def _said(command: list[str]) -> str:

@@ -51,7 +51,7 @@ _LINKS = {
         )
     },
 }  # fmt: skip
-_CONFIG = {
+CONFIG = {
     "Env": [f"PATH={oci.DEFAULT_PATH}", "container=docker"],
     "Entrypoint": ["/usr/local/bin/entrypoint", "/sbin/init"],
     "StopSignal": "SIGRTMIN+3",
@@ -72,16 +72,22 @@ def ensure() -> str:
         with shell.step(f"node image {name}"):
             shell.run(["docker", "pull", "--quiet", name], what=f"pulling {name}")
         return name
-    layers = [debian.rootfs(), _files()]
-    images = platform_images.node_images()
-    bare = f"garrison.local/node-bare:{artefact.key([str(path) for path in layers])}"
-    if not shell.succeeds(["docker", "image", "inspect", bare]):
-        packing.load(bare, layers, _CONFIG)
-    filled = store.filled(bare, images)
     with shell.step(f"node image {name}"):
-        packing.load(name, [*layers, filled], _CONFIG)
-    _drop_others({name, bare})
+        packing.load(name, layers(), CONFIG)
+    _drop_others({name, _bare()})
     return name
+
+
+def layers() -> tuple[Path, ...]:
+    """What our node image is made of, the lowest first: Debian, the node's own files, a store with images."""
+    below, bare = (debian.rootfs(), _files()), _bare()
+    if not shell.succeeds(["docker", "image", "inspect", bare]):
+        packing.load(bare, below, CONFIG)
+    return (*below, store.filled(bare, platform_images.node_images()))
+
+
+def _bare() -> str:
+    return f"garrison.local/node-bare:{artefact.key([str(path) for path in (debian.rootfs(), _files())])}"
 
 
 def _drop_others(kept: set[str]) -> None:
@@ -100,7 +106,7 @@ def _key() -> str:
 def _files_key() -> str:
     used = [FILES / source for source in _COPIES.values()]
     rows = [parts.part(name).key for name in ("kubernetes", "containerd", "cni")]
-    return artefact.key(rows, [manifest.digest(path) for path in used], _LINKS, _CONFIG)
+    return artefact.key(rows, [manifest.digest(path) for path in used], _LINKS, CONFIG)
 
 
 def _files() -> Path:

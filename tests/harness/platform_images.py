@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness import apt, architecture, archive, artefact, build, debs, oci, packages, paths, shell
+from harness import apt, architecture, archive, artefact, build, debs, oci, packages, paths, registry, shell
 from harness.architecture import Architecture
 from harness.parts import PARTS
 
@@ -92,8 +92,8 @@ def node_images() -> list[oci.Image]:
 
 
 def platform_images() -> list[oci.Image]:
-    """The images the platform stack deploys."""
-    return [image(platform) for platform in DEPLOYED]
+    """The images the platform stack deploys: their makers' where those are to be had."""
+    return [registry.published(platform.reference) or image(platform) for platform in DEPLOYED]
 
 
 def identity(platform: Platform) -> str:

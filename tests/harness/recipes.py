@@ -181,7 +181,7 @@ BASES = (
 
 def _service(name: str) -> Recipe:
     return Recipe(
-        reference=f"garrison.example/{name}:0.1.0",
+        reference=f"{HOUSE}{name}:0.1.0",
         base="python",
         entrypoint=("/usr/bin/python3", "-m", name),
         sources=("common", name),
@@ -189,6 +189,7 @@ def _service(name: str) -> Recipe:
     )
 
 
+HOUSE = "garrison.example/"  # before the name of what nobody else publishes
 OURS = _words("cart catalog claims cover mailer orders payments provider statement storefront")
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {

@@ -6,6 +6,7 @@ which credentials it is spoken to is the affair of the machine's own Docker conf
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
@@ -16,9 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from garrison_supply.scan.unpacked import take
-from harness import artefact, assembly, build, oci, sbom, shell
+from harness import answering, artefact, assembly, build, oci, sbom, shell, ways
 from harness.errors import HarnessError
-from harness.recipes import RECIPES
+from harness.progress import say
+from harness.recipes import HOUSE, RECIPES
 
 _SERVING = re.compile(r"serving on port (\d+)")
 
@@ -49,8 +51,36 @@ def image(name: str, pins: Mapping[str, str], registry: str) -> oci.Image:
     reference, digest = RECIPES[name].reference, pins.get(name, "").rpartition("@")[2]
     if not digest:
         raise HarnessError(f"image {name} has no pinned digest: only what is pinned is taken from {registry}")
+    return taken(name, reference, f"{home(reference, registry)}@{digest}")
+
+
+def published(reference: str) -> oci.Image | None:
+    """The image as its makers publish it, where the machine names it and a registry answers; None: to be made here."""
+    named = ways.chosen().upstream
+    return _published(reference, named.get(reference, "")) if named else None
+
+
+@functools.cache
+def _published(reference: str, there: str) -> oci.Image | None:
+    if reference.startswith(HOUSE):
+        return None
+    if not there:
+        say(f"{ways.UPSTREAM} does not name {reference}: made here from source")
+        return None
+    try:
+        return taken(oci.repository(reference).rpartition("/")[2], reference, there)
+    except HarnessError as error:
+        if not answering.absent(str(error)):
+            raise
+        say(f"{error}; {reference} is made here from source")
+        return None
+
+
+def taken(name: str, reference: str, there: str) -> oci.Image:
+    """The image that is `there` by its digest, under the name `reference` that it has here."""
+    digest = there.rpartition("@")[2]
     place = artefact.folder(f"pulled-{name}", artefact.key(reference, digest))
-    artefact.made(place, f"image {name} from {registry}", lambda scratch: _pull(reference, digest, registry, scratch))
+    artefact.made(place, f"image {name}: {there}", lambda scratch: _pull(reference, there, scratch))
     said = json.loads((place / "image.json").read_text())
     return oci.Image(reference, digest, place / said["file"])
 
@@ -72,8 +102,8 @@ def served(folder: Path, address: str = "127.0.0.1") -> Iterator[str]:
             server.kill()
 
 
-def _pull(reference: str, digest: str, registry: str, scratch: Path) -> None:
-    there = f"{home(reference, registry)}@{digest}"
+def _pull(reference: str, there: str, scratch: Path) -> None:
+    digest = there.rpartition("@")[2]
     with tempfile.TemporaryDirectory(dir=scratch) as layout, _said_of(there):
         _crane("pull", "--format=oci", there, layout, what=f"taking {there}")
         blobs = Path(layout, "blobs/sha256")

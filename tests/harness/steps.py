@@ -149,6 +149,8 @@ def _stop_engine() -> None:
 def fingerprint(nodes: int, root: Path = paths.REPO) -> str:
     """One hash of all files that decide what `up` makes."""
     digest = hashlib.sha256(f"nodes={nodes}\n".encode())
+    if (way := ways.chosen()) != ways.Ways():
+        digest.update(f"{way}\n".encode())
     for name in _INPUTS:
         place = root / name
         for file in sorted(place.rglob("*")) if place.is_dir() else [place]:

@@ -62,7 +62,10 @@ def test_what_comes_back_by_digest_is_what_was_pushed(
     elsewhere: Path, lock: dict[str, str], built: list[oci.Image]
 ) -> None:
     """Byte for byte, bills of materials too, under the names that the program knows."""
+    images.built_here().parent.mkdir()
+    images.built_here().write_text("# what an earlier build here had noted")
     taken = images.service_images()
+    assert not images.built_here().exists()
     assert [(image.reference, image.digest) for image in taken] == [(image.reference, image.digest) for image in built]
     for here, there in zip(built, taken, strict=True):
         assert there.path.is_relative_to(elsewhere)

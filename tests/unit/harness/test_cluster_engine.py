@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import threading
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from socketserver import UnixStreamServer
+from urllib.parse import unquote
 
 import pytest
 
-from harness import apt, engine
+from harness import apt, engine, entrance, machine
 from harness.errors import HarnessError
 
 CHMOD = shutil.which("chmod")
@@ -73,6 +77,37 @@ def test_in_a_container_with_the_machine_s_socket_only_the_command_is_installed(
         answering(tmp_path, "docker", "echo client version 1.41 is too old >&2; exit 1")
         with pytest.raises(HarnessError, match=r"^the Docker engine at .*docker.sock does not answer.*: .*is too old$"):
             engine.ensure()
+
+
+def test_whose_port_it_is_is_asked_at_the_socket_where_the_command_is_missing(
+    no_engine: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a new container beside a running cluster: its edge's port is not somebody else's."""
+    monkeypatch.setattr(engine, "SOCKET", tmp_path / "docker.sock")
+    assert not engine.listening() and not engine.publishers("^/?garrison-control-plane", 8443)
+    asked: list[str] = []
+
+    class Engine(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(unquote(self.path))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'[{"Id": "1"}]' if '"8443"' in asked[-1] else b"[]")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def address_string(self) -> str:
+            return "a socket"
+
+    with UnixStreamServer(str(engine.SOCKET), Engine) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert engine.listening()
+        monkeypatch.setattr(entrance, "free", lambda port: False)
+        assert machine._is_free("garrison", 8443)
+        assert not machine._is_free("garrison", 8444)
+        server.shutdown()
+    assert '"name":+["^/?garrison-(control-plane|worker)"]' in asked[0]
 
 
 @pytest.mark.parametrize("left", ["own", "999999999", "no number", ""])
