@@ -197,7 +197,11 @@ PARTS: tuple[Part, ...] = (
     Part(
         # Upstream's main is in a module that the proxy does not have; ours is of what it is made of (main.go).
         "pulumi-language-nodejs", "v3.259.0", "the engine's Node.js language host: SDKs and programs in TypeScript",
-        Go(_PKG, {"pulumi-language-nodejs": "garrison.dev/toolchain/pulumi-language-nodejs"}),
+        Go(
+            _PKG,
+            {"pulumi-language-nodejs": "garrison.dev/toolchain/pulumi-language-nodejs"},
+            ldflags="-X main.version=3.259.0",
+        ),
         seconds=50, at_first_use=True,
     ),
     Part(

@@ -20,6 +20,7 @@ import (
 	"syscall"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/pulumi/pulumi/pkg/v3/codegen/nodejs"
 	"github.com/pulumi/pulumi/pkg/v3/codegen/schema"
@@ -30,6 +31,8 @@ const (
 	runner = "node_modules/@pulumi/pulumi/cmd/run/index.js"
 	told   = 32 // the runner's exit code for an error that it has told the user of
 )
+
+var version string // upstream's, given at the build
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -59,6 +62,11 @@ func serve(ctx context.Context, engine string) error {
 type host struct {
 	pulumirpc.UnimplementedLanguageRuntimeServer
 	engine string
+}
+
+// GetPluginInfo says which release this is of.
+func (h *host) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.PluginInfo, error) {
+	return &pulumirpc.PluginInfo{Version: version}, nil
 }
 
 // Run runs a program with the runner that is installed beside it.
