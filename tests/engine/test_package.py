@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,9 @@ import yaml
 from garrison.declare.program import load
 from garrison.settings import Settings
 from garrison_stack.whole import Whole, whole
+from engine.installation import REPO, environment, put
 from harness import build
-from harness.plugin.launcher import write_launcher
 
-REPO = Path(__file__).parents[2]
-IMPORTED = ":".join(str(REPO / name) for name in ("components", "policies", "tests"))
 PROGRAM = """
 from garrison import App
 from unit.estates import DIGEST, IMAGES
@@ -33,17 +30,7 @@ APP = {"type": "garrison:index:App", "properties": {"app": "app.py"}}
 
 @pytest.fixture(scope="module")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder like an installation of Pulumi, with our plugins in it as a wheel would put them there."""
-    folder = tmp_path_factory.mktemp("tools")
-    write_launcher(folder, Path(sys.executable))
-    for name in ("pulumi", "pulumi-language-yaml", "pulumi-language-python", "helm"):
-        (folder / name).symlink_to(build.binary(name))
-    python = "pulumi-resource-pulumi-python"
-    (folder / python).symlink_to(build.obtain("pulumi") / python)
-    ours = folder / "pulumi-resource-garrison"
-    ours.write_text(f"#!{sys.executable}\nfrom garrison_stack.component import serve\n\nserve()\n")
-    ours.chmod(0o755)
-    return folder
+    return put(tmp_path_factory.mktemp("tools"), "pulumi-language-yaml", "helm")
 
 
 class Project:
@@ -54,15 +41,7 @@ class Project:
         self.config: dict[str, Any] = {}
         self.folder.mkdir()
         (self.folder / "app.py").write_text(PROGRAM)
-        (folder / "state").mkdir()
-        self.environment = {
-            "PATH": f"{tools}:{Path(sys.executable).parent}:/usr/bin:/bin",
-            "PYTHONPATH": IMPORTED,
-            "HOME": str(folder),
-            "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
-            "PULUMI_CONFIG_PASSPHRASE": "only-for-this-test",
-            "PULUMI_HOME": str(folder / "home"),
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
+        self.environment = environment(folder, tools) | {
             "GARRISON_CHARTS": str(build.obtain("charts")),
             "KUBECONFIG": "/nowhere",
         }
@@ -104,10 +83,10 @@ def test_the_schema_says_what_is_given_and_what_comes_of_it(project: Project, to
     assert {*made["properties"]} == {"addresses", "identities", "allowed"}
     every = [made, *made["inputProperties"].values(), *made["properties"].values()]
     assert all(one["description"] for one in every)
-    page = (REPO / "docs" / "run.md").read_text()
+    page = (REPO / "docs" / "languages.md").read_text()
     program = yaml.safe_load(re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[-1])
     assert {*program["resources"]["shop"]["properties"]} <= {*made["inputProperties"]}
-    assert program["outputs"] == {"addresses": "${shop.addresses}"}
+    assert program["outputs"] == {name: f"${{shop.{name}}}" for name in ("addresses", "allowed")}
 
 
 def test_a_program_in_yaml_gets_all_that_run_makes(
