@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
+from engine.installation import REPO, environment, put
 from garrison.declare.program import load
 from garrison.settings import Settings
 from garrison_stack.whole import Whole, whole
-from engine.installation import REPO, environment, put
 from harness import build
 
 PROGRAM = """

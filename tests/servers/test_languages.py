@@ -117,7 +117,9 @@ def company(plane: ControlPlane) -> Iterator[ControlPlane]:
 def project(company: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """As after `npm ci`: Pulumi's SDK and the compiler are installed, and nothing of ours is."""
     home = tmp_path_factory.mktemp("home")
-    tools = put(tmp_path_factory.mktemp("tools"), *(f"pulumi-language-{name}" for name in ("nodejs", "yaml")), "kubectl")
+    tools = put(
+        tmp_path_factory.mktemp("tools"), *(f"pulumi-language-{name}" for name in ("nodejs", "yaml")), "kubectl"
+    )
     shell = {**environment(home, tools), **QUIET, "npm_config_offline": "true", "KUBECONFIG": str(company.kubeconfig)}
     shell["GARRISON_CHARTS"] = str(build.obtain("charts"))
     folder = home / "program"
