@@ -137,12 +137,18 @@ def test_settings_are_the_stacks_or_the_programs(settings: dict[str, Any], says:
         ({"app": "app.py", "settings": {"isuer": "x"}}, {}, "isuer: no such setting; did you mean 'issuer'?"),
         ({"app": "none.py"}, {}, "none.py: no such program"),
         (
+            {"app": 3, "settings": {"issuer": {"name": {"fn::secret": "x"}}}},
+            {},
+            "bad arguments:\n      app: 3 is no path; name a file, from the folder of Pulumi.yaml\n"
+            "      settings.issuer.name: comes from another resource, or is a secret; give the value itself",
+        ),
+        (
             {"app": "app.py"},
             {"providers": ["${own}"]},
             "opts: a Kubernetes provider of its own, and the keys, the secret store",
         ),
     ],
-    ids=["a setting", "no program", "a provider"],
+    ids=["a setting", "no program", "no plain values", "a provider"],
 )
 def test_what_does_not_hold_is_refused_and_nothing_is_made(
     properties: dict[str, Any], options: dict[str, Any], says: str, project: Project

@@ -37,7 +37,7 @@ QUIET = {f"npm_config_{name}": "false" for name in ("audit", "fund", "update_not
 
 
 def block(language: str, number: int = 0) -> str:
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[number]
+    return [*re.finditer(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)][number][1]
 
 
 @dataclass
