@@ -21,7 +21,7 @@ from engine.test_package import PROGRAM
 from garrison.declare.program import load
 from garrison.deployment.platform import certificates, charts
 from garrison.settings import settings_of
-from garrison_stack.whole import whole
+from garrison_stack.whole import Whole, whole
 from harness import build
 from harness.paths import NPM_FOLDER
 from harness.plugin.testing.apiserver import ControlPlane
@@ -32,7 +32,7 @@ from unit.authority import Authority
 
 pytest_plugins = ["harness.plugin.testing.fixtures"]
 PAGE = (REPO / "docs" / "languages.md").read_text()
-CERTIFICATES = "cert-manager.io/v1"
+CERTIFICATES, BUNDLES = "cert-manager.io/v1", "trust.cert-manager.io/v1alpha1"
 QUIET = {f"npm_config_{name}": "false" for name in ("audit", "fund", "update_notifier")}
 
 
@@ -94,7 +94,7 @@ def company(plane: ControlPlane) -> Iterator[ControlPlane]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{build.binary('helm').parent}:/usr/bin:/bin")
         rendered = charts.render(certificates.TRUST_MANAGER, build.obtain("charts"))
-    bundles = [item for item in rendered if item["kind"] == "CustomResourceDefinition"]
+    kinds = [item for item in rendered if item["kind"] == "CustomResourceDefinition"]
     issuer = obj(CERTIFICATES, "ClusterIssuer", "", "company", spec={"selfSigned": {}})
     rule = {"apiGroups": ["cert-manager.io"], "resources": ["signers"], "verbs": ["approve"]}
     rule["resourceNames"] = ["clusterissuers.cert-manager.io/*"]
@@ -104,23 +104,27 @@ def company(plane: ControlPlane) -> Iterator[ControlPlane]:
         obj(RBAC, "ClusterRole", "", "company-approver", rules=[rule]),
         obj(RBAC, "ClusterRoleBinding", "", "company-approver", roleRef=role, subjects=[account]),
     ]
-    for item in (*bundles, issuer, *approver):
+    for bundle in plane.api.list(BUNDLES, "Bundle", ""):  # another module's
+        plane.api.delete({**bundle, "apiVersion": BUNDLES, "kind": "Bundle"}, "Background")
+    for item in (*kinds, issuer, *approver):
         plane.api.apply(item, "test")
     _ready(plane, issuer)
-    with reported(plane):
+    with reported(plane), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KUBECONFIG", str(plane.kubeconfig))  # for the plugin, which serves in this process
         yield plane
-    for item in (issuer, *approver):
+    for item in (*kinds, issuer, *approver):
         plane.api.delete(item, "Background")
 
 
 @pytest.fixture(scope="module")
-def project(company: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(company: ControlPlane, plugin: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """As after `npm ci`: Pulumi's SDK and the compiler are installed, and nothing of ours is."""
     home = tmp_path_factory.mktemp("home")
     tools = put(
         tmp_path_factory.mktemp("tools"), *(f"pulumi-language-{name}" for name in ("nodejs", "yaml")), "kubectl"
     )
     shell = {**environment(home, tools), **QUIET, "npm_config_offline": "true", "KUBECONFIG": str(company.kubeconfig)}
+    shell["PULUMI_DEBUG_PROVIDERS"] = f"kubernetes:{plugin}"
     shell["GARRISON_CHARTS"] = str(build.obtain("charts"))
     folder = home / "program"
     shutil.copytree(build.obtain("pulumi-nodejs") / "pulumi-nodejs", folder / "node_modules", symlinks=True)
@@ -133,7 +137,9 @@ def project(company: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> 
     settings |= {"trustCa": str(folder / "ca.pem"), "installOpenbao": False, "deployers": ["user:admin"]}
     settings |= {"keepData": False}
     made.write("Pulumi.test.yaml", yaml.safe_dump({"config": {f"garrison:{k}": v for k, v in settings.items()}}))
-    return made
+    yield made
+    for item in _whole(made).admission:  # the rest goes with its namespaces
+        company.api.delete(item, "Background")
 
 
 def test_a_program_in_typescript_deploys_with_the_sdk_of_the_package(project: Project, company: ControlPlane) -> None:
@@ -165,12 +171,13 @@ def test_the_program_goes_on_in_yaml_and_changes_what_is_declared(project: Proje
     after = company.api.get(proxy)
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
     assert "DELETE" in str(after["data"]) and "DELETE" not in str(before["data"])
-    every = _everything(project)
-    project.done("pulumi destroy --yes --skip-preview")
-    assert [item for item in every if company.api.find(item)] == []
 
 
 def _everything(project: Project) -> list[dict[str, Any]]:
-    settings = settings_of(project.folder / "Pulumi.test.yaml", {"GARRISON_CHARTS": project.shell["GARRISON_CHARTS"]})
-    what = whole(load(project.folder / "app.py"), settings)
+    what = _whole(project)
     return [*what.admission, *(item for step in what.platform for item in step.items), *what.estate.manifests]
+
+
+def _whole(project: Project) -> Whole:
+    settings = settings_of(project.folder / "Pulumi.test.yaml", {"GARRISON_CHARTS": project.shell["GARRISON_CHARTS"]})
+    return whole(load(project.folder / "app.py"), settings)
