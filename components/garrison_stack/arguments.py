@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pulumi import Output
 
@@ -27,6 +27,16 @@ class Given:
     app: Path
     settings: dict[str, str] | None = None
     exceptions: Path | None = None
+
+
+_FIRST: Final[dict[str, str]] = {}
+
+
+def alone(name: str) -> None:
+    """Raise ArgumentsError for a second App in one run: what there is once on a cluster has one name in a stack."""
+    if (first := _FIRST.setdefault("App", name)) != name:
+        remedy = "give it a project of its own (docs/elsewhere.md)"
+        raise ArgumentsError([Problem(name, f"a second App beside {first}, and a stack has one", remedy)])
 
 
 def given(args: Mapping[str, Any]) -> Given:

@@ -19,7 +19,7 @@ from garrison.deployment.objects import two_clusters
 from garrison.errors import GarrisonError
 from garrison.explain.allowed import allowed
 from garrison.settings import SettingsError
-from garrison_stack.arguments import given
+from garrison_stack.arguments import alone, given
 from garrison_stack.pulumi_program import check, register
 from garrison_stack.whole import whole
 
@@ -47,6 +47,7 @@ class App(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AppArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:  # noqa: UP045
         """Everything is derived, rendered and checked before the first resource is registered."""
+        alone(name)
         said = given(args)
         what = whole(graph_of(said.app), read(said.settings), exceptions=said.exceptions)
         if found := list(two_clusters(opts, "the keys, the secret store and all that is looked at first")):

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -159,3 +160,10 @@ def test_what_does_not_hold_is_refused_and_nothing_is_made(
     assert says in text
     assert "Traceback" not in text and 'File "' not in text
     assert not {kind for kind, _ in made if kind.startswith(("garrison:", "kubernetes:"))}
+
+
+def test_a_second_app_in_a_stack_is_told_where_it_belongs(project: Project) -> None:
+    code, _, text = project.preview({name: deepcopy(APP) for name in ("shop", "bank")})
+    assert code != 0
+    assert re.search(r"(\w+): a second App beside (?!\1)\w+, and a stack has one; give it a project of its own", text)
+    assert "Traceback" not in text and "Duplicate resource" not in text
