@@ -32,6 +32,7 @@ class GarrisonError(Exception):
         ├── KubectlError         kubectl is missing (ToolMissingError), or said no
         ├── ChartError           a chart of the platform cannot be rendered
         ├── StandingError        a cluster lacks what it is said to have
+        ├── ArgumentsError       what the Pulumi package was given cannot be used
         ├── FolderError          the folder for files to deploy cannot be written
         ├── StoreFileError       the file of a store's objects cannot be used
         ├── StoreError           the secret store cannot be reached, or refused

@@ -3,9 +3,7 @@
 Pulumi makes the schema of what is annotated here, and reads annotations as objects: no `__future__` in this module.
 """
 
-import json
 import sys
-from pathlib import Path
 from typing import Any, NotRequired, Optional, TypedDict
 
 import pulumi
@@ -21,6 +19,7 @@ from garrison.deployment.objects import two_clusters
 from garrison.errors import GarrisonError
 from garrison.explain.allowed import allowed
 from garrison.settings import SettingsError
+from garrison_stack.arguments import alone, given
 from garrison_stack.pulumi_program import check, register
 from garrison_stack.whole import whole
 
@@ -48,9 +47,9 @@ class App(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AppArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:  # noqa: UP045
         """Everything is derived, rendered and checked before the first resource is registered."""
-        settings = read(_texts(args["settings"]) if "settings" in args else None)
-        exceptions = args.get("exceptions")
-        what = whole(graph_of(Path(args["app"])), settings, exceptions=Path(exceptions) if exceptions else None)
+        alone(name)
+        said = given(args)
+        what = whole(graph_of(said.app), read(said.settings), exceptions=said.exceptions)
         if found := list(two_clusters(opts, "the keys, the secret store and all that is looked at first")):
             raise SettingsError(found)
         check(what)
@@ -60,15 +59,6 @@ class App(pulumi.ComponentResource):
         self.identities = pulumi.Output.from_input(estate.identities)
         self.allowed = pulumi.Output.from_input([str(item) for item in allowed(what.estate.graph)])
         self.register_outputs({})
-
-
-def _texts(said: dict[str, Any]) -> dict[str, str]:
-    """Settings as a stack's file has them: text, or JSON. Whole numbers come over the wire as others do."""
-    return {key: value if isinstance(value, str) else json.dumps(_number(value)) for key, value in said.items()}
-
-
-def _number(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class _Package(ComponentProvider):

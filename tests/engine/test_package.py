@@ -5,22 +5,20 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from engine.installation import REPO, environment, put
 from garrison.declare.program import load
 from garrison.settings import Settings
 from garrison_stack.whole import Whole, whole
 from harness import build
-from harness.plugin.launcher import write_launcher
 
-REPO = Path(__file__).parents[2]
-IMPORTED = ":".join(str(REPO / name) for name in ("components", "policies", "tests"))
 PROGRAM = """
 from garrison import App
 from unit.estates import DIGEST, IMAGES
@@ -33,17 +31,7 @@ APP = {"type": "garrison:index:App", "properties": {"app": "app.py"}}
 
 @pytest.fixture(scope="module")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder like an installation of Pulumi, with our plugins in it as a wheel would put them there."""
-    folder = tmp_path_factory.mktemp("tools")
-    write_launcher(folder, Path(sys.executable))
-    for name in ("pulumi", "pulumi-language-yaml", "pulumi-language-python", "helm"):
-        (folder / name).symlink_to(build.binary(name))
-    python = "pulumi-resource-pulumi-python"
-    (folder / python).symlink_to(build.obtain("pulumi") / python)
-    ours = folder / "pulumi-resource-garrison"
-    ours.write_text(f"#!{sys.executable}\nfrom garrison_stack.component import serve\n\nserve()\n")
-    ours.chmod(0o755)
-    return folder
+    return put(tmp_path_factory.mktemp("tools"), "pulumi-language-yaml", "helm")
 
 
 class Project:
@@ -54,15 +42,7 @@ class Project:
         self.config: dict[str, Any] = {}
         self.folder.mkdir()
         (self.folder / "app.py").write_text(PROGRAM)
-        (folder / "state").mkdir()
-        self.environment = {
-            "PATH": f"{tools}:{Path(sys.executable).parent}:/usr/bin:/bin",
-            "PYTHONPATH": IMPORTED,
-            "HOME": str(folder),
-            "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
-            "PULUMI_CONFIG_PASSPHRASE": "only-for-this-test",
-            "PULUMI_HOME": str(folder / "home"),
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
+        self.environment = environment(folder, tools) | {
             "GARRISON_CHARTS": str(build.obtain("charts")),
             "KUBECONFIG": "/nowhere",
         }
@@ -104,10 +84,10 @@ def test_the_schema_says_what_is_given_and_what_comes_of_it(project: Project, to
     assert {*made["properties"]} == {"addresses", "identities", "allowed"}
     every = [made, *made["inputProperties"].values(), *made["properties"].values()]
     assert all(one["description"] for one in every)
-    page = (REPO / "docs" / "run.md").read_text()
+    page = (REPO / "docs" / "languages.md").read_text()
     program = yaml.safe_load(re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[-1])
     assert {*program["resources"]["shop"]["properties"]} <= {*made["inputProperties"]}
-    assert program["outputs"] == {"addresses": "${shop.addresses}"}
+    assert program["outputs"] == {name: f"${{shop.{name}}}" for name in ("addresses", "allowed")}
 
 
 def test_a_program_in_yaml_gets_all_that_run_makes(
@@ -158,12 +138,18 @@ def test_settings_are_the_stacks_or_the_programs(settings: dict[str, Any], says:
         ({"app": "app.py", "settings": {"isuer": "x"}}, {}, "isuer: no such setting; did you mean 'issuer'?"),
         ({"app": "none.py"}, {}, "none.py: no such program"),
         (
+            {"app": 3, "settings": {"issuer": {"name": {"fn::secret": "x"}}}},
+            {},
+            "bad arguments:\n      app: 3 is no path; name a file, from the folder of Pulumi.yaml\n"
+            "      settings.issuer.name: comes from another resource, or is a secret; give the value itself",
+        ),
+        (
             {"app": "app.py"},
             {"providers": ["${own}"]},
             "opts: a Kubernetes provider of its own, and the keys, the secret store",
         ),
     ],
-    ids=["a setting", "no program", "a provider"],
+    ids=["a setting", "no program", "no plain values", "a provider"],
 )
 def test_what_does_not_hold_is_refused_and_nothing_is_made(
     properties: dict[str, Any], options: dict[str, Any], says: str, project: Project
@@ -174,3 +160,10 @@ def test_what_does_not_hold_is_refused_and_nothing_is_made(
     assert says in text
     assert "Traceback" not in text and 'File "' not in text
     assert not {kind for kind, _ in made if kind.startswith(("garrison:", "kubernetes:"))}
+
+
+def test_a_second_app_in_a_stack_is_told_where_it_belongs(project: Project) -> None:
+    code, _, text = project.preview({name: deepcopy(APP) for name in ("shop", "bank")})
+    assert code != 0
+    assert re.search(r"(\w+): a second App beside (?!\1)\w+, and a stack has one; give it a project of its own", text)
+    assert "Traceback" not in text and "Duplicate resource" not in text

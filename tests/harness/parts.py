@@ -110,6 +110,7 @@ def _packages(prefix: str, *paths: str) -> dict[str, str]:
 _CONTAINERD = "github.com/containerd/containerd/v2"
 _CNI = "github.com/containernetworking/plugins"
 _BASE = "k8s.io/component-base/version"
+_PKG = "github.com/pulumi/pulumi/pkg/v3"
 _SDK = "github.com/pulumi/pulumi/sdk/v3"
 _YAML = "github.com/pulumi/pulumi-yaml"
 _CERT_MANAGER = "github.com/cert-manager/cert-manager"
@@ -167,8 +168,8 @@ PARTS: tuple[Part, ...] = (
     Part(
         "pulumi", "v3.259.0", "the engine",
         Go(
-            "github.com/pulumi/pulumi/pkg/v3",
-            {"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
+            _PKG,
+            {"pulumi": f"{_PKG}/cmd/pulumi"},
             files={
                 "pulumi-resource-pulumi-python": f"{_SDK}//python/dist/pulumi-resource-pulumi-python",
             },
@@ -192,6 +193,22 @@ PARTS: tuple[Part, ...] = (
         "pulumi-yaml", "v1.25.0", "the engine's YAML language host: a program that is not Python",
         Go(_YAML, {"pulumi-language-yaml": f"{_YAML}/cmd/pulumi-language-yaml"}),
         seconds=75, at_first_use=True,
+    ),
+    Part(
+        # Upstream's main is in a module that the proxy does not have; ours is of what it is made of (main.go).
+        "pulumi-language-nodejs", "v3.259.0", "the engine's Node.js language host: SDKs and programs in TypeScript",
+        Go(
+            _PKG,
+            {"pulumi-language-nodejs": "garrison.dev/toolchain/pulumi-language-nodejs"},
+            ldflags="-X main.version=3.259.0",
+        ),
+        seconds=50, at_first_use=True,
+    ),
+    Part(
+        # For Node.js 20, and half as large as the next ones; TypeScript is what a generated SDK asks for.
+        "pulumi-nodejs", "3.206.0", "Pulumi's SDK for Node.js, and TypeScript. Node.js is the machine's own",
+        Npm({"pulumi-nodejs": "node_modules"}),
+        seconds=15, at_first_use=True,
     ),
     Part(
         "helm", "v3.22.0", "renders the upstream charts",

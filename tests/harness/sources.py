@@ -100,7 +100,7 @@ def _install_npm(part: Part, npm: Npm, scratch: Path, out: Path, ticker: Ticker)
     """By the lock alone, and without running a line of what is fetched."""
     work = scratch / "src"
     shutil.copytree(committed(part), work)
-    quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-bin-links", "--cache", str(scratch / "npm")]
+    quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--cache", str(scratch / "npm")]
     run(["npm", "ci", *quiet], work, ticker)
     for output, path in npm.files.items():
         (work / path).rename(out / output)

@@ -51,6 +51,7 @@ COMPATIBLE: Mapping[str, Tool] = MappingProxyType(
         "pulumi-resource-pulumi-python": _PULUMI,
         "pulumi-language-python": _PULUMI,
         "pulumi-language-python-exec": _PULUMI,
+        "pulumi-language-nodejs": _PULUMI,
     }
 )
 
