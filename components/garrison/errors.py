@@ -32,6 +32,8 @@ class GarrisonError(Exception):
         ├── KubectlError         kubectl is missing (ToolMissingError), or said no
         ├── ChartError           a chart of the platform cannot be rendered
         ├── StandingError        a cluster lacks what it is said to have
+        ├── SubjectError         nobody is named to whom a role could be given
+        ├── RightsError          who deploys may not do what would have to be done
         ├── FolderError          the folder for files to deploy cannot be written
         ├── StoreFileError       the file of a store's objects cannot be used
         ├── StoreError           the secret store cannot be reached, or refused

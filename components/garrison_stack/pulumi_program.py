@@ -18,7 +18,7 @@ from garrison.errors import GarrisonError
 from garrison.explain.allowed import allowed
 from garrison.kube import KubectlError, check_deployer, check_reachable, check_version
 from garrison.settings import Settings
-from garrison_stack import beside
+from garrison_stack import beside, permitted
 from garrison_stack.whole import Whole, whole
 
 
@@ -38,6 +38,7 @@ def check(what: Whole) -> None:
     """Raise a GarrisonError with what this cluster, or a store that is somebody else's, lacks."""
     _check_cluster(what.settings)
     if not pulumi.runtime.is_dry_run():
+        permitted.check(what, logs_in=connection(what.settings).through_kubectl)
         beside.check(what)
     _check_store(what)
 
