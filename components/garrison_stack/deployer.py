@@ -54,9 +54,9 @@ def main(arguments: Sequence[str]) -> int:
     rights, spaces = Rights.of(what), namespaces(what)
     if options.instead_of:
         old = _whole(options.instead_of, settings, options)
-        rights, spaces = rights | Rights.of(old), sorted({*spaces, *namespaces(old)})
+        rights, spaces = rights | Rights.of(old), namespaces(old) | spaces
     name = what.estate.graph.name
-    print(_head(name, what) + files.stream(roles.objects(name, rights.every, spaces, people)), end="")
+    print(_head(name, what) + files.stream(roles.objects(name, rights.every, spaces.values(), people)), end="")
     return Exit.CLEAN
 
 

@@ -33,6 +33,8 @@ AWAITED: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "Job": (("", "pods"),),
     "Certificate": (("cert-manager.io", "certificaterequests"),),
 }
+ENFORCE: Final = "pod-security.kubernetes.io/enforce"
+NAMESPACE: Final = {"apiVersion": "v1", "kind": "Namespace"}
 ENDPOINTS: Final = ("discovery.k8s.io", "endpointslices")
 
 
@@ -69,11 +71,14 @@ class Rights:
         return cls(made | {*questions.asked(what, logs_in=logs_in)}, read, frozenset(_held(items)))
 
 
-def namespaces(what: Whole) -> list[str]:
-    """Those that are made: a Role needs one to stand in, so they come with the roles."""
-    return sorted(
-        item["metadata"]["name"] for step in what.steps() for item in step.items if item["kind"] == "Namespace"
-    )
+def namespaces(what: Whole) -> dict[str, Manifest]:
+    """Those that are made, by name: a Role needs one to stand in, so they come with the roles.
+
+    Closed to privileged pods from the first moment, and else bare: what they are otherwise is the deployer's to say.
+    """
+    found = (item["metadata"] for step in what.steps() for item in step.items if item["kind"] == "Namespace")
+    kept = {meta["name"]: {ENFORCE: meta["labels"][ENFORCE]} for meta in found}
+    return {name: {**NAMESPACE, "metadata": {"name": name, "labels": labels}} for name, labels in sorted(kept.items())}
 
 
 def resource(item: Manifest) -> tuple[str, str]:

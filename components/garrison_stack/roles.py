@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from garrison import defaults as d
@@ -55,12 +55,11 @@ def _subject(said: str) -> dict[str, str]:
 
 
 def objects(
-    app: str, rights: frozenset[Right], spaces: Sequence[str], people: Sequence[dict[str, str]]
+    app: str, rights: frozenset[Right], spaces: Iterable[Manifest], people: Sequence[dict[str, str]]
 ) -> Iterator[Manifest]:
     """The namespaces first, since roles stand in them; then one role for the cluster, and one for each namespace."""
     name = deployer_role(app)
-    for space in spaces:
-        yield {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}}
+    yield from spaces
     for space in sorted({right.namespace for right in rights}):
         kind = "Role" if space else "ClusterRole"
         metadata = {"name": name, **({"namespace": space} if space else {}), "labels": {d.PART_OF: app}}

@@ -61,7 +61,7 @@ def server(plane: ControlPlane, what: Whole) -> Iterator[ControlPlane]:
 def granted(what: Whole) -> list[Manifest]:
     return [
         *roles.objects(
-            what.estate.graph.name, Rights.of(what).every, namespaces(what), roles.subjects([f"user:{DORA}"])
+            what.estate.graph.name, Rights.of(what).every, namespaces(what).values(), roles.subjects([f"user:{DORA}"])
         )
     ]
 
