@@ -29,8 +29,8 @@ def parser() -> argparse.ArgumentParser:
     """Its options."""
     made = argparse.ArgumentParser(
         prog="garrison deployer",
-        description="Print the namespaces, roles and bindings that whoever runs `pulumi up` needs, and nothing more, "
-        "for an administrator to apply. Without a name: for the `deployers` of the settings.",
+        description="Print the namespaces, roles and bindings that whoever runs pulumi up needs, and nothing more, "
+        "for an administrator to apply. Without a name: for the deployers of the settings.",
     )
     add = made.add_argument
     add("--app", type=Path, default=program.DEFAULT, help="the program or graph (default: %(default)s)")
