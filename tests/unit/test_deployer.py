@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def test_rules_give_exactly_the_rights_that_they_are_made_of(wanted: frozenset[R
     made = rules(wanted)
     assert all(given(right, made) for right in wanted)
     assert all(given(right, rules(wanted)) for rule in made for right in of_rule("", rule))
-    assert {*of_rule("", made[0])} <= wanted if made else not wanted
+    assert all(sum(given(right, [rule]) for rule in made) == 1 for right in wanted), "each said once"
 
 
 def test_every_object_is_made_and_taken_away(what: Whole) -> None:
@@ -87,6 +88,17 @@ def test_what_a_workload_is_given_is_held_and_the_names_of_its_role_are_said(wha
     assert given(Right("bank", RBAC, "rolebindings", "patch", "audit"), bank)
     assert not given(Right("bank", RBAC, "rolebindings", "patch", "another"), bank), "nor its own"
     assert not given(Right("shop", "shop.example", "widgets", "delete"), rules_of(objects(what), "shop"))
+
+
+def test_a_binding_to_a_role_of_somebody_elses_is_leave_to_bind_that_one(small: Whole) -> None:
+    bound = {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "x"},
+        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "system:auth-delegator"},
+    }
+    rights = Rights.of(replace(small, admission=(bound,)))
+    assert rights.held == {Right("", RBAC, "clusterroles", "bind", "system:auth-delegator")}
 
 
 def test_what_is_asked_depends_on_where_the_store_is(small: Whole) -> None:
@@ -178,6 +190,12 @@ def test_what_was_there_before_may_be_taken_away_too(
     new, both = (printed([*program, *more], capsys) for more in ([], ["--instead-of", str(tmp_path / "old.json")]))
     gone = Right("annex", "apps", "deployments", "delete", "clerk")
     assert [given(gone, rules_of(granted, "annex")) for granted in (new, both)] == [False, True]
+    assert [
+        [item["metadata"]["name"] for item in granted if item["kind"] == "Namespace"] for granted in (new, both)
+    ] == [
+        ["bank", "shop"],
+        ["annex", "bank", "shop"],
+    ]
 
 
 # --- what is said where one is missing -------------------------------------------------------------------------------
@@ -255,6 +273,14 @@ def test_a_namespace_without_any_role_is_one_line_and_so_is_the_cluster(
     fewer = [item for item in objects(what) if item["metadata"].get("namespace") != "bank"]
     assert said(what, Cluster(fewer), monkeypatch) == ["in namespace bank: nothing of what is needed"]
     assert said(what, Cluster([]), monkeypatch)[0] == "in the whole cluster: nothing of what is needed"
+
+
+def test_no_role_of_a_namespace_counts_for_the_cluster(small: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
+    everything = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
+    spaces = ("bank", "shop", "platform-team", "default")
+    almighty: Granted = [{"kind": "Role", "metadata": {"namespace": space}, "rules": [everything]} for space in spaces]
+    assert said(small, Cluster(almighty), monkeypatch) == ["in the whole cluster: nothing of what is needed"]
+    assert said(small, Cluster([{"kind": "ClusterRole", "metadata": {}, "rules": [everything]}]), monkeypatch) == []
 
 
 def test_names_of_a_line_are_counted(small: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
