@@ -143,6 +143,7 @@ def test_the_deployer_can_do_nothing_else(deployed: Foreign) -> None:
         )
         assert "(Forbidden)" in refused.stderr or "is forbidden" in refused.stderr, (command, refused)
         deployed.kubectl(*command)
+    deployed.apply(granted(deployed))  # as after every change that needs other rights; under the rules now in force
 
 
 def test_what_is_others_is_what_it_was_and_may_still_be_made(deployed: Foreign, before: dict[str, Any]) -> None:
