@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -18,7 +18,6 @@ from garrison_stack.right import Right, given
 from garrison_stack.rights import RBAC, Rights
 from garrison_stack.whole import Whole
 
-API: Final = "authorization.k8s.io/v1"
 NOWHERE: Final = "-"  # no namespace has this name, so no Role either: what holds there holds for the whole cluster
 HEADLINE: Final = (
     "the cluster does not let whoever asks here deploy this, and nothing was made; `garrison deployer` prints what an "
@@ -47,9 +46,12 @@ def check(what: Whole, *, logs_in: bool = True) -> None:
 
 def missing(rights: Collection[Right]) -> set[Right]:
     """Which of them who asks does not have."""
-    rules = {space: _rules(space) for space in {right.namespace for right in rights}}
+    spaces = sorted(_spaces(rights))
+    said = _asked([_review("SelfSubjectRulesReview", namespace=space or NOWHERE) for space in spaces])
+    rules = {space: status["resourceRules"] for space, status in zip(spaces, said, strict=True)}
     unsaid = sorted(right for right in rights if not given(right, rules[right.namespace]))
-    return {right for right, allowed in zip(unsaid, _allowed(unsaid), strict=True) if not allowed}
+    answers = _asked([_review("SelfSubjectAccessReview", resourceAttributes=_attributes(right)) for right in unsaid])
+    return {right for right, status in zip(unsaid, answers, strict=True) if not status["allowed"]}
 
 
 def problems(needed: Iterable[Right], lacks: Collection[Right]) -> Iterator[str]:
@@ -87,28 +89,23 @@ def _spaces(rights: Iterable[Right]) -> set[str]:
     return {right.namespace for right in rights}
 
 
-def _rules(space: str) -> list[Mapping[str, Any]]:
-    """Those that hold in a namespace, there or not, or in the whole cluster."""
-    review = {"apiVersion": API, "kind": "SelfSubjectRulesReview", "spec": {"namespace": space or NOWHERE}}
-    made = kubectl(["create", "--raw", f"/apis/{API}/selfsubjectrulesreviews", "-f", "-"], stdin=json.dumps(review))
-    rules: list[Mapping[str, Any]] = json.loads(made)["status"]["resourceRules"]
-    return rules
+def _review(kind: str, **spec: Any) -> Json:
+    return {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec}
 
 
-def _allowed(rights: Collection[Right]) -> list[bool]:
-    """What the cluster says to each, in one go."""
-    if not rights:
-        return []
-    listed = {"apiVersion": "v1", "kind": "List", "items": [_review(right) for right in rights]}
-    said = kubectl(["create", "--filename=-", "--output=json"], stdin=json.dumps(listed))
-    return [bool(item["status"]["allowed"]) for item in _documents(said)]
-
-
-def _review(right: Right) -> Json:
+def _attributes(right: Right) -> Json:
     plural, _, part = right.resource.partition("/")
-    asked = {"group": right.group, "resource": plural, "subresource": part, "verb": right.verb}
-    asked |= {"namespace": right.namespace, "name": right.name}
-    return {"apiVersion": API, "kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": asked}}
+    what = {"group": right.group, "resource": plural, "subresource": part}
+    return {**what, "verb": right.verb, "namespace": right.namespace, "name": right.name}
+
+
+def _asked(reviews: Sequence[Json]) -> list[Json]:
+    """What the cluster says to each, in one go."""
+    if not reviews:
+        return []
+    listed = {"apiVersion": "v1", "kind": "List", "items": [*reviews]}
+    said = kubectl(["create", "--filename=-", "--output=json"], stdin=json.dumps(listed))
+    return [item["status"] for item in _documents(said)]
 
 
 def _documents(text: str) -> Iterator[Json]:

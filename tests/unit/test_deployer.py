@@ -208,16 +208,19 @@ class Cluster:
         self.granted, self.besides, self.asked = granted, besides, 0
 
     def __call__(self, arguments: Sequence[str], *, stdin: str) -> str:
-        body = json.loads(stdin)
-        if body["kind"] == "SelfSubjectRulesReview":
-            return json.dumps({"status": {"resourceRules": rules_of(self.granted, body["spec"]["namespace"])}})
-        return "\n".join(self._judged(one["spec"]["resourceAttributes"]) for one in body["items"])
+        return "\n".join(json.dumps(self._said(one), indent=1) for one in json.loads(stdin)["items"])
 
-    def _judged(self, asked: dict[str, str]) -> str:
+    def _said(self, review: dict[str, Any]) -> dict[str, Any]:
+        spec = review["spec"]
+        if review["kind"] == "SelfSubjectRulesReview":
+            return {**review, "status": {"resourceRules": rules_of(self.granted, spec["namespace"])}}
+        return {**review, "status": {"allowed": self._judged(spec["resourceAttributes"])}}
+
+    def _judged(self, asked: dict[str, str]) -> bool:
         self.asked += 1
         plural = "/".join(filter(None, (asked["resource"], asked["subresource"])))
         right = Right(asked["namespace"], asked["group"], plural, asked["verb"], asked["name"])
-        return json.dumps({"kind": "SelfSubjectAccessReview", "status": {"allowed": right in self.besides}}, indent=1)
+        return right in self.besides
 
 
 def said(what: Whole, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> list[str]:
