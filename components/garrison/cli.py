@@ -62,6 +62,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "users": ("garrison.people.users", "the people of the embedded issuer and their groups"),
     "token": ("garrison.people.token", "log in at the embedded issuer and print a token for the hosts of the edge"),
     "password": ("garrison.people.password", "change your own password at the embedded issuer"),
+    "deployer": ("garrison_stack.deployer", "the roles of least privilege for whoever runs pulumi up"),
     "store": ("garrison.deployment.store_command", "the OpenBaos of the platform: their policies, and what files hold"),
     "issuer": ("garrison.people.issuer", "what another issuer says of itself, as a line of a program"),
     "ci": ("garrison_supply.pipelines.command", "lint workflows; make reports of checks, and judge them at a gate"),
@@ -78,6 +79,7 @@ EPILOG = f"""examples:
   garrison check --live --app estate.py             is the cluster what the program derives?
   garrison prove --app estate.py                    probe it
   garrison prove --app estate.py --edge URL         the edge alone, as anybody reaches it: no cluster is asked
+  garrison deployer --account ci/deployer           what an administrator grants to whoever deploys
   garrison users add alice --group customers        a person, with a password that is shown once
   garrison token --user alice                       her token, for `curl -H "Authorization: Bearer ..."`
   garrison ci lint                                  the workflows of this repository

@@ -33,6 +33,8 @@ class GarrisonError(Exception):
         ├── ChartError           a chart of the platform cannot be rendered
         ├── StandingError        a cluster lacks what it is said to have
         ├── ArgumentsError       what the Pulumi package was given cannot be used
+        ├── SubjectError         nobody is named to whom a role could be given
+        ├── RightsError          who deploys may not do what would have to be done
         ├── FolderError          the folder for files to deploy cannot be written
         ├── StoreFileError       the file of a store's objects cannot be used
         ├── StoreError           the secret store cannot be reached, or refused

@@ -44,3 +44,11 @@ class Resources:
     memory: str
     cpu_limit: str
     memory_limit: str
+
+
+def resource_of(kind: str) -> str:
+    """A kind as the API server's paths and RBAC have it, by the convention of Kubernetes."""
+    word = kind.lower()
+    if word.endswith("y"):
+        return f"{word[:-1]}ies"
+    return f"{word}es" if word.endswith("s") else f"{word}s"

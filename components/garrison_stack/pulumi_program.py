@@ -17,8 +17,7 @@ from garrison.derive.adjustment import Adjust
 from garrison.errors import GarrisonError
 from garrison.explain.allowed import allowed
 from garrison.kube import KubectlError, check_deployer, check_reachable, check_version
-from garrison.settings import Settings
-from garrison_stack import beside
+from garrison_stack import beside, permitted
 from garrison_stack.whole import Whole, whole
 
 
@@ -36,21 +35,23 @@ def deploy(app: App, adjust: Adjust | None, exceptions: Path | None) -> None:
 
 def check(what: Whole) -> None:
     """Raise a GarrisonError with what this cluster, or a store that is somebody else's, lacks."""
-    _check_cluster(what.settings)
+    _check_cluster(what)
     if not pulumi.runtime.is_dry_run():
         beside.check(what)
     _check_store(what)
 
 
-def _check_cluster(settings: Settings) -> None:
+def _check_cluster(what: Whole) -> None:
     """Raise a GarrisonError where the cluster does not answer, is closed to who asks, or lacks what is not made here.
 
     A preview works without the cluster, and says so.
     """
+    settings = what.settings
     if not pulumi.runtime.is_dry_run():
         check_reachable()
         check_version()
         check_deployer(settings.cluster.deployers)
+        permitted.check(what, logs_in=connection(settings).through_kubectl)
     if not standing.wanted(settings):
         return
     try:

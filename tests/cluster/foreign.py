@@ -83,8 +83,14 @@ class Foreign:
         return self.folder / "Pulumi.foreign.yaml"
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """A command of a user, in the folder of the program."""
-        return subprocess.run(command, cwd=self.folder, env=self.env, text=True, capture_output=True, check=False)
+        """A command of a user, in the folder of the program. Pulumi deploys as whoever may just do that."""
+        env = self.deploying if command[0] == "pulumi" else self.env
+        return subprocess.run(command, cwd=self.folder, env=env, text=True, capture_output=True, check=False)
+
+    @property
+    def deploying(self) -> dict[str, str]:
+        """The environment of the account that deploys, which `garrison deployer` has named all rights of."""
+        return {**self.env, "KUBECONFIG": str(self.folder / "deployer.kubeconfig")}
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         return shell.run(["kubectl", *arguments], what="kubectl", env=self.env, stdin=stdin)
@@ -136,6 +142,7 @@ def standing(folder: Path) -> Iterator[Foreign]:
         _program(foreign, there)
         _authority(foreign, root)
         _store(foreign)
+        _deployer(foreign)
         foreign.apply(_others(foreign))
         yield foreign
 
@@ -194,6 +201,7 @@ def _program(foreign: Foreign, there: str) -> None:
         "storePrefix": "prod",
         "storeNamespace": TEAM,
         "storeDeployer": f"{HOME}/deployer",
+        "deployers": [f"user:system:serviceaccount:{HOME}:deployer", "group:kubeadm:cluster-admins"],
     }
     (foreign.folder / "company.pem").write_text(Path(foreign.bao.ca_file).read_text())
     said["config"] = {f"garrison:{key}": value for key, value in settings.items()}
@@ -259,6 +267,22 @@ def _store(foreign: Foreign) -> None:
     config = {"kubernetes_host": server["server"], "kubernetes_ca_cert": ca, "token_reviewer_jwt": token}
     keeper.write_data("auth/k8s/prod/config", data=config)
     foreign.administer(set_up(foreign.store))
+
+
+def granted(foreign: Foreign) -> list[dict[str, Any]]:
+    """What an administrator is asked to grant for the program that is there."""
+    done = foreign.run("garrison", "deployer", "--app", "__main__.py", "--cluster", str(foreign.stack))
+    assert done.returncode == 0, done.stderr
+    return [*yaml.safe_load_all(done.stdout)]
+
+
+def _deployer(foreign: Foreign) -> None:
+    """The account that deploys: its roles as they are printed, and a kubeconfig with its token."""
+    foreign.apply(granted(foreign))
+    token = foreign.kubectl("create", "token", "deployer", f"--namespace={HOME}", "--duration=2h").strip()
+    known = yaml.safe_load(Path(foreign.env["KUBECONFIG"]).read_text())
+    known["users"] = [{"name": one["name"], "user": {"token": token}} for one in known["users"]]
+    Path(foreign.deploying["KUBECONFIG"]).write_text(yaml.safe_dump(known))
 
 
 def _others(foreign: Foreign) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cluster import upstream_node
-from cluster.foreign import NAME, OTHERS, Foreign, standing
+from cluster.foreign import NAME, OTHERS, Foreign, granted, standing
 from harness import node, ways
 from harness.errors import HarnessError
 from images.lying import lying
@@ -83,6 +83,22 @@ def test_a_store_that_lacks_a_right_is_said_at_preview_and_nothing_is_made(forei
     assert foreign.run("pulumi", "preview", "--non-interactive").returncode == 0
 
 
+def test_a_right_that_is_missing_is_said_and_nothing_is_made(foreign: Foreign) -> None:
+    """The control is what comes next: with the role as it is printed, all is deployed."""
+    (role,) = (item for item in granted(foreign) if item["kind"] == "Role" and item["metadata"]["namespace"] == "till")
+    fewer = [rule for rule in role["rules"] if rule["resources"] != ["networkpolicies"]]
+    assert len(fewer) == len(role["rules"]) - 1
+    foreign.apply([{**role, "rules": fewer}])
+    done = foreign.run("pulumi", "up", "--yes", "--skip-preview", "--non-interactive")
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert "in namespace till: may not create, delete, get, patch networkpolicies.networking.k8s.io" in said, said
+    assert said.count("may not ") == 1
+    assert "Traceback" not in said
+    assert foreign.get("validatingadmissionpolicies")["items"] == [], "not even what comes first"
+    foreign.apply([role])
+
+
 def test_it_is_deployed_with_images_by_digest_from_the_registry(deployed: Foreign) -> None:
     pods = [pod for space in ("stand", "till") for pod in deployed.get("pods", f"--namespace={space}")["items"]]
     asked = {c["image"] for pod in pods for c in (*pod["spec"]["containers"], *pod["spec"].get("initContainers", ()))}
@@ -109,6 +125,25 @@ def test_the_application_has_its_secret_from_the_companys_store(deployed: Foreig
     script = "import os, pathlib; print(pathlib.Path(os.environ['PSP_API_KEY_FILE']).read_text())"
     place = ("exec", "--namespace=till", "deploy/back", "--container=app", "--")
     assert deployed.kubectl(*place, "python3", "-c", script).strip() == value
+
+
+def test_the_deployer_can_do_nothing_else(deployed: Foreign) -> None:
+    """Each beside the administrator's word that it can be done, but for the doing."""
+    binding = ("clusterrolebinding", "mine", "--clusterrole=cluster-admin", "--user=mallory")
+    for command in (
+        ("get", "secrets", f"--namespace={OTHERS}"),
+        ("get", "secrets", "--namespace=till"),
+        ("create", *binding, "--dry-run=server"),
+        ("run", "x", "--image=x", f"--namespace={OTHERS}", "--dry-run=server"),
+        ("create", "token", "back", "--namespace=till"),
+        ("create", "namespace", "another", "--dry-run=server"),
+    ):
+        refused = subprocess.run(
+            ["kubectl", *command], env=deployed.deploying, text=True, capture_output=True, check=False
+        )
+        assert "(Forbidden)" in refused.stderr or "is forbidden" in refused.stderr, (command, refused)
+        deployed.kubectl(*command)
+    deployed.apply(granted(deployed))  # as after every change that needs other rights; under the rules now in force
 
 
 def test_what_is_others_is_what_it_was_and_may_still_be_made(deployed: Foreign, before: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from garrison.deployment import standing
 from garrison.derive.names import admission_policy, guard_of
 from garrison.manifest import identity
 from garrison.settings import Settings, parse
-from garrison_stack import beside, pulumi_program, run
+from garrison_stack import beside, permitted, pulumi_program, run
 from garrison_stack.whole import Whole, whole
 from unit.neighbours import shop, together
 
@@ -113,6 +113,7 @@ def test_an_update_asks_the_cluster_and_a_preview_does_not(
     monkeypatch.setattr(pulumi_program, "check_version", lambda: None)
     monkeypatch.setattr(standing, "check", lambda _: None)
     monkeypatch.setattr(pulumi_program, "check_deployer", lambda _: None)
+    monkeypatch.setattr(permitted, "check", lambda *_, **__: None)
     monkeypatch.setattr(beside, "kubectl", lambda _: answer)
     app = shop(together()[1])
     assert "App bank is on this cluster" in under_pulumi(lambda: run(app), preview=False).errors

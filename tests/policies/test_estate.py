@@ -323,3 +323,29 @@ def test_an_adjustment_is_expected_and_hides_no_weakening() -> None:
 )
 def test_differences(derived: Manifest, live: Manifest, same: bool) -> None:
     assert (list(differences(derived, live)) == []) is same
+
+
+@pytest.mark.parametrize(
+    ("subjects", "found"),
+    [
+        ([("User", "jo", "")], 0),
+        ([("ServiceAccount", "deployer", "ci")], 0),
+        ([("User", "jo", ""), ("User", "eve", "")], 1),
+        ([("ServiceAccount", "deployer", "bank")], 1),
+        ([("Group", "jo", "")], 1),
+    ],
+)
+def test_the_deployers_role_is_no_intruder_where_it_is_bound_to_nobody_else(
+    subjects: list[tuple[str, str, str]], found: int
+) -> None:
+    group = "rbac.authorization.k8s.io"
+    meta = {"name": f"garrison-deployer-{GRAPH.name}", "namespace": "bank"}
+    bound = [{"kind": kind, "name": name, "namespace": space} for kind, name, space in subjects]
+    reference = {"apiGroup": group, "kind": "Role", "name": meta["name"]}
+    role: dict[str, Any] = {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": meta, "rules": []}
+    binding = {**role, "kind": "RoleBinding", "roleRef": reference, "subjects": bound}
+    inventory = Inventory(tuple(map(Object, [*live(), role, binding])))
+    cluster = Cluster(deployers=("user:jo", "user:system:serviceaccount:ci:deployer"))
+    assert [str(each.object) for each in compare(GRAPH, inventory, cluster=cluster)] == [str(Object(binding))] * found
+    renamed = Object({**binding, "metadata": {**meta, "name": "x"}})
+    assert str(renamed) in [str(each.object) for each in compare(GRAPH, Inventory((renamed,)), cluster=cluster)]

@@ -10,7 +10,7 @@ from garrison.cluster.entrance import Entrance
 from garrison.cluster.issuer import Issuer
 from garrison.cluster.layout import Layout
 from garrison.cluster.store import Store
-from garrison.cluster.value import EVERYBODY, SCHEMA, SCOPES, AdmissionScope, Cluster
+from garrison.cluster.value import EVERYBODY, SCHEMA, SCOPES, AdmissionScope, Cluster, is_person
 
 __all__ = [
     "EVERYBODY",
@@ -24,4 +24,5 @@ __all__ = [
     "Issuer",
     "Layout",
     "Store",
+    "is_person",
 ]

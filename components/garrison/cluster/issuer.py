@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 
 from garrison.cluster.words import is_name
 from garrison.errors import Problem
-from garrison.words import Ref
+from garrison.words import Ref, resource_of
 
 GROUP: Final = "cert-manager.io"
 KIND: Final = "ClusterIssuer"
@@ -57,10 +57,7 @@ class Issuer:
     @property
     def resource(self) -> str:
         """The kind as the API server's paths have it, by the convention of Kubernetes; `standing` checks it."""
-        word = self.kind.lower()
-        if word.endswith("y"):
-            return f"{word[:-1]}ies"
-        return f"{word}es" if word.endswith("s") else f"{word}s"
+        return resource_of(self.kind)
 
     def signer(self, namespace: str = "") -> str:
         """What RBAC calls it where requests are approved; a namespaced one together with where it is."""

@@ -123,7 +123,7 @@ def _problems(cluster: Cluster) -> Iterator[Problem]:
     yield from _each(cluster, "system_namespaces", is_name, "a namespace")
     if cluster.deployers == ():
         yield Problem("deployers", "is empty, so that nobody could deploy", "name who runs Pulumi")
-    yield from _each(cluster, "deployers", _is_person, "`user:NAME` or `group:NAME`")
+    yield from _each(cluster, "deployers", is_person, "`user:NAME` or `group:NAME`")
     yield from _each(cluster, "signed_images", lambda image: isinstance(image, str), "an image")
     if isinstance(cluster.api_server, tuple):
         for cidr in cluster.api_server:
@@ -146,7 +146,7 @@ def _each(cluster: Cluster, name: str, fits: Any, what: str) -> Iterator[Problem
             yield Problem(name, f"{value!r} is not {what}", f"name {what}")
 
 
-def _is_person(value: Any) -> bool:
+def is_person(value: Any) -> bool:
     """Never everybody: a group of all users or all accounts would guard nothing."""
     kind, _, name = value.partition(":") if isinstance(value, str) else ("", "", "")
     return kind in ("user", "group") and bool(name.strip()) and name not in EVERYBODY

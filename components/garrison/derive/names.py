@@ -53,6 +53,11 @@ def guard_of(app: str) -> str:
     return f"estate-{app}"
 
 
+def deployer_role(app: str) -> str:
+    """What the roles of who deploys an App are called, and their bindings, in each namespace and in the cluster."""
+    return f"garrison-deployer-{app}"
+
+
 def guards_another(policy: str, app: str) -> bool:
     """Whether an admission policy guards another App than this one."""
     return policy.startswith(admission_policy(guard_of(""))) and policy != admission_policy(guard_of(app))

@@ -13,6 +13,7 @@ from garrison.cluster import Cluster
 from garrison.defaults import TRUST_BUNDLE
 from garrison.derive import render
 from garrison.derive.adjustment import weakened
+from garrison.derive.names import deployer_role
 from garrison.manifest import Manifest
 from garrison.model.graph import Graph
 from garrison_policies.exceptions.apply import index, lineage
@@ -72,7 +73,9 @@ def compare(
         for path, what in _changes(wanted.body, real[key].body):
             yield finding(CHANGED, real[key], path, what)
     spaces = frozenset(item.name for item in derived.values() if item.kind == "Namespace")
-    yield from _beside(derived, inventory, spaces)
+    deployers = (cluster or Cluster()).deployers
+    others = [item for item in inventory.objects if not _deploys(item, deployer_role(graph.name), deployers)]
+    yield from _beside(derived, others, inventory, spaces)
 
 
 def identity(item: Object) -> Identity:
@@ -104,9 +107,25 @@ def _without_own_labels(job: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**job, "spec": {**spec, "template": {**template, "metadata": {**metadata, "labels": labels}}}}
 
 
-def _beside(derived: Mapping[Identity, Object], inventory: Inventory, namespaces: frozenset[str]) -> Iterator[Finding]:
+def _deploys(item: Object, name: str, deployers: Sequence[str]) -> bool:
+    """The role that `garrison deployer` prints, which alone gives nothing, and its binding to nobody but deployers."""
+    if (item.group, item.name) != ("rbac.authorization.k8s.io", name):
+        return False
+    return item.kind == "Role" or {*map(_person, item.body.get("subjects", ()))} <= {*deployers}
+
+
+def _person(subject: Mapping[str, Any]) -> str:
+    """As settings say it."""
+    if subject.get("kind") == "ServiceAccount":
+        return f"user:system:serviceaccount:{subject.get('namespace')}:{subject.get('name')}"
+    return f"{str(subject.get('kind')).lower()}:{subject.get('name')}"
+
+
+def _beside(
+    derived: Mapping[Identity, Object], others: Sequence[Object], inventory: Inventory, namespaces: frozenset[str]
+) -> Iterator[Finding]:
     by_uid = index(inventory)
-    for item in inventory.objects:
+    for item in others:
         if identity(item) in derived or (item.kind, item.name) in MADE:
             continue
         if item.kind in ("ClusterRoleBinding", "RoleBinding") and item.namespace not in namespaces:
