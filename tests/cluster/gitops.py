@@ -55,10 +55,12 @@ def applied(app: Foreign, *, by: str = "", patient: bool = True) -> None:
 
 
 def withdrawn(app: Foreign, *, by: str) -> None:
-    """What a controller does when the folder is gone: the last step first. Nobody waits for the namespace here."""
+    """What a controller does when the folder is gone: the last step first, then the store. Nobody waits for it here."""
     for folder, _ in reversed([*_steps(app)]):
         place = str(folder / files.OBJECTS)
         app.kubectl("delete", "--wait=false", "--ignore-not-found", f"--as={by}", "-f", place)
+    done = app.run("garrison", "store", "remove", f"{FOLDER}/{files.STORE}")
+    assert done.returncode == 0, done.stderr
 
 
 def _steps(app: Foreign) -> Iterator[tuple[Path, bool]]:

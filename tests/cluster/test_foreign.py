@@ -204,7 +204,9 @@ def test_nothing_is_left_to_do_and_all_of_it_goes_away_again(
     deployed: Foreign, bakery: Foreign, by_pulumi: Standing, before: dict[str, Any]
 ) -> None:
     assert len(by_pulumi[0]) > 30
+    assert None not in gitops.kept(bakery).values()
     gitops.withdrawn(bakery, by=neighbours.BY)
+    assert set(gitops.kept(bakery).values()) == {None}
     assert deployed.run("pulumi", "preview", "--expect-no-changes", "--non-interactive").returncode == 0
     done = deployed.run("pulumi", "destroy", "--yes", "--skip-preview", "--non-interactive")
     assert done.returncode == 0, done.stdout + done.stderr
