@@ -10,7 +10,6 @@ import yaml
 
 from cluster import gitops
 from cluster.foreign import Foreign
-from garrison import defaults as d
 from garrison.manifest import Manifest
 from garrison.words import Ref
 
@@ -124,8 +123,8 @@ def asked(app: Foreign, who: Ref, method: str = "POST", path: str = "/sales") ->
 
 def reaches(app: Foreign, who: Ref, whom: Ref) -> bool:
     """Whether the network lets a pod through to the proxy of another, past its own."""
-    pods = app.get("pods", f"--namespace={whom.namespace}", f"--selector={d.NAME}={whom.name}")["items"]
-    return _within(app, who, CONNECTING, pods[0]["status"]["podIP"]).strip() == "open"
+    there = app.get("service", whom.name, f"--namespace={whom.namespace}")["spec"]["clusterIP"]
+    return _within(app, who, CONNECTING, there).strip() == "open"
 
 
 def _within(app: Foreign, who: Ref, script: str, *words: str) -> str:
