@@ -170,10 +170,10 @@ def test_another_app_is_for_the_check_of_that_one(
     graph = shop_app().graph()
     (tmp_path / "graph.json").write_text(graph.to_json())
     spaces = [thing("Namespace", name, "") for name in ("shop", "left", "bakery")]
-    for space, app in zip(spaces, (graph.name, graph.name, "bakery"), strict=True):
+    for space, whose in zip(spaces, (graph.name, graph.name, "bakery"), strict=True):
         space["metadata"]["labels"] = {
             "app.kubernetes.io/managed-by": "garrison",
-            "app.kubernetes.io/part-of": app,
+            "app.kubernetes.io/part-of": whose,
         }
     pods = [thing("Pod", "p", space["metadata"]["name"], spec=PRIVILEGED) for space in spaces]
     cluster({"namespaces": spaces, "pods": pods})
