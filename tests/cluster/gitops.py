@@ -112,9 +112,10 @@ def _noted(annotation: str) -> bool:
 
 def kept(app: Foreign) -> dict[str, Any]:
     """What the store has of each thing that the folder's file asks for; None where there is nothing."""
-    said = json.loads((app.folder / FOLDER / files.STORE).read_text())
+    file = json.loads((app.folder / FOLDER / files.STORE).read_text())
     found: dict[str, Any] = {}
-    for one in (one for server in said["servers"] for one in server["objects"]):
+    for one in (one for server in file["servers"] for one in server["objects"]):
         answer: Any = app.keeper.read(one["path"])
-        found[one["path"]] = answer and {key: answer["data"].get(key) for key in one["body"]}
+        said = {*one["body"], "connection_details"}
+        found[one["path"]] = answer and {key: value for key, value in answer["data"].items() if key in said}
     return found

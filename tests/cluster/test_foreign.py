@@ -171,6 +171,8 @@ def test_the_second_one_is_proven_beside_it(agreed: Foreign, bakery: Foreign) ->
     assert agreed
     found = {(probe["kind"], probe["observed"]) for probe in proven(bakery, CALLING) if probe["target"] == "till/back"}
     assert {("declared operation", "allowed"), ("undeclared operation", "refused")} <= found
+    done = bakery.run("garrison", "check", "--live", "--app", CALLING, "--cluster", str(bakery.stack))
+    assert (done.returncode, "the cluster is what calling.py derives" in done.stderr) == (0, True), done
 
 
 def test_the_application_has_its_secret_from_the_companys_store(deployed: Foreign) -> None:
@@ -207,6 +209,7 @@ def test_nothing_is_left_to_do_and_all_of_it_goes_away_again(
     assert None not in gitops.kept(bakery).values()
     gitops.withdrawn(bakery, by=neighbours.BY)
     assert set(gitops.kept(bakery).values()) == {None}
+    bakery.keeper.secrets.kv.v2.delete_metadata_and_all_versions("prod/recipes/key", mount_point="kv-shop")
     assert deployed.run("pulumi", "preview", "--expect-no-changes", "--non-interactive").returncode == 0
     done = deployed.run("pulumi", "destroy", "--yes", "--skip-preview", "--non-interactive")
     assert done.returncode == 0, done.stdout + done.stderr
