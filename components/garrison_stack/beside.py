@@ -20,7 +20,7 @@ def check(what: Whole) -> None:
     """Raises SettingsError where another App's stack has what this one would make, or lacks what this one relies on."""
     policies = {item["name"] for item in _managed("validatingadmissionpolicies")}
     spaces = {item["name"]: item["labels"].get(d.PART_OF, "") for item in _managed("namespaces")}
-    if found := [*taken(what, spaces), *problems(what, policies)]:
+    if found := [*taken(what, spaces), *problems(what, policies), *twice(what, policies, spaces)]:
         raise SettingsError(found)
 
 
@@ -47,15 +47,50 @@ def taken(what: Whole, spaces: Mapping[str, str]) -> Iterator[Problem]:
 
 def problems(what: Whole, there: Collection[str]) -> Iterator[Problem]:
     """What is wrong, given the admission policies that the cluster has."""
-    own = f"{GUARD}{what.estate.graph.name}"
-    others = sorted(name.removeprefix(GUARD) for name in there if guards_another(name, what.estate.graph.name))
-    if what.settings.install_admission and others and own not in there:  # the first time
+    others = _others(what, there)
+    apart = [other for other in others if admission_policy(f"workloads-{other}") in there]
+    if what.settings.install_admission and others and _new(what, there):
         said = f"App {others[0]} is on this cluster, and its stack makes the admission rules and the platform"
+        settings = [f"issuer to {what.settings.cluster.issuer}", *(["admissionScope to estate"] if apart else [])]
         remedy = (
-            "set installAdmission, installCertManager, installTrustManager and installOpenbao to false, and issuer to "
-            f"{what.settings.cluster.issuer} (docs/elsewhere.md); or was it this App's name: delete {GUARD}{others[0]}"
+            "set installAdmission, installCertManager, installTrustManager and installOpenbao to false, and "
+            f"{' and '.join(settings)}, without trustCa (docs/elsewhere.md); or was it this App's name: delete "
+            f"{GUARD}{others[0]}"
         )
         yield Problem("installAdmission", said, remedy)
     if missing := sorted({*what.relied} - {*there}):
         said = f"false, and nobody makes {missing[0]} on this cluster"
-        yield Problem("installAdmission", said, "deploy the App that makes the rules first, or leave the setting out")
+        remedy = "deploy the App that makes the rules first, or leave the setting out"
+        if apart:
+            remedy = f"the rules of App {apart[0]} hold in its own namespaces alone: set admissionScope to estate, too"
+        yield Problem("installAdmission", said, remedy)
+
+
+def twice(what: Whole, there: Collection[str], spaces: Mapping[str, str]) -> Iterator[Problem]:
+    """What a new App would take over of a platform that another App stands on, and take with it when it goes.
+
+    Where there is an App, there are cert-manager, trust-manager and the trust bundle; OpenBao may be elsewhere.
+    """
+    settings, others = what.settings, _others(what, there)
+    if settings.install_admission or not others or not _new(what, there):
+        return
+    made = {
+        "installCertManager": settings.install_cert_manager,
+        "installTrustManager": settings.install_trust_manager,
+        "installOpenbao": settings.install_openbao and spaces.get(d.STORE_NAMESPACE) == d.PLATFORM,
+    }
+    for name in (name for name, wanted in made.items() if wanted):
+        yield Problem(name, f"true, and App {others[0]} stands on what is there", f"set {name} to false")
+    if settings.trust_ca:
+        said = f"set, and App {others[0]} stands on the trust bundle that is there"
+        yield Problem("trustCa", said, "leave it out: a cluster has one, and it names whom both trust")
+
+
+def _others(what: Whole, there: Collection[str]) -> list[str]:
+    """The Apps on the cluster beside this one."""
+    return sorted(name.removeprefix(GUARD) for name in there if guards_another(name, what.estate.graph.name))
+
+
+def _new(what: Whole, there: Collection[str]) -> bool:
+    """Whether this App is on the cluster for the first time."""
+    return f"{GUARD}{what.estate.graph.name}" not in there

@@ -1,4 +1,7 @@
-"""A program of ten lines on a cluster that is somebody else's: deployed, proven, and nothing else there is touched."""
+"""A program of ten lines on a cluster that is somebody else's: deployed, proven, and nothing else there is touched.
+
+A second App comes by files, as a GitOps controller brings them, and calls the first where both say so.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,18 @@ from typing import Any
 
 import pytest
 
-from cluster import upstream_node
+from cluster import gitops, neighbours, upstream_node
 from cluster.foreign import NAME, OTHERS, Foreign, granted, standing
+from cluster.live import eventually
+from cluster.neighbours import ADMITTING, ALONE, CALLEE, CALLER, CALLING, DEPLOYED, asked
+from garrison.manifest import Manifest, identity
+from garrison.words import Ref
 from harness import node, ways
 from harness.errors import HarnessError
 from images.lying import lying
 
+Standing = tuple[dict[gitops.Identity, Manifest], dict[str, Any]]
+FRONT = Ref("stand", "front")
 NOT_OURS = ("cert-manager", OTHERS, "platform-team", "kube-system", "local-path-storage")
 KINDS = "deployments,daemonsets,statefulsets,services,serviceaccounts,roles,rolebindings,networkpolicies,issuers"
 
@@ -37,6 +46,48 @@ def deployed(foreign: Foreign, before: dict[str, Any]) -> Foreign:
     done = foreign.run("pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--parallel=48")
     assert done.returncode == 0, done.stdout + done.stderr
     return foreign
+
+
+@pytest.fixture(scope="module")
+def bakery(deployed: Foreign) -> Foreign:
+    """The other team's repository; nothing of it is deployed yet."""
+    return neighbours.beside(deployed)
+
+
+@pytest.fixture(scope="module")
+def by_files(bakery: Foreign) -> list[Manifest]:
+    """What stands on the cluster of it, with its half of the call."""
+    return neighbours.moved_in(bakery)
+
+
+@pytest.fixture(scope="module")
+def agreed(deployed: Foreign, by_files: list[Manifest]) -> Foreign:
+    """The first App, with its half of the call."""
+    assert by_files
+    (deployed.folder / DEPLOYED).write_text((deployed.folder / ADMITTING).read_text())
+    done = deployed.run("pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--parallel=48")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return deployed
+
+
+@pytest.fixture(scope="module")
+def by_pulumi(agreed: Foreign, by_files: list[Manifest]) -> Standing:
+    """What stands of the first App, in the cluster and in the store, as Pulumi made it."""
+    wanted = gitops.rendered(agreed, DEPLOYED)
+    return gitops.standing(agreed, wanted, {identity(item) for item in by_files}), gitops.kept(agreed)
+
+
+def proven(app: Foreign, program: str) -> list[dict[str, Any]]:
+    """The probes of a proof that is whole."""
+    where = ("--app", program, "--cluster", str(app.stack), "--format", "json")
+    done = app.run("garrison", "prove", *where)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    found = json.loads(done.stdout)
+    assert found["summary"]["ok"]
+    probes: list[dict[str, Any]] = found["probes"]
+    kinds = {(probe["kind"], probe["observed"]) for probe in probes}
+    assert {("declared operation", "allowed"), ("undeclared operation", "refused")} <= kinds
+    return probes
 
 
 def of_others(foreign: Foreign) -> dict[str, Any]:
@@ -106,15 +157,38 @@ def test_it_is_deployed_with_images_by_digest_from_the_registry(deployed: Foreig
     assert all(image.startswith(f"{deployed.bao.host}:") and "@sha256:" in image for image in asked), asked
 
 
-def test_it_is_proven(deployed: Foreign) -> None:
-    where = ("--app", "__main__.py", "--cluster", str(deployed.stack), "--format", "json")
-    done = deployed.run("garrison", "prove", *where)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
-    found = json.loads(done.stdout)
-    assert found["summary"]["ok"]
-    kinds = {(probe["kind"], probe["observed"]) for probe in found["probes"]}
-    assert {("declared operation", "allowed"), ("undeclared operation", "refused")} <= kinds
-    assert {probe["target"] for probe in found["probes"]} >= {"till/back", "stand/front"}
+def test_a_second_app_is_brought_by_files_and_its_half_of_a_call_opens_nothing(
+    deployed: Foreign, bakery: Foreign, by_files: list[Manifest]
+) -> None:
+    assert neighbours.says(bakery, ALONE, CALLING)[0] == (
+        "+ bakery/oven may POST /sales at till/back, as far as App kiosk says it too"
+    )
+    assert {item["metadata"].get("namespace", CALLER.namespace) for item in by_files} == {CALLER.namespace}
+    assert asked(deployed, FRONT)[0] == 200, "the control: whom the callee lets in gets there"
+    status, said = asked(bakery, CALLER)
+    assert (status, said.startswith("upstream connect error")) == (503, True), said
+    assert not neighbours.reaches(bakery, CALLER, CALLEE), "by the callee's network policy"
+
+
+def test_with_both_halves_the_call_passes_and_nothing_beside_it(agreed: Foreign, bakery: Foreign) -> None:
+    eventually(lambda: asked(bakery, CALLER)[0] == 200, "an answer of the other App")
+    assert neighbours.reaches(bakery, CALLER, CALLEE)
+    status, said = asked(bakery, CALLER, "GET", "/sales/1")
+    assert (status, "RBAC: access denied" in said) == (403, True), "an operation of the same callee, for others"
+    assert asked(agreed, FRONT, "GET", "/sales/1")[0] == 200, "the control: them"
+
+
+def test_it_is_proven(agreed: Foreign) -> None:
+    found = proven(agreed, DEPLOYED)
+    assert {probe["target"] for probe in found} >= {"till/back", "stand/front"}
+
+
+def test_the_second_one_is_proven_beside_it(agreed: Foreign, bakery: Foreign) -> None:
+    assert agreed
+    found = {(probe["kind"], probe["observed"]) for probe in proven(bakery, CALLING) if probe["target"] == "till/back"}
+    assert {("declared operation", "allowed"), ("undeclared operation", "refused")} <= found
+    done = bakery.run("garrison", "check", "--live", "--app", CALLING, "--cluster", str(bakery.stack))
+    assert (done.returncode, "the cluster is what calling.py derives" in done.stderr) == (0, True), done
 
 
 def test_the_application_has_its_secret_from_the_companys_store(deployed: Foreign) -> None:
@@ -156,11 +230,38 @@ def test_what_is_others_is_what_it_was_and_may_still_be_made(deployed: Foreign, 
     assert "privileged" in done.stderr or "deployer" in done.stderr or "digest" in done.stderr, done.stderr
 
 
-def test_nothing_is_left_to_do_and_all_of_it_goes_away_again(deployed: Foreign, before: dict[str, Any]) -> None:
+def test_the_callees_half_alone_opens_nothing_either(agreed: Foreign, bakery: Foreign) -> None:
+    """The caller is the first to stop: its repository goes back by one commit."""
+    neighbours.changed(bakery, ALONE)
+    assert not neighbours.reaches(bakery, CALLER, CALLEE), "by the caller's network policy"
+    assert asked(agreed, FRONT)[0] == 200
+
+
+def test_nothing_is_left_to_do_and_all_of_it_goes_away_again(
+    deployed: Foreign, bakery: Foreign, by_pulumi: Standing, before: dict[str, Any]
+) -> None:
+    assert len(by_pulumi[0]) > 30
+    assert all(gitops.kept(bakery).values())
+    gitops.withdrawn(bakery, by=neighbours.BY)
+    assert not any(gitops.kept(bakery).values())
+    bakery.keeper.secrets.kv.v2.delete_metadata_and_all_versions("prod/recipes/key", mount_point="kv-shop")
     assert deployed.run("pulumi", "preview", "--expect-no-changes", "--non-interactive").returncode == 0
     done = deployed.run("pulumi", "destroy", "--yes", "--skip-preview", "--non-interactive")
     assert done.returncode == 0, done.stdout + done.stderr
     spaces = {item["metadata"]["name"] for item in deployed.get("namespaces")["items"]}
-    assert {"stand", "till"} & spaces == set()
+    assert {"stand", "till", CALLER.namespace} & spaces == set()
     deployed.kubectl("delete", "deployment", "older", f"--namespace={OTHERS}", "--ignore-not-found")
     assert of_others(deployed) == before
+
+
+def test_by_files_the_same_comes_of_it_object_by_object(foreign: Foreign, by_pulumi: Standing) -> None:
+    """The first App again, on the same cluster, as its files say it."""
+    wanted = gitops.rendered(foreign, DEPLOYED)
+    assert gitops.standing(foreign, wanted) == {}, "nothing is left of Pulumi's"
+    assert not any(gitops.kept(foreign).values())
+    gitops.applied(foreign, patient=False)
+    found = gitops.standing(foreign, wanted)
+    assert found.keys() == by_pulumi[0].keys() == {identity(item) for item in wanted}
+    assert {key: item for key, item in found.items() if item != by_pulumi[0][key]} == {}
+    assert gitops.kept(foreign) == by_pulumi[1]
+    assert all(by_pulumi[1].values())

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from engine.test_run import Said, _machine, config, parts, under_pulumi
+from garrison import defaults as d
 from garrison.deployment import standing
 from garrison.derive.names import admission_policy, guard_of
 from garrison.manifest import identity
 from garrison.settings import Settings, parse
 from garrison_stack import beside, permitted, pulumi_program, run
 from garrison_stack.whole import Whole, whole
+from unit.authority import Authority
 from unit.neighbours import shop, together
 
 __all__ = ["_machine", "config", "under_pulumi"]
@@ -25,6 +28,11 @@ SECOND = {"installAdmission", "installCertManager", "installTrustManager", "inst
 def settings(*, second: bool) -> Settings:
     said = {**dict.fromkeys(SECOND, "false"), "issuer": "garrison"} if second else {}
     return parse(said, os.environ)
+
+
+def naive() -> Whole:
+    """A further App with the settings of the first one."""
+    return whole(together()[0], settings(second=False))
 
 
 def made(what: Whole) -> set[tuple[str, ...]]:
@@ -70,15 +78,20 @@ def test_where_rules_hold_in_an_estate_alone_each_stack_makes_its_own_and_relies
     cluster_wide = whole(calling, settings(second=True))
     (problem,) = beside.problems(cluster_wide, {item["metadata"]["name"] for item in first.admission})
     assert "nobody makes garrison-" in problem.what, "nobody judges its namespaces: refused"
+    assert problem.remedy == (
+        "the rules of App bank hold in its own namespaces alone: set admissionScope to estate, too"
+    )
+    (problem,) = beside.problems(naive(), {item["metadata"]["name"] for item in first.admission})
+    assert "issuer to garrison and admissionScope to estate, without trustCa" in problem.remedy, "said the first time"
 
 
 def test_what_is_on_the_cluster_decides_before_anything_is_registered() -> None:
     first, other = both(second=True)
-    naive = whole(together()[0], settings(second=False))
     there = {item["metadata"]["name"] for item in first.admission}
-    (problem,) = beside.problems(naive, there)
+    (problem,) = beside.problems(naive(), there)
     assert problem.what == "App bank is on this cluster, and its stack makes the admission rules and the platform"
     assert all(name in problem.remedy for name in SECOND)
+    assert "issuer to garrison, without trustCa" in problem.remedy
     assert [*beside.problems(other, there)] == [], "the control"
     with_both = there | {item["metadata"]["name"] for item in other.admission}
     assert [*beside.problems(first, with_both)] == [], "the first one goes on as it was"
@@ -88,6 +101,27 @@ def test_what_is_on_the_cluster_decides_before_anything_is_registered() -> None:
     assert "nobody makes garrison-availability on this cluster" in problem.what
     (problem,) = beside.problems(other, there - {admission_policy("trust")})
     assert "nobody makes garrison-trust" in problem.what
+
+
+def test_a_new_app_takes_over_no_part_of_the_platform_that_another_one_stands_on(tmp_path: Path) -> None:
+    first, _ = both(second=True)
+    there, spaces = {item["metadata"]["name"] for item in first.admission}, dict.fromkeys(("openbao",), d.PLATFORM)
+    ca = tmp_path / "ca.pem"
+    ca.write_text(Authority.fresh().pem)
+
+    def taken(spaces: dict[str, str], **said: str) -> list[str]:
+        what = whole(together()[0], parse({"installAdmission": "false", **said}, os.environ))
+        return [f"{one.where}: {one.remedy}" for one in beside.twice(what, there, spaces)]
+
+    wanted = [f"{name}: set {name} to false" for name in ("installCertManager", "installTrustManager")]
+    assert taken(spaces) == [*wanted, "installOpenbao: set installOpenbao to false"]
+    assert taken({}) == wanted, "the first one has its store elsewhere: this one may have its own"
+    rest = {**dict.fromkeys(SECOND, "false"), "issuer": "garrison"}
+    assert taken(spaces, **rest) == [], "the control"
+    (line,) = taken(spaces, **rest, trustCa=str(ca))
+    assert line == "trustCa: leave it out: a cluster has one, and it names whom both trust"
+    there.add(admission_policy(guard_of("shop")))
+    assert taken(spaces) == [], "one that stands already is not new, whatever it makes"
 
 
 def test_no_namespace_is_taken_from_an_app_that_this_one_never_heard_of() -> None:

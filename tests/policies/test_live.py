@@ -164,6 +164,30 @@ def test_an_estate_stays_in_scope_without_its_labels(cluster: Callable[..., None
     assert main([*ONLY, *where, "--app", str(tmp_path / "graph.json")]) == 1, "the graph does"
 
 
+def test_another_app_is_for_the_check_of_that_one(
+    cluster: Callable[..., None], capsys: pytest.CaptureFixture[str], tmp_path: Any
+) -> None:
+    graph = shop_app().graph()
+    (tmp_path / "graph.json").write_text(graph.to_json())
+    spaces = [thing("Namespace", name, "") for name in ("shop", "left", "bakery")]
+    for space, whose in zip(spaces, (graph.name, graph.name, "bakery"), strict=True):
+        space["metadata"]["labels"] = {
+            "app.kubernetes.io/managed-by": "garrison",
+            "app.kubernetes.io/part-of": whose,
+        }
+    pods = [thing("Pod", "p", space["metadata"]["name"], spec=PRIVILEGED) for space in spaces]
+    cluster({"namespaces": spaces, "pods": pods})
+
+    def counted(scope: str, *more: str) -> set[str]:
+        (tmp_path / "Pulumi.x.yaml").write_text(f"config:\n  garrison:admissionScope: {scope}\n")
+        main([*ONLY, "--cluster", str(tmp_path / "Pulumi.x.yaml"), *more])
+        return {row["object"]["namespace"] for row in json.loads(capsys.readouterr().out)["findings"]}
+
+    app = ("--app", str(tmp_path / "graph.json"))
+    assert counted("estate", *app) == {"shop", "left"}, "its own, with what it no longer declares"
+    assert counted("estate") == counted("everywhere", *app) == {"shop", "left", "bakery"}, "the controls"
+
+
 def test_a_role_of_the_cluster_is_of_those_who_are_bound_to_it(cluster: Callable[..., None]) -> None:
     ours = thing("Namespace", "shop", "")
     ours["metadata"]["labels"] = {"app.kubernetes.io/managed-by": "garrison"}

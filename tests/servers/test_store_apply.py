@@ -94,6 +94,9 @@ def test_the_file_is_brought_into_the_store_again_and_again_and_what_is_gone_is_
     assert lacks(breaker, "orders") == []
     assert breaker.secrets.kv.v2.read_secret("psp/api-key", raise_on_deleted_version=True)["data"]["data"] == value
     assert cli.main(["store", "apply", one, "--instead-of", both]) == 0, "what is gone already is gone"
+    assert cli.main(["store", "remove", one]) == 0
+    assert len(lacks(breaker, "orders")) == 2, "a program that is gone altogether"
+    assert breaker.secrets.kv.v2.read_secret("psp/api-key", raise_on_deleted_version=True)["data"]["data"] == value
 
 
 def test_a_store_that_does_not_allow_it_is_refused_before_anything_is_written(

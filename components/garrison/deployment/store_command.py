@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from garrison.cluster import Store
 from garrison.deployment import store_file
 from garrison.deployment.platform import store_config, users_config
+from garrison.deployment.store_file import StoreFile
 from garrison.exits import Exit
 from garrison.settings import cluster_of
 from garrison.words import Ref
@@ -42,6 +44,10 @@ def parser() -> argparse.ArgumentParser:
     said = "how long a store that is being deployed meanwhile may take to be there (default: %(default)s)"
     verb.add_argument("--wait", type=int, metavar="SECONDS", default=WAIT, help=said)
     verb.set_defaults(run=_apply)
+    text = "take away what garrison store apply brought into the stores, for a program that is gone"
+    verb = commands.add_parser("remove", help=text, description=text[0].upper() + text[1:] + "; values stay.")
+    verb.add_argument("file", type=Path, metavar="FILE", help="the DIR/store.json that was applied last")
+    verb.set_defaults(run=_remove)
     return made
 
 
@@ -95,10 +101,18 @@ def commands_of(*, users: bool) -> str:
 
 def _apply(options: argparse.Namespace) -> None:
     new = store_file.read(options.file)
-    old = store_file.read(options.instead_of) if options.instead_of else None
+    _bring(new, store_file.read(options.instead_of) if options.instead_of else None, options.wait)
+
+
+def _remove(options: argparse.Namespace) -> None:
+    old = store_file.read(options.file)
+    _bring(replace(old, kept=(), keys=()), old, 0)
+
+
+def _bring(new: StoreFile, old: StoreFile | None, wait: float) -> None:
     try:
         from garrison.deployment.vault import applying  # here alone: nothing else here needs them
     except ImportError:
         raise store_file.StoreFileError("this needs hvac and Pulumi: pip install 'garrison[pulumi]'") from None
-    for line in applying.applied(new, old, options.wait):
+    for line in applying.applied(new, old, wait):
         print(line, flush=True)

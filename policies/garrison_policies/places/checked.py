@@ -97,8 +97,8 @@ def counted(
     """The findings that a check of a live cluster answers for; what it left out is a remark."""
     from garrison_policies.places.scope import Scope
 
-    named = frozenset(graph.spaces if graph else ())
-    scope = Scope(checked.inventory, system=system, everywhere=everywhere, there=there, named=named)
+    named, app = (frozenset(graph.spaces), graph.name) if graph else (frozenset[str](), "")
+    scope = Scope(checked.inventory, system=system, everywhere=everywhere, there=there, named=named, app=app)
     left = scope.counted(findings)
     checked.remarks += scope.remarks()
     return left

@@ -37,6 +37,7 @@ class Scope:
 
     there: the cluster's description, where one was given; its scope is this check's.
     named: the namespaces of the graph, where one was given: they count whatever labels they have by now.
+    app: its name. Where rules hold in an estate alone, another App's namespaces are for the check of that one.
     """
 
     inventory: Inventory
@@ -44,6 +45,7 @@ class Scope:
     everywhere: bool = False
     there: Cluster | None = None
     named: frozenset[str] = frozenset()
+    app: str = ""
     control_plane: int = 0
     others: Counter[str] = field(default_factory=Counter)
 
@@ -51,7 +53,9 @@ class Scope:
         spaces = [item for item in self.inventory.objects if item.kind == "Namespace"]
         said = self.there.admission_scope if self.there else ""
         narrow = said in ("estate", "labelled")
-        estate = {item.name for item in spaces if item.labels.get(MANAGED_BY) == MANAGER} | self.named
+        whose = (self.app, PLATFORM) if narrow and self.app else ()
+        ours = [item for item in spaces if item.labels.get(MANAGED_BY) == MANAGER]
+        estate = {item.name for item in ours if not whose or item.labels.get(PART_OF) in whose} | self.named
         if said == "labelled":
             estate |= {item.name for item in spaces if item.labels.get(ADMITTED[0]) == ADMITTED[1]}
         installed = {item.name for item in spaces if item.labels.get(PART_OF) == PLATFORM}
