@@ -45,6 +45,22 @@ def test_the_lock_of_a_killed_process_is_no_obstacle(tmp_path: Path) -> None:
         assert path.read_text() == f"process {os.getpid()}\n"
 
 
+def test_who_shares_it_waits_for_nobody_who_shares_it_too(tmp_path: Path) -> None:
+    path = tmp_path / "tests.lock"
+    entered = threading.Event()
+
+    def enter() -> None:
+        with lock.held(path):
+            entered.set()
+
+    with lock.held(path, shared=True), lock.held(path, shared=True):
+        waiting = threading.Thread(target=enter)
+        waiting.start()
+        assert not entered.wait(0.2), "the control: who wants it alone waits for both"
+    waiting.join()
+    assert entered.is_set()
+
+
 def test_a_living_holder_is_waited_for_and_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "build.lock"
     process = _holder(path)
