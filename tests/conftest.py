@@ -1,8 +1,8 @@
 """Order and company: what takes longest begins first, and what shares a cluster or a server stays together.
 
-`make test` runs three workers on two cores. One has the cluster, which mostly waits, and takes as long as the whole; one
-begins with what can share it, one with the clusters of their own; these two take the rest, file by file. In one process
-(pytest called by hand) the order is the same.
+`make test` runs three workers on two cores. One has the cluster, which mostly waits, and takes as long as the whole;
+one begins with what can share it, one with the clusters of their own; these two take the rest, file by file. In one
+process (pytest called by hand) the order is the same.
 """
 
 from __future__ import annotations
