@@ -125,7 +125,7 @@ def pulumi(*arguments: str, folder: Path = paths.REPO) -> str:
     """The output of Pulumi on the stack of this cluster; a failure is shown whole."""
     command = ["pulumi", *arguments, "--non-interactive"]
     if arguments[0] != "stack":  # its verbs read the state alone
-        command += ["--config-file", str(stack.settings(CLUSTER))]
+        command += [stack.AT_ONCE, "--config-file", str(stack.settings(CLUSTER))]
     done = subprocess.run(
         command, cwd=folder, env=environment.full(CLUSTER), capture_output=True, text=True, check=False
     )

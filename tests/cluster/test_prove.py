@@ -181,12 +181,12 @@ def test_a_hole_in_the_network_is_a_deviation_and_exit_code_1() -> None:
         meta = {"name": "hole", "namespace": namespace}
         apply({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta, "spec": spec})
     try:
-        code, out, _ = prove(*ONE_PAIR, "--no-layers", "--format=json")
+        code, told, _ = prove(*ONE_PAIR, "--no-layers", "--format=json")
     finally:
         for namespace in ("shop", "insurance"):
             kubectl("delete", "networkpolicy", "hole", "-n", namespace)
     assert code == 1
-    assert {p["layer"] for p in json.loads(out)["probes"] if not p["ok"]} >= {"identity"}
+    assert {p["layer"] for p in json.loads(told)["probes"] if not p["ok"]} >= {"identity"}
 
 
 def test_a_probe_that_cannot_be_run_is_exit_code_2_and_no_refusal() -> None:
