@@ -47,18 +47,18 @@ def test_the_lock_of_a_killed_process_is_no_obstacle(tmp_path: Path) -> None:
 
 def test_who_shares_it_waits_for_nobody_who_shares_it_too(tmp_path: Path) -> None:
     path = tmp_path / "tests.lock"
-    entered = threading.Event()
+    together, alone = threading.Event(), threading.Event()
 
-    def enter() -> None:
-        with lock.held(path):
+    def enter(entered: threading.Event, *, shared: bool) -> None:
+        with lock.held(path, shared=shared):
             entered.set()
 
-    with lock.held(path, shared=True), lock.held(path, shared=True):
-        waiting = threading.Thread(target=enter)
-        waiting.start()
-        assert not entered.wait(0.2), "the control: who wants it alone waits for both"
-    waiting.join()
-    assert entered.is_set()
+    with lock.held(path, shared=True):
+        threading.Thread(target=enter, args=(together,), kwargs={"shared": True}, daemon=True).start()
+        assert together.wait(20)
+        threading.Thread(target=enter, args=(alone,), kwargs={"shared": False}, daemon=True).start()
+        assert not alone.wait(0.2), "the control: who wants it alone waits"
+    assert alone.wait(20)
 
 
 def test_a_living_holder_is_waited_for_and_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
