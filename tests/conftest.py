@@ -1,7 +1,8 @@
 """Order and company: what takes longest begins first, and what shares a cluster or a server stays together.
 
-`make test` runs two workers. One begins with the cluster, which mostly waits; the other takes the
-rest, file by file. In one process (pytest called by hand) the order is the same.
+`make test` runs three workers on two cores. One has the cluster, which mostly waits, and takes as long as the whole;
+one begins with what can share it, one with the clusters of their own; these two take the rest, file by file. In one
+process (pytest called by hand) the order is the same.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from hypothesis.database import InMemoryExampleDatabase
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from cluster import company
 from policies.shared import CORPORA
 
 # Before any test module is read, whoever reads it first: without a database in the checkout, and without a clock.
@@ -32,16 +34,15 @@ SHARED = (
     "tests/examples/test_upstream.py::",
     "tests/unit/imported/test_measure.py::test_an_import_finds",
 )
-OWN_CLUSTER = ("tests/cluster/test_foreign.py", "tests/cluster/test_recovery.py")
 RINGS = ("cluster", "plugin", "servers", "engine", "images", "policies", "contract", "examples", "golden", "unit")
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc] # xdist comes without types
-    """A worker gets a whole file, or all files that share the one cluster."""
+    """A worker gets a whole file, or all files of one company."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "cluster" if file.startswith("tests/cluster/") and file not in OWN_CLUSTER else file
+        return company.worker(Path(file).name) if file.startswith("tests/cluster/") else file
 
 
 @pytest.hookimpl(optionalhook=True)  # there is no such hook with -p no:xdist
@@ -51,7 +52,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Togethe
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
-    items.sort(key=lambda item: RINGS.index(item.path.relative_to(here).parts[0]))
+    items.sort(key=lambda item: _place(item.path.relative_to(here)))
+
+
+def _place(file: Path) -> tuple[int, int]:
+    ring = file.parts[0]
+    return RINGS.index(ring), company.place(file.name) if ring == "cluster" else 0
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -13,13 +13,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from cluster.live import CLUSTER, apply, kubectl
+from cluster.live import CLUSTER, apply, get, kubectl
+from garrison.words import Ref
 from harness import environment, paths, stack, visit
 from harness.errors import HarnessError
 from harness.order import ASK
+from harness.plugin.ready.workloads import deployment, statefulset
 
 NAMESPACES = ("shop", "bank", "insurance", "edge", "egress")
 PLATFORM = ("cert-manager", "openbao", "users")
+ROLLED_OUT = 180  # seconds
+JUDGES = {"Deployment": deployment, "StatefulSet": statefulset}
 TOKEN_SECONDS = 300  # a token is used for half of the ten minutes that it is good for
 
 
@@ -94,17 +98,34 @@ def editing(namespace: str) -> Iterator[str]:
 
 def ready() -> None:
     """Wait until every workload of the platform and the estate is rolled out."""
-    for namespace in (*PLATFORM, *NAMESPACES):
-        for kind in ("deployment", "statefulset"):
-            for name in kubectl("get", kind, "-n", namespace, "-o", "name").split():
-                kubectl("rollout", "status", "-n", namespace, name, "--timeout=180s")
+    deadline = time.monotonic() + ROLLED_OUT
+    while left := unready():
+        assert time.monotonic() < deadline, f"not within {ROLLED_OUT} s: {left}"
+        time.sleep(0.5)
+
+
+def unready() -> dict[str, str]:
+    """Workloads that are not rolled out, and why: asked for all at once, for kubectl takes its time for each."""
+    found = in_estate("deployments,statefulsets", *PLATFORM, *NAMESPACES)
+    assert {place.namespace for _, place in found} == {*PLATFORM, *NAMESPACES}
+    verdicts = {f"{kind} {place}": JUDGES[kind](item, {}) for (kind, place), item in found.items()}
+    return {name: verdict.reason for name, verdict in verdicts.items() if not verdict.ready}
+
+
+def in_estate(kinds: str, *namespaces: str) -> dict[tuple[str, Ref], dict[str, Any]]:
+    """The objects of these kinds in these namespaces."""
+    every = {
+        (item["kind"], Ref(item["metadata"]["namespace"], item["metadata"]["name"])): item
+        for item in get(kinds, "--all-namespaces")["items"]
+    }
+    return {name: item for name, item in every.items() if name[1].namespace in namespaces}
 
 
 def pulumi(*arguments: str, folder: Path = paths.REPO) -> str:
     """The output of Pulumi on the stack of this cluster; a failure is shown whole."""
     command = ["pulumi", *arguments, "--non-interactive"]
     if arguments[0] != "stack":  # its verbs read the state alone
-        command += ["--config-file", str(stack.settings(CLUSTER))]
+        command += [stack.AT_ONCE, "--config-file", str(stack.settings(CLUSTER))]
     done = subprocess.run(
         command, cwd=folder, env=environment.full(CLUSTER), capture_output=True, text=True, check=False
     )

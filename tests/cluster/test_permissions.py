@@ -15,6 +15,7 @@ from harness import paths
 from harness.errors import HarnessError
 
 MAY = 'payments.may("get watch", "configmaps", "payments-flags")'  # this service also has secret files, mounted beside
+GONE = "the line is gone"  # a file that says so, beside the program that has it
 FLAGS = "/api/v1/namespaces/bank/configmaps/payments-flags"
 
 # Runs in the application's own container, with what every client library would find there.
@@ -49,6 +50,12 @@ def leaving(namespace: str) -> list[str]:
     return [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" in pod["metadata"]]
 
 
+def taken_away(permitted: Path) -> None:
+    pulumi("up", "--yes", "--skip-preview")
+    rolled_out()
+    (permitted / GONE).touch()
+
+
 @pytest.fixture(scope="module")
 def permitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The estate with one right more; afterwards as it was."""
@@ -68,9 +75,9 @@ def permitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         rolled_out()
         yield folder
     finally:
-        pulumi("up", "--yes", "--skip-preview")
+        if not (folder / GONE).exists():  # else the last test took it away, as its own subject
+            taken_away(folder)
         kubectl("delete", "configmap", "payments-flags", "-n", "bank")
-        rolled_out()
 
 
 def test_without_the_line_there_is_no_token() -> None:
@@ -104,8 +111,8 @@ def test_the_probes_find_exactly_this_right_and_the_drill_its_loss(permitted: Pa
 
 
 def test_the_right_goes_with_its_line(permitted: Path) -> None:
-    pulumi("up", "--yes", "--skip-preview")
-    rolled_out()
+    assert get("roles,rolebindings", "-n", "bank")["items"], "the control"
+    taken_away(permitted)
     assert get("roles,rolebindings", "-n", "bank")["items"] == []
     with pytest.raises(HarnessError, match="No such file"):
         inside(FLAGS)

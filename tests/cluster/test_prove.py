@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from cluster.estate import NAMESPACES, ready
+from cluster.estate import NAMESPACES, in_estate, ready
 from cluster.live import apply, eventually, get, kubectl
 from cluster.proving import prove, start
+from garrison import defaults as d
 from garrison.prove.drill.safe import NAME as KEPT
 from garrison.prove.look.opening import anywhere
 from garrison.prove.look.pods import LABEL
@@ -174,19 +175,21 @@ def test_a_run_leaves_nothing() -> None:
 
 def test_a_hole_in_the_network_is_a_deviation_and_exit_code_1() -> None:
     assert prove(*ONE_PAIR, "--no-layers")[0] == 0
-    # as wide as admission lets anybody write it
-    wide = {"ingress": [{"from": anywhere()}], "egress": [{"to": anywhere()}]}
-    both = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], **wide}
-    for namespace in ("shop", "insurance"):
+    # as narrow as one that lets anybody through to the proxy: what is wider is told by the same probes, and by others;
+    # but those would also wait until their patience ends
+    out = {"egress": [{"to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "insurance"}}}]}]}
+    into = {"ingress": [{"from": anywhere(), "ports": [{"port": d.MTLS_PORT}]}]}
+    for namespace, spec in (("shop", out), ("insurance", into)):
+        every = {"podSelector": {}, "policyTypes": [way.capitalize() for way in spec]}
         meta = {"name": "hole", "namespace": namespace}
-        apply({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta, "spec": both})
+        apply({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta, "spec": every | spec})
     try:
-        code, out, _ = prove(*ONE_PAIR, "--no-layers", "--format=json")
+        code, told, _ = prove(*ONE_PAIR, "--no-layers", "--format=json")
     finally:
         for namespace in ("shop", "insurance"):
             kubectl("delete", "networkpolicy", "hole", "-n", namespace)
     assert code == 1
-    assert {p["layer"] for p in json.loads(out)["probes"] if not p["ok"]} >= {"identity"}
+    assert {p["layer"] for p in json.loads(told)["probes"] if not p["ok"]} >= {"identity"}
 
 
 def test_a_probe_that_cannot_be_run_is_exit_code_2_and_no_refusal() -> None:
@@ -201,10 +204,9 @@ def pods_of_a_run() -> list[str]:
 
 
 def addresses_of_services() -> set[str]:
-    slices = [s for namespace in NAMESPACES for s in get("endpointslices", "-n", namespace)["items"]]
     return {
         address
-        for piece in slices
+        for piece in in_estate("endpointslices", *NAMESPACES).values()
         for endpoint in piece.get("endpoints") or []
         if endpoint["conditions"].get("ready")
         for address in endpoint["addresses"]
@@ -250,8 +252,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next(running: subprocess.Popen
 
 
 def specs(kind: str) -> dict[str, Any]:
-    items = [i for namespace in NAMESPACES for i in get(kind, "-n", namespace)["items"]]
-    return {f"{i['metadata']['namespace']}/{i['metadata']['name']}": i.get("spec") or i.get("data") for i in items}
+    return {str(ref): i.get("spec") or i.get("data") for (_, ref), i in in_estate(kind, *NAMESPACES).items()}
 
 
 # One of each type; `garrison prove --drill` does them all. Of proxies' configuration one, since each restarts every pod

@@ -96,8 +96,8 @@ def _env(options: argparse.Namespace) -> int:
 def _test(options: argparse.Namespace) -> int:
     steps.prepare(TEST, parts=PARTS)  # the scanners and the public fixtures, too
     steps.deploy(TEST)
-    # Two workers: the cluster's tests mostly wait, the others compute (tests/conftest.py).
-    whole = ["-n", "2", "--no-loadscope-reorder", "--durations", "25", "tests"]
+    # Three workers on two cores: the cluster's tests mostly wait, the others compute (tests/conftest.py).
+    whole = ["-n", "3", "--no-loadscope-reorder", "--durations", "25", "tests"]
     command = [sys.executable, "-m", "pytest", *(options.rest or whole)]
     return subprocess.run(command, cwd=paths.REPO, env=environment.full(TEST), check=False).returncode
 

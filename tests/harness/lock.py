@@ -17,12 +17,12 @@ from harness.progress import say
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Hold `path` exclusively, waiting for another run and saying for whom."""
+def held(path: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold `path` exclusively, or with others who share it, waiting for another run and saying for whom."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
         told = False
-        while not _try_lock(file.fileno()):
+        while not _try_lock(file.fileno(), shared=shared):
             if not told:
                 say(f"waiting for another run to finish: {_holder(path)}")
                 told = True
@@ -37,9 +37,9 @@ def _holder(path: Path) -> str:
     return path.read_text().strip() or "unknown process"
 
 
-def _try_lock(descriptor: int) -> bool:
+def _try_lock(descriptor: int, *, shared: bool) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -18,6 +18,7 @@ from harness.environment import STACK
 from harness.errors import HarnessError
 from harness.progress import say
 
+AT_ONCE = "--parallel=48"  # most resources wait for a cluster, not for this machine: not only four of them per core
 PACK = paths.REPO / "policies" / "pack"
 _SALT = "encryptionsalt:"
 # Where the tests of cluster, network and plugin make pods that no rule of an estate is meant for.
@@ -29,8 +30,7 @@ def up(cluster: str) -> None:
     _forget_other_cluster(cluster)
     _drop_stale_locks(cluster)
     file = settings(cluster)
-    # most resources wait for a cluster, not for this machine: more of them at once than four per core
-    options = ["--yes", "--skip-preview", "--non-interactive", "--parallel=48", f"--policy-pack={PACK}"]
+    options = ["--yes", "--skip-preview", "--non-interactive", AT_ONCE, f"--policy-pack={PACK}"]
     _pulumi(cluster, "up", *options, f"--config-file={file}")
 
 

@@ -10,6 +10,8 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 import pytest
 
+from harness.plugin.errors import Unreachable
+from harness.plugin.retry import Job, patience
 from harness.plugin.testing.apiserver import ControlPlane
 from harness.plugin.testing.stack import Declared, Failed, Make, Stack
 
@@ -22,6 +24,7 @@ contexts: [{name: c, context: {cluster: a}}]
 clusters: [{name: a, cluster: {server: "https://127.0.0.1:1"}}]
 """
 GROUP = "plugin.garrison.dev"
+IMPATIENT = {"pulumi.com/timeoutSeconds": "2"}
 
 
 def config_map(namespace: str, **metadata: Any) -> Obj:
@@ -64,15 +67,16 @@ def test_without_a_cluster_a_preview_works_and_says_so_and_an_update_fails_clear
     nowhere = tmp_path / "nowhere"
     nowhere.write_text(NOWHERE)
     stack = make_stack()
-    stack.up(Declared("map", config_map(namespace)))
+    there = config_map(namespace, annotations=IMPATIENT)
+    stack.up(Declared("map", there))
 
     stack.environment["KUBECONFIG"] = str(nowhere)
-    changed = config_map(namespace, labels={"x": "y"})
+    changed = config_map(namespace, annotations=IMPATIENT, labels={"x": "y"})
     planned = stack.preview(Declared("map", changed), Declared("new", config_map("later")))
     assert planned.operations == {"map": "update", "new": "create"}
     assert planned.changed["map"] == {"metadata.labels"}
     assert "https://127.0.0.1:1 cannot be reached" in planned.said
-    assert stack.preview(Declared("map", config_map(namespace))).operations == {"map": "same"}
+    assert stack.preview(Declared("map", there)).operations == {"map": "same"}
     with pytest.raises(Failed, match=r"https://127\.0\.0\.1:1 cannot be reached") as failure:
         stack.up(Declared("map", changed))
     assert "Traceback" not in str(failure.value)
@@ -83,6 +87,12 @@ def test_without_a_cluster_a_preview_works_and_says_so_and_an_update_fails_clear
     stack.destroy()
     assert "map" not in stack.resources()
     plane.api.delete(config_map(namespace), "Background")
+
+
+def test_whoever_says_nothing_waits_half_a_minute_for_a_server_that_does_not_answer() -> None:
+    away, said = Unreachable("away"), config_map("a", annotations=IMPATIENT)
+    jobs = [Job.of("urn", inputs, "test", 0, patch=False) for inputs in (config_map("a"), said)]
+    assert [patience(away, job, declared=False) for job in jobs] == [30, 2]
 
 
 def test_a_missing_kubeconfig_is_one_clear_line(make_stack: Make) -> None:

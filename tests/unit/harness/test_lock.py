@@ -45,6 +45,22 @@ def test_the_lock_of_a_killed_process_is_no_obstacle(tmp_path: Path) -> None:
         assert path.read_text() == f"process {os.getpid()}\n"
 
 
+def test_who_shares_it_waits_for_nobody_who_shares_it_too(tmp_path: Path) -> None:
+    path = tmp_path / "tests.lock"
+    together, alone = threading.Event(), threading.Event()
+
+    def enter(entered: threading.Event, *, shared: bool) -> None:
+        with lock.held(path, shared=shared):
+            entered.set()
+
+    with lock.held(path, shared=True):
+        threading.Thread(target=enter, args=(together,), kwargs={"shared": True}, daemon=True).start()
+        assert together.wait(20)
+        threading.Thread(target=enter, args=(alone,), kwargs={"shared": False}, daemon=True).start()
+        assert not alone.wait(0.2), "the control: who wants it alone waits"
+    assert alone.wait(20)
+
+
 def test_a_living_holder_is_waited_for_and_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "build.lock"
     process = _holder(path)

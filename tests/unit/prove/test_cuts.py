@@ -77,9 +77,10 @@ def test_every_cut_changes_something_that_a_probe_concerns(app: App) -> None:
 @given(apps())
 def test_what_tells_that_a_policy_is_gone_connects_anew(app: App) -> None:
     graph = app.graph()
+    probes = expected(graph)
     for cut in listed(graph):
         if cut.layer == "network":
-            mine = [probe.attempt for probe in expected(graph) if cut.affected(probe)]
+            mine = [probe.attempt for probe in probes if cut.affected(probe)]
             assert not [attempt for attempt in mine if isinstance(attempt, Request) and attempt.through_proxy]
 
 
