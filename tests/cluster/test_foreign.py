@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from cluster import upstream_node
-from cluster.foreign import NAME, OTHERS, Foreign, granted, standing
+from cluster import company, upstream_node
+from cluster.foreign import NAME, OTHERS, TEAM, Foreign, granted, standing
 from harness import node, ways
 from harness.errors import HarnessError
 from images.lying import lying
+from servers import audited
 
 NOT_OURS = ("cert-manager", OTHERS, "platform-team", "kube-system", "local-path-storage")
 KINDS = "deployments,daemonsets,statefulsets,services,serviceaccounts,roles,rolebindings,networkpolicies,issuers"
@@ -102,7 +103,7 @@ def test_a_right_that_is_missing_is_said_and_nothing_is_made(foreign: Foreign) -
 def test_it_is_deployed_with_images_by_digest_from_the_registry(deployed: Foreign) -> None:
     pods = [pod for space in ("stand", "till") for pod in deployed.get("pods", f"--namespace={space}")["items"]]
     asked = {c["image"] for pod in pods for c in (*pod["spec"]["containers"], *pod["spec"].get("initContainers", ()))}
-    assert len(pods) == 4
+    assert len(pods) == 5
     assert all(image.startswith(f"{deployed.bao.host}:") and "@sha256:" in image for image in asked), asked
 
 
@@ -115,6 +116,12 @@ def test_it_is_proven(deployed: Foreign) -> None:
     kinds = {(probe["kind"], probe["observed"]) for probe in found["probes"]}
     assert {("declared operation", "allowed"), ("undeclared operation", "refused")} <= kinds
     assert {probe["target"] for probe in found["probes"]} >= {"till/back", "stand/front"}
+    at_ledger = {(probe["kind"], probe["observed"]) for probe in found["probes"] if "till/ledger" in probe["target"]}
+    assert at_ledger >= {
+        ("leased credentials", "allowed"),
+        *((kind, "refused") for kind in ("expired lease", "open session of an ended lease", "database port")),
+        *((kind, "refused") for kind in ("wrong authority", "wrong certificate", "plaintext")),
+    }
 
 
 def test_the_application_has_its_secret_from_the_companys_store(deployed: Foreign) -> None:
@@ -146,6 +153,17 @@ def test_the_deployer_can_do_nothing_else(deployed: Foreign) -> None:
     deployed.apply(granted(deployed))  # as after every change that needs other rights; under the rules now in force
 
 
+def test_the_application_writes_with_a_lease_of_the_companys_store(deployed: Foreign) -> None:
+    """One for each of its pods, below the prefix; it may write, and change nothing of how that is kept."""
+    leases = "sys/leases/lookup/pg-shop/creds/prod.till.ledger.writer"
+    assert len(company.listed(deployed.keeper, leases)) >= 2, "and those of the proof"
+    place = ("exec", "--namespace=till", "deploy/back", "--container=app", "--", "python3", "-c", company.CASHIER)
+    assert deployed.kubectl(*place, "INSERT INTO sale VALUES ('one', 250)").strip() == "done"
+    assert "42501 must be owner of table sale" in deployed.kubectl(*place, "DROP TABLE sale")
+    assert "23505" in deployed.kubectl(*place, "INSERT INTO sale VALUES ('one', 250)"), "it was kept"
+    assert {name: len(found) for name, found in company.kept(deployed.keeper).items()} == company.FILLED
+
+
 def test_what_is_others_is_what_it_was_and_may_still_be_made(deployed: Foreign, before: dict[str, Any]) -> None:
     assert of_others(deployed) == before
     old = deployed.get("deployment", "old", f"--namespace={OTHERS}")
@@ -162,5 +180,7 @@ def test_nothing_is_left_to_do_and_all_of_it_goes_away_again(deployed: Foreign, 
     assert done.returncode == 0, done.stdout + done.stderr
     spaces = {item["metadata"]["name"] for item in deployed.get("namespaces")["items"]}
     assert {"stand", "till"} & spaces == set()
+    assert {name: len(found) for name, found in company.kept(deployed.keeper).items()} == company.EMPTY
     deployed.kubectl("delete", "deployment", "older", f"--namespace={OTHERS}", "--ignore-not-found")
     assert of_others(deployed) == before
+    assert audited.unlisted(audited.asked(deployed.bao.log(), TEAM), deployed.store) == []
