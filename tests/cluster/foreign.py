@@ -20,7 +20,7 @@ from typing import Any, Final
 import hvac
 import yaml
 
-from cluster import upstream_node
+from cluster import corporate, upstream_node
 from garrison import images as locked
 from garrison.cluster import Store
 from garrison.deployment.platform import charts
@@ -37,7 +37,7 @@ NAME: Final = "garrison-foreign"
 TEAM: Final = "team-a"  # a namespace of the store
 HOME: Final = "platform-team"  # where the account is as which Garrison enters the store
 OTHERS: Final = "legacy"
-ROLES: Final = ("envoy", "openbao", "prober")
+ROLES: Final = ("envoy", "openbao", "postgres", "prober")
 MANY: Final = {"crds": {"enabled": True}, "startupapicheck": {"enabled": False}}
 TRUST: Final = {"crds": {"enabled": True}, "defaultPackage": {"enabled": False}}
 PROGRAM: Final = '''
@@ -56,6 +56,7 @@ front = stand.service("front", image=lock["prober"], port=8080, command=serve)
 back = till.service("back", image=lock["prober"], port=8080, command=serve)
 front.calls(back, "POST /sales", "GET /sales/{id}")
 back.reads("psp/api-key", env="PSP_API_KEY_FILE")
+back.uses(till.postgres("ledger", schema=Path(__file__).parent / "schema"), role="writer")
 run(app)
 '''
 PROJECT: Final = """
@@ -135,7 +136,8 @@ def standing(folder: Path) -> Iterator[Foreign]:
         root = Authority.fresh("a company's root")
         for part in ("bao", "registry"):
             (folder / part).mkdir()
-        bao = stack.enter_context(serving(folder / "bao", root=root, host=host))
+        within = stack.enter_context(corporate.network(NAME, folder))
+        bao = stack.enter_context(serving(folder / "bao", root=root, host=host, within=within))
         there = stack.enter_context(registry.served(folder / "registry", host))
         _known(made.nodes, there)
         foreign = Foreign(folder / "kiosk", bao, _environment(), image)
@@ -176,6 +178,8 @@ def _program(foreign: Foreign, there: str) -> None:
     foreign.folder.mkdir()
     (foreign.folder / "__main__.py").write_text(PROGRAM)
     (foreign.folder / "Pulumi.yaml").write_text(PROJECT)
+    (foreign.folder / "schema").mkdir()
+    (foreign.folder / "schema" / "0001_sales.sql").write_text(corporate.SCHEMA)
     ours = images.service_images()
     pushed = {role: registry.push(images.of(role, ours), there) for role in ROLES}
     lock = "".join(f'{role} = "{reference}"\n' for role, reference in pushed.items())
@@ -202,6 +206,7 @@ def _program(foreign: Foreign, there: str) -> None:
         "storeNamespace": TEAM,
         "storeDeployer": f"{HOME}/deployer",
         "deployers": [f"user:system:serviceaccount:{HOME}:deployer", "group:kubeadm:cluster-admins"],
+        **corporate.entering(foreign.bao.folder, foreign.bao.ca_file),
     }
     (foreign.folder / "company.pem").write_text(Path(foreign.bao.ca_file).read_text())
     said["config"] = {f"garrison:{key}": value for key, value in settings.items()}

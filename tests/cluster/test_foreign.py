@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from cluster import gitops, neighbours, upstream_node
-from cluster.foreign import NAME, OTHERS, Foreign, granted, standing
+from cluster import corporate, gitops, neighbours, upstream_node
+from cluster.foreign import NAME, OTHERS, TEAM, Foreign, granted, standing
 from cluster.live import eventually
 from cluster.neighbours import ADMITTING, ALONE, CALLEE, CALLER, CALLING, DEPLOYED, asked
 from garrison.manifest import Manifest, identity
@@ -22,6 +22,7 @@ from garrison.words import Ref
 from harness import node, ways
 from harness.errors import HarnessError
 from images.lying import lying
+from servers import audited
 
 Standing = tuple[dict[gitops.Identity, Manifest], dict[str, Any]]
 FRONT = Ref("stand", "front")
@@ -153,42 +154,8 @@ def test_a_right_that_is_missing_is_said_and_nothing_is_made(foreign: Foreign) -
 def test_it_is_deployed_with_images_by_digest_from_the_registry(deployed: Foreign) -> None:
     pods = [pod for space in ("stand", "till") for pod in deployed.get("pods", f"--namespace={space}")["items"]]
     asked = {c["image"] for pod in pods for c in (*pod["spec"]["containers"], *pod["spec"].get("initContainers", ()))}
-    assert len(pods) == 4
+    assert len(pods) == 5
     assert all(image.startswith(f"{deployed.bao.host}:") and "@sha256:" in image for image in asked), asked
-
-
-def test_a_second_app_is_brought_by_files_and_its_half_of_a_call_opens_nothing(
-    deployed: Foreign, bakery: Foreign, by_files: list[Manifest]
-) -> None:
-    assert neighbours.says(bakery, ALONE, CALLING)[0] == (
-        "+ bakery/oven may POST /sales at till/back, as far as App kiosk says it too"
-    )
-    assert {item["metadata"].get("namespace", CALLER.namespace) for item in by_files} == {CALLER.namespace}
-    assert asked(deployed, FRONT)[0] == 200, "the control: whom the callee lets in gets there"
-    status, said = asked(bakery, CALLER)
-    assert (status, said.startswith("upstream connect error")) == (503, True), said
-    assert not neighbours.reaches(bakery, CALLER, CALLEE), "by the callee's network policy"
-
-
-def test_with_both_halves_the_call_passes_and_nothing_beside_it(agreed: Foreign, bakery: Foreign) -> None:
-    eventually(lambda: asked(bakery, CALLER)[0] == 200, "an answer of the other App")
-    assert neighbours.reaches(bakery, CALLER, CALLEE)
-    status, said = asked(bakery, CALLER, "GET", "/sales/1")
-    assert (status, "RBAC: access denied" in said) == (403, True), "an operation of the same callee, for others"
-    assert asked(agreed, FRONT, "GET", "/sales/1")[0] == 200, "the control: them"
-
-
-def test_it_is_proven(agreed: Foreign) -> None:
-    found = proven(agreed, DEPLOYED)
-    assert {probe["target"] for probe in found} >= {"till/back", "stand/front"}
-
-
-def test_the_second_one_is_proven_beside_it(agreed: Foreign, bakery: Foreign) -> None:
-    assert agreed
-    found = {(probe["kind"], probe["observed"]) for probe in proven(bakery, CALLING) if probe["target"] == "till/back"}
-    assert {("declared operation", "allowed"), ("undeclared operation", "refused")} <= found
-    done = bakery.run("garrison", "check", "--live", "--app", CALLING, "--cluster", str(bakery.stack))
-    assert (done.returncode, "the cluster is what calling.py derives" in done.stderr) == (0, True), done
 
 
 def test_the_application_has_its_secret_from_the_companys_store(deployed: Foreign) -> None:
@@ -218,6 +185,57 @@ def test_the_deployer_can_do_nothing_else(deployed: Foreign) -> None:
         assert "(Forbidden)" in refused.stderr or "is forbidden" in refused.stderr, (command, refused)
         deployed.kubectl(*command)
     deployed.apply(granted(deployed))  # as after every change that needs other rights; under the rules now in force
+
+
+def test_the_application_writes_with_a_lease_of_the_companys_store(deployed: Foreign) -> None:
+    """One for each of its pods, below the prefix; it may write, and change nothing of how that is kept."""
+    leases = "sys/leases/lookup/pg-shop/creds/prod.till.ledger.writer"
+    assert len(corporate.listed(deployed.keeper, leases)) >= 2, "and those of the proof"
+    place = ("exec", "--namespace=till", "deploy/back", "--container=app", "--", "python3", "-c", corporate.CASHIER)
+    assert deployed.kubectl(*place, "INSERT INTO sale VALUES ('one', 250)").strip() == "done"
+    assert "42501 must be owner of table sale" in deployed.kubectl(*place, "DROP TABLE sale")
+    assert "23505" in deployed.kubectl(*place, "INSERT INTO sale VALUES ('one', 250)"), "it was kept"
+    assert {name: len(found) for name, found in corporate.kept(deployed.keeper).items()} == corporate.FILLED
+
+
+def test_a_second_app_is_brought_by_files_and_its_half_of_a_call_opens_nothing(
+    deployed: Foreign, bakery: Foreign, by_files: list[Manifest]
+) -> None:
+    assert neighbours.says(bakery, ALONE, CALLING)[0] == (
+        "+ bakery/oven may POST /sales at till/back, as far as App kiosk says it too"
+    )
+    assert {item["metadata"].get("namespace", CALLER.namespace) for item in by_files} == {CALLER.namespace}
+    assert asked(deployed, FRONT)[0] == 200, "the control: whom the callee lets in gets there"
+    status, said = asked(bakery, CALLER)
+    assert (status, said.startswith("upstream connect error")) == (503, True), said
+    assert not neighbours.reaches(bakery, CALLER, CALLEE), "by the callee's network policy"
+
+
+def test_with_both_halves_the_call_passes_and_nothing_beside_it(agreed: Foreign, bakery: Foreign) -> None:
+    eventually(lambda: asked(bakery, CALLER)[0] == 200, "an answer of the other App")
+    assert neighbours.reaches(bakery, CALLER, CALLEE)
+    status, said = asked(bakery, CALLER, "GET", "/sales/1")
+    assert (status, "RBAC: access denied" in said) == (403, True), "an operation of the same callee, for others"
+    assert asked(agreed, FRONT, "GET", "/sales/1")[0] == 200, "the control: them"
+
+
+def test_it_is_proven(agreed: Foreign) -> None:
+    found = proven(agreed, DEPLOYED)
+    assert {probe["target"] for probe in found} >= {"till/back", "stand/front"}
+    at_ledger = {(probe["kind"], probe["observed"]) for probe in found if "till/ledger" in probe["target"]}
+    assert at_ledger >= {
+        ("leased credentials", "allowed"),
+        *((kind, "refused") for kind in ("expired lease", "open session of an ended lease", "database port")),
+        *((kind, "refused") for kind in ("wrong authority", "wrong certificate", "plaintext")),
+    }
+
+
+def test_the_second_one_is_proven_beside_it(agreed: Foreign, bakery: Foreign) -> None:
+    assert agreed
+    found = {(probe["kind"], probe["observed"]) for probe in proven(bakery, CALLING) if probe["target"] == "till/back"}
+    assert {("declared operation", "allowed"), ("undeclared operation", "refused")} <= found
+    done = bakery.run("garrison", "check", "--live", "--app", CALLING, "--cluster", str(bakery.stack))
+    assert (done.returncode, "the cluster is what calling.py derives" in done.stderr) == (0, True), done
 
 
 def test_what_is_others_is_what_it_was_and_may_still_be_made(deployed: Foreign, before: dict[str, Any]) -> None:
@@ -250,8 +268,10 @@ def test_nothing_is_left_to_do_and_all_of_it_goes_away_again(
     assert done.returncode == 0, done.stdout + done.stderr
     spaces = {item["metadata"]["name"] for item in deployed.get("namespaces")["items"]}
     assert {"stand", "till", CALLER.namespace} & spaces == set()
+    assert {name: len(found) for name, found in corporate.kept(deployed.keeper).items()} == corporate.EMPTY
     deployed.kubectl("delete", "deployment", "older", f"--namespace={OTHERS}", "--ignore-not-found")
     assert of_others(deployed) == before
+    assert audited.unlisted(audited.asked(deployed.bao.log(), TEAM), deployed.store) == []
 
 
 def test_by_files_the_same_comes_of_it_object_by_object(foreign: Foreign, by_pulumi: Standing) -> None:

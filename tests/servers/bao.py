@@ -43,6 +43,8 @@ class Bao:
     port: int
     root: Authority
     host: str = "127.0.0.1"
+    within: tuple[str, ...] = ()
+    """A command that runs the server, where it is to see another machine than this one."""
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -59,7 +61,7 @@ class Bao:
 
     def start(self) -> None:
         with (self.folder / "server.log").open("ab") as log:
-            command = [str(build.binary("bao")), "server", f"-config={self.folder / 'server.json'}"]
+            command = [*self.within, str(build.binary("bao")), "server", f"-config={self.folder / 'server.json'}"]
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + 60
         while not self._active():
@@ -100,9 +102,10 @@ def serving(
     reviewer: Json | None = None,
     root: Authority | None = None,
     host: str = "127.0.0.1",
+    within: tuple[str, ...] = (),
 ) -> Iterator[Bao]:
     """A server that has initialised itself; killed at the end. `names` log in by password, with the policy so named."""
-    bao = Bao(folder, free_port(), root or Authority.fresh(), host=host)
+    bao = Bao(folder, free_port(), root or Authority.fresh(), host=host, within=within)
     bao.root.issue(folder / "tls", dns=("localhost", "users.users.svc"), ip=host)
     (folder / "data").mkdir()
     (folder / "key").write_bytes(os.urandom(32))

@@ -16,8 +16,11 @@ from typing import Any
 import psycopg
 import pytest
 
+from garrison.cluster import Store
 from garrison.declare.program import load
 from garrison.derive import postgres as derived
+from garrison.derive.names import CLIENT_AUTHORITY, SERVER_SETTINGS
+from garrison.derive.secrets import PLATFORM
 from garrison.model.graph import Database
 from garrison.words import Ref
 from harness import paths, postgres
@@ -94,7 +97,7 @@ def server(programs: postgres.Server) -> Iterator[Server]:
         process.wait(20)
 
 
-def write_config(programs: postgres.Server, folder: Path, database: Database = LEDGER) -> None:
+def write_config(programs: postgres.Server, folder: Path, database: Database = LEDGER, store: Store = PLATFORM) -> None:
     """The derived files, with the places of a pod moved below `folder`."""
     (folder / "volume").mkdir(parents=True, exist_ok=True)
     places = {
@@ -107,8 +110,8 @@ def write_config(programs: postgres.Server, folder: Path, database: Database = L
         # the pod's user is called postgres; whoever runs here may not be
         "postgres           peer": "postgres           trust",
     }
-    (folder / "config").mkdir()
-    for name, text in derived.configuration(database).items():
+    (folder / "config").mkdir(exist_ok=True)
+    for name, text in derived.configuration(database, store).items():
         for old, new in places.items():
             text = text.replace(old, str(new))
         (folder / "config" / name).write_text(text)
@@ -225,6 +228,43 @@ def test_the_store_needs_its_own_certificate(server: Server) -> None:
         server.connect("openbao", sslcert=wrong / "tls.crt", sslkey=wrong / "tls.key")
     with pytest.raises(psycopg.OperationalError, match="unknown ca|certificate verify failed|SSL"):
         server.connect("openbao", sslcert=forged / "tls.crt", sslkey=forged / "tls.key")
+
+
+def test_a_store_with_an_authority_of_its_own_is_vouched_for_by_that_alone(server: Server) -> None:
+    """Not by who signs identities any more; leases go on as they are, and the server is who it was."""
+    folder, own_root = server.folder, Authority.fresh("the store's own")
+    there = own_root.issue(folder / "apart", common_name="openbao")
+    other = own_root.issue(folder / "other", common_name="somebody")
+    settings = folder / "config" / SERVER_SETTINGS
+    kept, apart = settings.read_text(), replace(PLATFORM, database_ca=own_root.pem)
+    lease(server, "lease_apart")
+    server.store().close()
+    write_config(server.programs, folder, store=apart)
+    try:
+        reload(server, f"/config/{CLIENT_AUTHORITY}")
+        server.connect("openbao", sslcert=there / "tls.crt", sslkey=there / "tls.key").close()
+        server.connect("lease_apart", password="pw").close()
+        with pytest.raises(psycopg.OperationalError, match="certificate authentication failed"):
+            server.connect("openbao", sslcert=other / "tls.crt", sslkey=other / "tls.key")
+        with pytest.raises(psycopg.OperationalError, match="unknown ca"):
+            server.store()
+    finally:
+        settings.write_text(kept)
+        reload(server, "/id/ca.pem")
+    server.store().close()
+
+
+def reload(server: Server, authority: str) -> None:
+    """The server reads its settings again, as at a start; whoever connects from now on meets that authority."""
+    command = [str(server.programs.program("psql")), "-qAt", "-h", str(server.folder), "-p", str(server.port)]
+
+    def ask(text: str) -> str:
+        words = [*command, "-U", "postgres", "-d", "postgres", "-c", text]
+        done = subprocess.run(words, check=True, capture_output=True, text=True, **server.programs.unprivileged())
+        return str(done.stdout)
+
+    ask("SELECT pg_reload_conf()")
+    wait(lambda: ask("SHOW ssl_ca_file").strip().endswith(authority))
 
 
 def test_a_lease_reaches_no_other_database(server: Server) -> None:

@@ -36,6 +36,7 @@ from garrison.words import Ref
 from garrison_stack import run
 from harness.build import binary
 from prober.batch import observe
+from servers import audited
 from servers.own_store import TENANT, Place, administer, described, standing
 from servers.proxies import eventually
 from servers.test_database import Server, programs, server  # noqa: F401
@@ -343,17 +344,25 @@ def test_leases_are_made_and_ended_in_its_own_mount(place: Place, server: Server
     """With what the page asks of a store: it has the client certificate, and reaches the database by its name."""
     client, here = str(server.folder / "store"), f"localhost:{server.port}"
     there = replace(place.store, database_client=client)
-    made = [one for one in store_objects(estate().graph(), there) if one.path.startswith("pg-shop/")]
-    assert [one.path for one in made] == ["pg-shop/config/prod.bank.ledger", "pg-shop/roles/prod.bank.ledger.writer"]
+    text = json.dumps([[one.path, dict(one.body)] for one in store_objects(estate().graph(), there)])
+    made = [*json.loads(text.replace("ledger.bank.svc:5432", here).replace("ca.crt", "ca.pem"))]
+    paths = [path for path, _ in made if path.startswith("pg-shop/")]
+    assert paths == ["pg-shop/config/prod.bank.ledger", "pg-shop/roles/prod.bank.ledger.writer"]
     props = place.where().to_props()
-    for one in made:
-        body = json.loads(json.dumps(one.body).replace("ledger.bank.svc:5432", here).replace("ca.crt", "ca.pem"))
-        StoreProvider().create({"path": one.path, "body": body, "connection": props})
-    lease: Any = place.keeper.read("pg-shop/creds/prod.bank.ledger.writer")
+    for path, body in made:
+        wanted = {"path": path, "body": body, "connection": props}
+        done = StoreProvider().create(wanted)
+        assert StoreProvider().read(done.id, wanted).outs == wanted
+    books = as_service(place, Ref("shop", "books"))
+    assert books.auth.token.lookup_self()["data"]["policies"] == ["prod.shop.books"]
+    with pytest.raises(Forbidden):
+        as_service(place, Ref("shop", "orders")).read("pg-shop/creds/prod.bank.ledger.writer")
+    lease: Any = books.read("pg-shop/creds/prod.bank.ledger.writer")
+    books.write_data("sys/leases/renew", data={"lease_id": lease["lease_id"]})  # as its agent does
     session = server.connect(lease["data"]["username"], password=lease["data"]["password"])
     assert session.execute("select 1").fetchone() == (1,)
-    for one in reversed(made):
-        StoreProvider().delete(one.path, {"path": one.path, "body": dict(one.body), "connection": props})
+    for path, body in reversed(made):
+        StoreProvider().delete(path, {"path": path, "body": body, "connection": props})
     with pytest.raises(psycopg.OperationalError):
         session.execute("select 1")
 
@@ -405,3 +414,10 @@ def test_the_page_of_the_administrator_can_be_typed_again(
     assert f"export BAO_NAMESPACE={TENANT}" in said
     assert all(line in said for line in lines(place))
     administer(place, said)
+
+
+def test_what_is_asked_of_it_is_what_the_page_says(place: Place) -> None:
+    """By all tests of this file, whoever asked; on a cluster tests/cluster/test_foreign.py looks, too."""
+    found = audited.asked(place.bao.log(), TENANT)
+    assert ("write", "auth/k8s/prod/login") in found, "the control"
+    assert (audited.unlisted(found, place.store), audited.idle(found, place.store)) == ([], [])

@@ -135,6 +135,9 @@ def test_nor_as_settings(name: str, trick: str) -> None:
         ({"audience": 'x"'}, "is no audience"),
         ({"database_client": "/etc/../x"}, "is no folder"),
         ({"database_client": "/etc/x?y"}, "is no folder"),
+        ({"database_ca": "x"}, "store.database_ca: is no certificate"),
+        ({"database_ca": CA + "-----BEGIN PRIVATE KEY-----"}, "store.database_ca: has a private key"),
+        ({"database_ca": CA, "database_client": ""}, "nothing says that the store enters databases"),
         ({"labels": ()}, "do not select pods"),
     ],
 )
@@ -163,7 +166,10 @@ def test_anything_in_json_is_a_store_or_one_clear_refusal(said: dict[str, Any]) 
 SIX = replace(OWN, address="https://[fd00:1::7]:8200", ranges=("fd00:1::7/128",))
 
 
-@pytest.mark.parametrize("store", [Store(), OWN, NEAR, SIX])
+APART = replace(OWN, database_ca=CA.replace("somebody", "the store's own"))
+
+
+@pytest.mark.parametrize("store", [Store(), OWN, NEAR, SIX, APART])
 def test_there_and_back(store: Store) -> None:
     cluster = Cluster(store=store)
     assert Cluster.from_json(cluster.to_json()) == cluster
@@ -177,6 +183,12 @@ def test_settings_say_all_of_it(tmp_path: Path) -> None:
     said |= {"storeNamespace": OWN.tenant, "storeAudience": OWN.audience, "storeDeployer": OWN.deployer}
     said |= {"storeDatabaseClient": OWN.database_client}
     assert parse(said, {}).cluster.store == OWN
+    (tmp_path / "own.pem").write_text(APART.database_ca)
+    whole = said | {"storeDatabaseCa": str(tmp_path / "own.pem")}
+    assert parse(whole, {}).cluster.store == APART
+    del whole["storeDatabaseClient"]
+    with pytest.raises(SettingsError, match="storeDatabaseCa: set, but nothing says that the store enters databases"):
+        parse(whole, {})
     near = {"storeAddress": NEAR.address, "storeLabels": '{"tier": "active", "app": "vault"}', "storePrefix": "prod"}
     rest = {key: value for key, value in said.items() if not key.startswith("store")}
     assert parse(rest | near, {}).cluster.store == NEAR
@@ -302,6 +314,29 @@ def test_leases_need_a_word_that_the_store_can_enter_the_database() -> None:
     assert "sslcert=/etc/vault/garrison/tls.crt" in connection.body["connection_url"]
     ingress = of(render(graph, Cluster(store=OWN)), "NetworkPolicy", "ledger")["spec"]["ingress"]
     assert {"ipBlock": {"cidr": "10.1.2.3/32"}} in ingress[-1]["from"]
+
+
+def test_an_authority_of_the_stores_own_is_asked_for_its_certificate_alone() -> None:
+    """Where a database looks who may enter as the store, and nowhere else; its pod starts anew with it."""
+    graph = shop_app().graph()
+    pairs = [*zip(render(graph, Cluster(store=OWN)), render(graph, Cluster(store=APART)), strict=True)]
+    changed = {(a["kind"], a["metadata"]["name"]): b for a, b in pairs if a != b}
+    assert changed.keys() == {("ConfigMap", "ledger-config"), ("StatefulSet", "ledger")}
+    data = changed["ConfigMap", "ledger-config"]["data"]
+    assert data["store-ca.pem"] == APART.database_ca
+    assert "ssl_ca_file = '/etc/postgres/store-ca.pem'\n" in data["postgresql.conf"]
+    plain = of(render(graph, Cluster(store=OWN)), "ConfigMap", "ledger-config")["data"]
+    assert "ssl_ca_file = '/run/trust/ca.pem'\n" in plain["postgresql.conf"], "the control"
+
+
+def test_a_workloads_certificate_is_refused_in_the_handshake_then() -> None:
+    graph = shop_app().graph()
+
+    def layers(store: Store) -> set[str]:
+        found = [one for one in expected(graph, store=store) if one.kind == Kind.WRONG_CERTIFICATE]
+        return {layer for one in found for layer in one.layers}
+
+    assert (layers(OWN), layers(APART)) == ({"database"}, {"identity"})
 
 
 # --- Pulumi and the administrator ------------------------------------------------------------------------------------

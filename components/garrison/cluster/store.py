@@ -42,6 +42,8 @@ class Store(Layout):
     """The service account as which Garrison itself enters; its login there is called as its name, below the prefix."""
     database_client: str = ""
     """The folder, on the machine the store runs on, with the certificate by which it enters databases."""
+    database_ca: str = ""
+    """Who signs that certificate, as PEM, and who alone may: empty is whoever the cluster's trust bundle names."""
 
     @property
     def host(self) -> str:
@@ -86,10 +88,8 @@ def problems(store: Any) -> Iterator[Problem]:
 
 
 def _entrance(store: Store) -> Iterator[Problem]:
-    if not isinstance(store.ca, str) or (store.ca and "-----BEGIN CERTIFICATE-----" not in store.ca):
-        yield Problem("store.ca", "is no certificate", "give it as PEM text")
-    elif "PRIVATE KEY" in store.ca:
-        yield Problem("store.ca", "has a private key, and would be in every namespace", "give the certificate alone")
+    yield from _authority("store.ca", store.ca)
+    yield from _authority("store.database_ca", store.database_ca)
     account = store.deployer.split("/") if isinstance(store.deployer, str) else []
     if len(account) != 2 or not all(map(is_name, account)):
         yield Problem("store.deployer", f"{store.deployer!r} is no service account", "write NAMESPACE/NAME")
@@ -98,6 +98,13 @@ def _entrance(store: Store) -> Iterator[Problem]:
     folder = store.database_client
     if not isinstance(folder, str) or (folder and not _FOLDER.fullmatch(folder)):
         yield Problem("store.database_client", f"{folder!r} is no folder", "write one such as /etc/openbao/client")
+
+
+def _authority(where: str, pem: Any) -> Iterator[Problem]:
+    if not isinstance(pem, str) or (pem and "-----BEGIN CERTIFICATE-----" not in pem):
+        yield Problem(where, "is no certificate", "give it as PEM text")
+    elif "PRIVATE KEY" in pem:
+        yield Problem(where, "has a private key, and would be in every namespace", "give the certificate alone")
 
 
 def _place(store: Store) -> Iterator[Problem]:
@@ -118,6 +125,9 @@ def _place(store: Store) -> Iterator[Problem]:
     if not (store.platform or store.prefix or store.tenant):
         remedy = "give a prefix or a namespace of the store, in which this cluster may write policies"
         yield Problem("store.prefix", "missing: names in a store for others, too, could be anybody's", remedy)
+    if store.database_ca and not store.client_files:
+        remedy = "name the folder of the certificate that it signed, database_client"
+        yield Problem("store.database_ca", "set, but nothing says that the store enters databases", remedy)
     yield from _within(store)
 
 

@@ -22,7 +22,7 @@ Json = dict[str, Any]
 
 def manifests(graph: Graph, cluster: Cluster) -> Iterator[Manifest]:
     for database in graph.databases:
-        ref, config = database.ref, configuration(database)
+        ref, config = database.ref, configuration(database, cluster.store)
         yield manifest("v1", "ConfigMap", Ref(ref.namespace, database_config(ref)), {"data": config}, app=graph.name)
         ports = [{"name": "postgres", "port": d.DATABASE_PORT, "targetPort": d.DATABASE_PORT, "protocol": "TCP"}]
         spec = {"clusterIP": "None", "selector": {d.NAME: ref.name}, "ports": ports}

@@ -17,6 +17,7 @@ APP: Final = "app"  # the container of the application, and what its sidecar cal
 PROXY: Final = "proxy"
 DEFAULT_DENY: Final = "default-deny"
 ACCESS_RULES: Final = "pg_hba.conf"
+CLIENT_AUTHORITY: Final = "store-ca.pem"
 SERVER_SETTINGS: Final = "postgresql.conf"
 CERTIFICATES: Final = "certificates"  # admission policies, of which the proof takes these away
 CERTIFICATE_REQUESTS: Final = "certificate-requests"

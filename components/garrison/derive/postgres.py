@@ -8,8 +8,9 @@ the schema.
 from __future__ import annotations
 
 from garrison import defaults as d
+from garrison.cluster import Store
 from garrison.derive import leases
-from garrison.derive.names import ACCESS_RULES, SERVER_SETTINGS
+from garrison.derive.names import ACCESS_RULES, CLIENT_AUTHORITY, SERVER_SETTINGS
 from garrison.derive.quoting import access_rule_name, shell_word, sql_name, sql_text
 from garrison.model.graph import Database
 
@@ -18,12 +19,12 @@ VOLUME = "/var/lib/postgresql/data"
 SOCKET = "/var/run/postgresql"
 
 
-def configuration(database: Database) -> dict[str, str]:
+def configuration(database: Database, store: Store = Store()) -> dict[str, str]:  # noqa: B008 a frozen value
     name = database.ref.name
     words = {"database": sql_name(name)} | {role: sql_name(f"{name}_{role}") for role in ("owner", "reader", "writer")}
     texts = {"name": sql_text(name), "prefix": sql_text(f"{name}_")}
     return {
-        SERVER_SETTINGS: _SERVER,
+        **_server(store),
         ACCESS_RULES: access_rules(name),
         "init.sh": _INIT.format(bin=BIN, volume=VOLUME, name=shell_word(name)),
         "start.sh": _START.format(bin=BIN, volume=VOLUME, settings=SERVER_SETTINGS),
@@ -38,6 +39,13 @@ def configuration(database: Database) -> dict[str, str]:
         ),
         "verify.sql": leases.verification(name),
     }
+
+
+def _server(store: Store) -> dict[str, str]:
+    """Its settings. Certificates of clients are asked of the store alone, so their authority may be its own."""
+    own = {CLIENT_AUTHORITY: store.database_ca} if store.database_ca else {}
+    authority = f"/etc/postgres/{CLIENT_AUTHORITY}" if own else f"{d.TRUST_DIR}/{d.TRUST_FILE}"
+    return {SERVER_SETTINGS: _SERVER.format(authority=authority), **own}
 
 
 def access_rules(name: str) -> str:
@@ -62,7 +70,7 @@ ssl = on
 ssl_min_protocol_version = 'TLSv1.3'
 ssl_cert_file = '{d.IDENTITY_DIR}/tls.crt'
 ssl_key_file = '{d.IDENTITY_DIR}/tls.key'
-ssl_ca_file = '{d.TRUST_DIR}/{d.TRUST_FILE}'
+ssl_ca_file = '{{authority}}'
 password_encryption = 'scram-sha-256'
 log_connections = on
 log_disconnections = on

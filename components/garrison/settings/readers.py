@@ -228,6 +228,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "store_audience": _of_store("audience"),
     "store_deployer": _of_store("deployer"),
     "store_database_client": _of_store("database_client"),
+    "store_database_ca": _certificate,
     "openbao_storage": _quantity,
     "storage_class": _name,
     "api_server": _each(_range, '["10.0.0.0/24"]'),

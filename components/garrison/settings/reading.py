@@ -14,7 +14,7 @@ from garrison.cluster import store as stores
 from garrison.errors import Problem, did_you_mean
 from garrison.settings.charts import Charts
 from garrison.settings.readers import READERS
-from garrison.settings.value import STORE_FIELDS, Settings, SettingsError
+from garrison.settings.value import STORE_FIELDS, STORE_FILES, Settings, SettingsError
 
 CHARTS = "GARRISON_CHARTS"
 MACHINE = "GARRISON_SETTINGS"  # a JSON file of further settings
@@ -134,10 +134,10 @@ def _store(settings: Settings, sound: set[str]) -> Iterator[Problem]:
     if settings.install_openbao:
         for name in said:
             yield Problem(_key(name), "set, but OpenBao is to be installed", "set installOpenbao: false")
-    elif {*STORE_FIELDS, "store_ca"} <= sound:
-        keys = {f"store.{field}": _key(name) for name, field in STORE_FIELDS.items()}
+    elif {*STORE_FIELDS, *STORE_FILES} <= sound:
+        keys = {f"store.{field}": _key(name) for name, field in (STORE_FIELDS | STORE_FILES).items()}
         for problem in stores.problems(settings.store):
-            yield Problem(keys.get(problem.where, "storeCa"), problem.what, problem.remedy)
+            yield Problem(keys[problem.where], problem.what, problem.remedy)
 
 
 def _charts(settings: Settings) -> Iterator[Problem]:

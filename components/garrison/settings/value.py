@@ -19,6 +19,7 @@ STORE_FIELDS: Final = {
     **{f"store_{name}": name for name in ("audience", "deployer", "database_client")},
     "store_namespace": "tenant",
 }
+STORE_FILES: Final = {"store_ca": "ca", "store_database_ca": "database_ca"}  # and those that are the text of a file
 
 
 class SettingsError(GarrisonError, ValueError):
@@ -72,6 +73,8 @@ class Settings:
     """The service account as which Garrison enters, NAMESPACE/NAME, where it has no token of its own."""
     store_database_client: str | None = None
     """The folder on the store's machine with the client certificate by which it enters databases."""
+    store_database_ca: Path | None = None
+    """Who signs that certificate, a PEM file: an authority of the store's own; without it, the cluster's."""
     openbao_storage: str = "1Gi"
     storage_class: str | None = None
     """For the volumes of OpenBao and PostgreSQL; without it, the cluster's default."""
@@ -136,7 +139,7 @@ class Settings:
     def store(self) -> Store:
         """The secret store as pods see it."""
         said = {name: getattr(self, key) for key, name in STORE_FIELDS.items()}
-        said |= {"ca": self.store_ca.read_text()} if self.store_ca else {}
+        said |= {name: file.read_text() for key, name in STORE_FILES.items() if (file := getattr(self, key))}
         return Store(**{name: value for name, value in said.items() if value is not None})
 
     @property

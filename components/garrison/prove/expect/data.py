@@ -55,7 +55,7 @@ def is_near(there: Store) -> bool:
     return all(any(one.version == wide.version and one.subnet_of(wide) for wide in near) for one in far)  # type: ignore[arg-type]
 
 
-def at_database(graph: Graph, source: Party, database: Ref) -> Iterator[Probe]:
+def at_database(graph: Graph, source: Party, database: Ref, there: Store) -> Iterator[Probe]:
     """A user of the database enters with a good lease over TLS 1.3 only; nobody else gets as far as a log-in."""
     target = Party("database", database.namespace, database.name)
     uses = [use for use in graph.uses_by.get(source.ref, ()) if use.database == database]
@@ -64,14 +64,14 @@ def at_database(graph: Graph, source: Party, database: Ref) -> Iterator[Probe]:
         return
     for use in uses:
         yield from _leases(source, target, use)
-    yield from _wrong_log_ins(source, target, "closed")
+    yield from _wrong_log_ins(source, target, there, "closed")
 
 
-def database_alone(graph: Graph, source: Party, database: Ref) -> Iterator[Probe]:
+def database_alone(graph: Graph, source: Party, database: Ref, there: Store) -> Iterator[Probe]:
     """With the way to the database opened, it still lets nobody in who has no lease."""
     if not any(use.database == database for use in graph.uses_by.get(source.ref, ())):
         target = Party("database", database.namespace, database.name)
-        yield from _wrong_log_ins(source, target, "network open")
+        yield from _wrong_log_ins(source, target, there, "network open")
 
 
 def own_paths(graph: Graph, ref: Ref, there: Store = PLATFORM) -> tuple[str, ...]:
@@ -127,7 +127,9 @@ def _leases(source: Party, target: Party, use: Use) -> Iterator[Probe]:
         yield Probe(source, target, d.DATABASE_PORT, kind, attempt, refused, operation=operation)
 
 
-def _wrong_log_ins(source: Party, target: Party, phase: Phase) -> Iterator[Probe]:
+def _wrong_log_ins(source: Party, target: Party, there: Store, phase: Phase) -> Iterator[Probe]:
+    # a workload's certificate is not the store's; where that has an authority of its own, the handshake says so already
+    another: Layer = "identity" if there.database_ca else "database"
     ways: list[tuple[Kind, LogIn, Layer]] = [
         (Kind.PLAINTEXT, LogIn("postgres", tls=False), "database"),
         (Kind.NO_CREDENTIALS, LogIn("garrison-probe"), "database"),
@@ -136,7 +138,7 @@ def _wrong_log_ins(source: Party, target: Party, phase: Phase) -> Iterator[Probe
         (Kind.OLD_TLS, LogIn("garrison-probe", tls12=True), "identity"),
     ]
     if source.role == "service":
-        ways.append((Kind.WRONG_CERTIFICATE, LogIn("openbao", credential="own"), "database"))
+        ways.append((Kind.WRONG_CERTIFICATE, LogIn("openbao", credential="own"), another))
     for kind, attempt, layer in ways:
         operation = f"log in as {attempt.user}"
         yield Probe(source, target, d.DATABASE_PORT, kind, attempt, frozenset({layer}), phase, operation)

@@ -81,7 +81,7 @@ def _closed(graph: Graph, store: Store) -> Iterator[Probe]:
                 yield from calls.between(graph, source, target)
         for database in graph.databases:
             if source.ref != database.ref:
-                yield from data.at_database(graph, source, database.ref)
+                yield from data.at_database(graph, source, database.ref, store)
         if graph.uses or graph.reads:
             yield from data.at_store(graph, source, store)
         yield from elsewhere.closed(graph, source)
@@ -164,7 +164,7 @@ def _identity_alone(graph: Graph, store: Store) -> Iterator[Probe]:
                 yield from calls.identity_alone(graph, source, target)
         for database in graph.databases:
             if source.ref != database.ref:
-                yield from data.database_alone(graph, source, database.ref)
+                yield from data.database_alone(graph, source, database.ref, store)
         if (graph.uses or graph.reads) and data.is_near(store):
             yield from data.store_alone(graph, source, store)
         yield from elsewhere.their_half(graph, source)
