@@ -41,7 +41,7 @@ PLACES: Final = (
 )
 # How many things lie where in the store: the deployer's own policy and login stay.
 EMPTY: Final = dict.fromkeys(PLACES, 0) | {"auth/k8s/prod/role": 1, "sys/policies/acl": 1}
-FILLED: Final = dict.fromkeys(PLACES, 1) | {"auth/k8s/prod/role": 2, "sys/policies/acl": 2}
+FILLED: Final = dict.fromkeys(PLACES, 1) | {"auth/k8s/prod/role": 3, "sys/policies/acl": 3}
 _RESOLVER: Final = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
 
 

@@ -31,6 +31,7 @@ from garrison.settings import cluster_of
 from harness import cluster as clusters
 from harness import docker, environment, images, loading, parts, paths, platform_images, registry, shell
 from harness.authority import Authority
+from harness.documents import blocks
 from servers.bao import Bao, serving
 
 NAME: Final = "garrison-foreign"
@@ -40,33 +41,17 @@ OTHERS: Final = "legacy"
 ROLES: Final = ("envoy", "openbao", "postgres", "prober")
 MANY: Final = {"crds": {"enabled": True}, "startupapicheck": {"enabled": False}}
 TRUST: Final = {"crds": {"enabled": True}, "defaultPackage": {"enabled": False}}
-PROGRAM: Final = '''
-"""Ten lines of somebody who has a cluster."""
-
-from pathlib import Path
-
-from garrison import App, images
-from garrison_stack import run
-
-lock = images(Path(__file__).parent / "images.lock")
-app = App("kiosk", trust_domain="kiosk.example", images=lock)
+PAGE: Final = (paths.REPO / "docs" / "ten-minutes.md").read_text()  # whose program is deployed, with more beside it
+CALLS: Final = tuple(blocks(PAGE, "sh calls"))
+UPGRADE: Final = (paths.REPO / "docs" / "upgrade.md").read_text()
+MORE: Final = """
 stand, till = app.namespaces("stand", "till")
 serve = ("python3", "-m", "prober", "serve", "127.0.0.1", "8080")
 front = stand.service("front", image=lock["prober"], port=8080, command=serve)
 back = till.service("back", image=lock["prober"], port=8080, command=serve)
 front.calls(back, "POST /sales", "GET /sales/{id}")
 back.reads("psp/api-key", env="PSP_API_KEY_FILE")
-back.uses(till.postgres("ledger", schema=Path(__file__).parent / "schema"), role="writer")
-run(app)
-'''
-PROJECT: Final = """
-name: kiosk
-runtime: python
-config:
-  kubernetes:enableConfigMapMutable:
-    value: true
-  kubernetes:upsertExistingObjects:
-    value: true
+back.uses(till.postgres("ledger", schema="schema"), role="writer")
 """
 
 
@@ -85,7 +70,13 @@ class Foreign:
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """A command of a user, in the folder of the program. Pulumi deploys as whoever may just do that."""
-        env = self.deploying if command[0] == "pulumi" else self.env
+        if command[0] == "pulumi":
+            return self.deploys(*command)
+        return subprocess.run(command, cwd=self.folder, env=self.env, text=True, capture_output=True, check=False)
+
+    def deploys(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """A command of the account that deploys, such as a script with Pulumi in it."""
+        env = self.deploying
         return subprocess.run(command, cwd=self.folder, env=env, text=True, capture_output=True, check=False)
 
     @property
@@ -176,12 +167,14 @@ def _known(nodes: Sequence[str], there: str) -> None:
 def _program(foreign: Foreign, there: str) -> None:
     """The folder of the user: program, project, lock, settings."""
     foreign.folder.mkdir()
-    (foreign.folder / "__main__.py").write_text(PROGRAM)
-    (foreign.folder / "Pulumi.yaml").write_text(PROJECT)
+    (program,), (_, project) = blocks(PAGE, "python"), blocks(PAGE, "yaml")
+    (foreign.folder / "__main__.py").write_text(program.replace("\nrun(app)", f"{MORE}\nrun(app)"))
+    (foreign.folder / "Pulumi.yaml").write_text(project)
     (foreign.folder / "schema").mkdir()
     (foreign.folder / "schema" / "0001_sales.sql").write_text(corporate.SCHEMA)
     ours = images.service_images()
     pushed = {role: registry.push(images.of(role, ours), there) for role in ROLES}
+    pushed["python"] = pushed["prober"]  # whose base is Debian's Python
     lock = "".join(f'{role} = "{reference}"\n' for role, reference in pushed.items())
     (foreign.folder / "images.lock").write_text(lock)
     assert dict(locked(foreign.folder / "images.lock")) == pushed

@@ -1,4 +1,5 @@
-"""A program of ten lines on a cluster that is somebody else's: deployed, proven, and nothing else there is touched.
+"""The program of docs/ten-minutes.md, and more beside it, on a cluster that is somebody else's: deployed, proven, and
+nothing else there is touched.
 
 A second App comes by files, as a GitOps controller brings them, and calls the first where both say so.
 """
@@ -6,6 +7,7 @@ A second App comes by files, as a GitOps controller brings them, and calls the f
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,18 +16,20 @@ from typing import Any
 import pytest
 
 from cluster import corporate, gitops, neighbours, upstream_node
-from cluster.foreign import NAME, OTHERS, TEAM, Foreign, granted, standing
+from cluster.foreign import CALLS, NAME, OTHERS, TEAM, UPGRADE, Foreign, granted, standing
 from cluster.live import eventually
 from cluster.neighbours import ADMITTING, ALONE, CALLEE, CALLER, CALLING, DEPLOYED, asked
 from garrison.manifest import Manifest, identity
 from garrison.words import Ref
 from harness import node, ways
+from harness.documents import blocks
 from harness.errors import HarnessError
 from images.lying import lying
 from servers import audited
 
 Standing = tuple[dict[gitops.Identity, Manifest], dict[str, Any]]
 FRONT = Ref("stand", "front")
+SPACES = ("shop", "stock", "stand", "till")
 NOT_OURS = ("cert-manager", OTHERS, "platform-team", "kube-system", "local-path-storage")
 KINDS = "deployments,daemonsets,statefulsets,services,serviceaccounts,roles,rolebindings,networkpolicies,issuers"
 
@@ -137,14 +141,14 @@ def test_a_store_that_lacks_a_right_is_said_at_preview_and_nothing_is_made(forei
 
 def test_a_right_that_is_missing_is_said_and_nothing_is_made(foreign: Foreign) -> None:
     """The control is what comes next: with the role as it is printed, all is deployed."""
-    (role,) = (item for item in granted(foreign) if item["kind"] == "Role" and item["metadata"]["namespace"] == "till")
+    (role,) = (item for item in granted(foreign) if item["kind"] == "Role" and item["metadata"]["namespace"] == "stock")
     fewer = [rule for rule in role["rules"] if rule["resources"] != ["networkpolicies"]]
     assert len(fewer) == len(role["rules"]) - 1
     foreign.apply([{**role, "rules": fewer}])
     done = foreign.run("pulumi", "up", "--yes", "--skip-preview", "--non-interactive")
     assert done.returncode != 0
     said = done.stdout + done.stderr
-    assert "in namespace till: may not create, delete, get, patch networkpolicies.networking.k8s.io" in said, said
+    assert "in namespace stock: may not create, delete, get, patch networkpolicies.networking.k8s.io" in said, said
     assert said.count("may not ") == 1
     assert "Traceback" not in said
     assert foreign.get("validatingadmissionpolicies")["items"] == [], "not even what comes first"
@@ -152,10 +156,20 @@ def test_a_right_that_is_missing_is_said_and_nothing_is_made(foreign: Foreign) -
 
 
 def test_it_is_deployed_with_images_by_digest_from_the_registry(deployed: Foreign) -> None:
-    pods = [pod for space in ("stand", "till") for pod in deployed.get("pods", f"--namespace={space}")["items"]]
+    pods = [pod for space in SPACES for pod in deployed.get("pods", f"--namespace={space}")["items"]]
     asked = {c["image"] for pod in pods for c in (*pod["spec"]["containers"], *pod["spec"].get("initContainers", ()))}
-    assert len(pods) == 5
+    assert len(pods) == 9
     assert all(image.startswith(f"{deployed.bao.host}:") and "@sha256:" in image for image in asked), asked
+
+
+def test_the_calls_of_the_page_end_as_it_says(deployed: Foreign) -> None:
+    """A call that works, and beside it an operation, a direction and a pod that nobody declared."""
+    works, operation, direction, intruder = CALLS
+    asked = deployed.run("bash", "-c", works + operation)
+    assert asked.stdout == "200 a kettle\n403 RBAC: access denied\n", asked.stderr
+    back, made = (deployed.run("bash", "-c", call) for call in (direction, intruder))
+    assert back.returncode and re.search("TimeoutError|ConnectionRefusedError", back.stderr), back.stderr
+    assert made.returncode and 'pods "intruder" is forbidden' in made.stderr, made.stderr
 
 
 def test_the_application_has_its_secret_from_the_companys_store(deployed: Foreign) -> None:
@@ -163,8 +177,8 @@ def test_the_application_has_its_secret_from_the_companys_store(deployed: Foreig
         "prod/psp/api-key", mount_point="kv-shop", raise_on_deleted_version=True
     )
     value = kept["data"]["data"]["value"]
-    script = "import os, pathlib; print(pathlib.Path(os.environ['PSP_API_KEY_FILE']).read_text())"
-    place = ("exec", "--namespace=till", "deploy/back", "--container=app", "--")
+    script = "import os, pathlib; print(pathlib.Path(os.environ['API_KEY_FILE']).read_text())"
+    place = ("exec", "--namespace=stock", "deploy/catalog", "--container=app", "--")
     assert deployed.kubectl(*place, "python3", "-c", script).strip() == value
 
 
@@ -173,10 +187,10 @@ def test_the_deployer_can_do_nothing_else(deployed: Foreign) -> None:
     binding = ("clusterrolebinding", "mine", "--clusterrole=cluster-admin", "--user=mallory")
     for command in (
         ("get", "secrets", f"--namespace={OTHERS}"),
-        ("get", "secrets", "--namespace=till"),
+        ("get", "secrets", "--namespace=stock"),
         ("create", *binding, "--dry-run=server"),
         ("run", "x", "--image=x", f"--namespace={OTHERS}", "--dry-run=server"),
-        ("create", "token", "back", "--namespace=till"),
+        ("create", "token", "catalog", "--namespace=stock"),
         ("create", "namespace", "another", "--dry-run=server"),
     ):
         refused = subprocess.run(
@@ -221,7 +235,7 @@ def test_with_both_halves_the_call_passes_and_nothing_beside_it(agreed: Foreign,
 
 def test_it_is_proven(agreed: Foreign) -> None:
     found = proven(agreed, DEPLOYED)
-    assert {probe["target"] for probe in found} >= {"till/back", "stand/front"}
+    assert {probe["target"] for probe in found} >= {"till/back", "stand/front", "stock/catalog", "shop/orders"}
     at_ledger = {(probe["kind"], probe["observed"]) for probe in found if "till/ledger" in probe["target"]}
     assert at_ledger >= {
         ("leased credentials", "allowed"),
@@ -243,7 +257,7 @@ def test_what_is_others_is_what_it_was_and_may_still_be_made(deployed: Foreign, 
     old = deployed.get("deployment", "old", f"--namespace={OTHERS}")
     again = {**old, "metadata": {"name": "older", "namespace": OTHERS}, "status": {}}
     deployed.apply([again])
-    done = deployed.run("kubectl", "run", "intruder", "--image=x", "--namespace=till", "--privileged")
+    done = deployed.run("kubectl", "run", "intruder", "--image=x", "--namespace=stock", "--privileged")
     assert done.returncode != 0
     assert "privileged" in done.stderr or "deployer" in done.stderr or "digest" in done.stderr, done.stderr
 
@@ -263,11 +277,15 @@ def test_nothing_is_left_to_do_and_all_of_it_goes_away_again(
     gitops.withdrawn(bakery, by=neighbours.BY)
     assert not any(gitops.kept(bakery).values())
     bakery.keeper.secrets.kv.v2.delete_metadata_and_all_versions("prod/recipes/key", mount_point="kv-shop")
-    assert deployed.run("pulumi", "preview", "--expect-no-changes", "--non-interactive").returncode == 0
+    upgrade = UPGRADE.replace("Pulumi.prod.yaml", deployed.stack.name)
+    export, look = blocks(upgrade, "sh before") + blocks(upgrade, "sh after")
+    script = f"{export}\n{look.strip()} --expect-no-changes --non-interactive"
+    done = deployed.deploys("bash", "-ec", script)
+    assert done.returncode == 0 and done.stdout.startswith("Nothing changes.\n"), done.stdout + done.stderr
     done = deployed.run("pulumi", "destroy", "--yes", "--skip-preview", "--non-interactive")
     assert done.returncode == 0, done.stdout + done.stderr
     spaces = {item["metadata"]["name"] for item in deployed.get("namespaces")["items"]}
-    assert {"stand", "till", CALLER.namespace} & spaces == set()
+    assert {*SPACES, CALLER.namespace} & spaces == set()
     assert {name: len(found) for name, found in corporate.kept(deployed.keeper).items()} == corporate.EMPTY
     deployed.kubectl("delete", "deployment", "older", f"--namespace={OTHERS}", "--ignore-not-found")
     assert of_others(deployed) == before

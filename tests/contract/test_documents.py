@@ -13,19 +13,19 @@ from garrison import App, cli, guest, render
 from garrison.declare.program import load
 from garrison.explain import drawing
 from harness import floors
+from harness.documents import blocks
 from unit import neighbours
+from unit.estates import IMAGES
 from unit.tickets import tickets
 
 REPO = Path(__file__).parents[2]
 PAGES = sorted([*REPO.glob("*.md"), *(REPO / "docs").glob("*.md")])
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
-
-
 @pytest.mark.parametrize(
-    ("page", "text"), [(p.name, text) for p in PAGES for text in blocks(p, "python")], ids=lambda v: str(v)[:30]
+    ("page", "text"),
+    [(p.name, text) for p in PAGES for text in blocks(p.read_text(), "python")],
+    ids=lambda v: str(v)[:30],
 )
 def test_each_program_runs_and_declares_an_app(
     page: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -33,6 +33,8 @@ def test_each_program_runs_and_declares_an_app(
     monkeypatch.chdir(tmp_path)
     for name, graph in zip(("shop", "bank"), neighbours.together(), strict=True):  # what a program reads of another
         (tmp_path / f"{name}.json").write_text(graph.to_json())
+    lock = {**IMAGES, "python": IMAGES["prober"]}
+    (tmp_path / "images.lock").write_text("".join(f'{name} = "{image}"\n' for name, image in lock.items()))
     names: dict[str, object] = {}
     with guest.guest():  # as whoever reads a program for what it declares: `run` deploys nothing
         exec(compile(text, page, "exec"), names)
@@ -42,14 +44,14 @@ def test_each_program_runs_and_declares_an_app(
 
 
 def test_the_readme_has_a_program() -> None:
-    assert blocks(REPO / "README.md", "python")
+    assert blocks((REPO / "README.md").read_text(), "python")
 
 
 def test_the_readmes_program_goes_through_the_commands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     program = tmp_path / "program.py"
-    program.write_text(blocks(REPO / "README.md", "python")[0])
+    program.write_text(blocks((REPO / "README.md").read_text(), "python")[0])
     monkeypatch.chdir(tmp_path)  # as a newcomer, who has no exceptions
     for words in ("render", "check", "graph", "graph --format svg", "graph --format mermaid"):
         assert cli.main([*words.split(), "--app", str(program)]) == 0, capsys.readouterr()

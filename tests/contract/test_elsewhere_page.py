@@ -10,19 +10,16 @@ import yaml
 
 from garrison import cli
 from garrison.settings import parse
+from harness.documents import blocks
 
 REPO = Path(__file__).parents[2]
 PAGE = (REPO / "docs" / "elsewhere.md").read_text()
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-
-
 @pytest.fixture
 def repositories(tmp_path: Path) -> Path:
     """The bank's and the shop's, as the page has them."""
-    bank, shop = blocks("python")
+    bank, shop = blocks(PAGE, "python")
     before = "".join(shop.splitlines(keepends=True)[:-2])
     for name, programs in (("bank", {"bank.py": bank}), ("shop", {"shop.py": shop, "before.py": before})):
         (tmp_path / name).mkdir()
@@ -45,7 +42,7 @@ def test_the_commands_say_what_the_page_says(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(REPO / "components"))  # `changes` reads a program in a process of its own
     done = 0
-    for block in blocks("console"):
+    for block in blocks(PAGE, "console"):
         for repository, command, output in re.findall(
             r"^(shop|bank)\$ (.*)\n((?:(?!shop\$|bank\$).*\n?)*)", block, re.MULTILINE
         ):
@@ -67,7 +64,7 @@ def test_without_the_file_of_the_other_one_problem_says_what_to_do(
 
 
 def test_the_settings_are_some() -> None:
-    (text,) = blocks("yaml")
+    (text,) = blocks(PAGE, "yaml")
     said = {name.removeprefix("garrison:"): value for name, value in yaml.safe_load(text)["config"].items()}
     found = parse({name: value if isinstance(value, str) else str(value).lower() for name, value in said.items()}, {})
     assert not (found.install_admission or found.install_cert_manager or found.install_openbao)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,9 +13,18 @@ from pathlib import Path
 import pytest
 
 from contract.test_package import wheel  # noqa: F401 the fixture
-from harness import build, environment
-from unit.estates import IMAGES
+from harness import build, environment, paths
+from harness.documents import blocks
+from unit.estates import DIGEST, IMAGES
 
+PULLED = {
+    "python": "python",
+    "envoy": "envoyproxy/envoy",
+    "openbao": "openbao/openbao",
+    "prober": "localhost/prober",
+}  # as `docker image inspect` names them
+CREATED = r"\+ (\d+) to create"
+TEN_MINUTES = (paths.REPO / "docs" / "ten-minutes.md").read_text()
 PROGRAM = f"""
 from garrison import App
 image = "registry.example/x@sha256:{"0" * 64}"
@@ -36,12 +46,15 @@ deploy(estate, guard="elsewhere", cluster=there, adjust=ADJUST)
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
     """The bin folder of an environment that holds the wheel with its extras, and nothing else."""
-    place = tmp_path_factory.mktemp("installed") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
-    pip = [str(place / "bin" / "python3"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    done = subprocess.run([*pip, f"{wheel}[pulumi,pack]"], capture_output=True, text=True, check=False)
+    place = tmp_path_factory.mktemp("installed")
+    install, *_ = blocks(TEN_MINUTES, "sh")
+    script = f"{install}\npip install --quiet '{wheel}[pulumi,pack]'"
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    env |= {"PATH": f"{Path(sys.executable).parent}:{os.defpath}", "WHEEL": str(wheel)}
+    done = subprocess.run(["bash", "-ec", script], cwd=place, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return place / "bin"
+    assert done.stdout == f"garrison {wheel.name.split('-')[1]}\n"
+    return place / "venv" / "bin"
 
 
 def garrison(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -101,6 +114,30 @@ def test_an_editor_sees_the_types(installed: Path, folder: Path) -> None:
     ]
     done = subprocess.run([*command, "wrong.py"], cwd=folder, env={}, capture_output=True, text=True, check=False)
     assert 'Unexpected keyword argument "imge"' in done.stdout, done.stdout
+
+
+def test_the_ten_minutes_go_as_far_as_they_need_no_cluster(installed: Path, tmp_path: Path) -> None:
+    """The page's own blocks: the program in the commands, and a preview of all that `pulumi up` makes."""
+    _, look, deploy = blocks(TEN_MINUTES, "sh")
+    (program,), (settings, project) = blocks(TEN_MINUTES, "python"), blocks(TEN_MINUTES, "yaml")
+    lock = "".join(f'{name} = "{image}{DIGEST}"\n' for name, image in PULLED.items())
+    for name, text in {"__main__.py": program, "Pulumi.yaml": project, "Pulumi.dev.yaml": settings}.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "images.lock").write_text(lock)
+    (tmp_path / "charts").symlink_to(build.obtain("charts"))
+    tools = environment.full(environment.TEST)["PATH"]
+    env = {"PATH": f"{installed}{os.pathsep}{tools}", "HOME": str(tmp_path), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+
+    def shell(script: str) -> str:
+        command = ["bash", "-ec", script]
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    for line in shell(look).splitlines():
+        assert line in TEN_MINUTES
+    made, said = (int(number) for text in (shell(deploy), TEN_MINUTES) for number in re.findall(CREATED, text))
+    assert abs(made - said) <= 10, "about as many objects as the page says"
 
 
 Pulumi = Callable[..., subprocess.CompletedProcess[str]]

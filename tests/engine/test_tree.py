@@ -117,6 +117,23 @@ def test_without_the_alias_everything_would_be_made_again(
     assert "delete" in planned.values()
 
 
+def test_the_way_back_to_the_flat_layout_is_its_state(
+    stack: Stack, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older version knows no aliases of the newer: what is protected stops it, until it has the state of before."""
+    now, before = (deployed(app(space), keep_data=keep) for keep in (True, False))
+    with monkeypatch.context() as older:
+        older.setattr(Estate, "_place", flat)
+        stack.up(run=before)
+    kept = stack.exported()
+    stack.up(run=now)
+    monkeypatch.setattr(Estate, "_place", flat)
+    with pytest.raises(Failed, match="protect"):
+        stack.preview(run=before)
+    stack.imported(kept)
+    assert set(operations(stack.preview(run=before)).values()) == {"same"}
+
+
 def test_what_holds_data_is_not_taken_away_until_it_is_said(stack: Stack, space: str) -> None:
     stack.up(run=deployed(app(space, "orders"), keep_data=True))
     protected = {place(str(item["urn"])) for item in stack.state() if item.get("protect")}

@@ -103,12 +103,13 @@ def serving(
     root: Authority | None = None,
     host: str = "127.0.0.1",
     within: tuple[str, ...] = (),
+    key: bytes | None = None,
 ) -> Iterator[Bao]:
     """A server that has initialised itself; killed at the end. `names` log in by password, with the policy so named."""
     bao = Bao(folder, free_port(), root or Authority.fresh(), host=host, within=within)
     bao.root.issue(folder / "tls", dns=("localhost", "users.users.svc"), ip=host)
     (folder / "data").mkdir()
-    (folder / "key").write_bytes(os.urandom(32))
+    (folder / "key").write_bytes(key or os.urandom(32))
     first = (requests or secrets_requests)(reviewer or _nobody(bao))
     (folder / "server.json").write_text(json.dumps(config(**_places(bao), requests=(*first, *_users(names)))))
     try:

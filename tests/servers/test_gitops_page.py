@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import yaml
 from garrison.deployment.platform.store_config import ADMIN, BREAK_GLASS
 from garrison.settings import settings_of
 from harness import build
+from harness.documents import blocks
 from harness.plugin.testing.apiserver import ControlPlane
 from servers.bao import Bao, serving
 from servers.test_store_apply import PROGRAM, lacks
@@ -23,6 +23,7 @@ from servers.test_store_apply import PROGRAM, lacks
 pytest_plugins = ["harness.plugin.testing.fixtures"]
 REPO = Path(__file__).parents[2]
 PAGE = (REPO / "docs" / "gitops.md").read_text()
+(UPGRADE,) = blocks((REPO / "docs" / "upgrade.md").read_text(), "sh gitops")
 FLUX = {
     "apiVersion": "apiextensions.k8s.io/v1",
     "kind": "CustomResourceDefinition",
@@ -41,10 +42,6 @@ FLUX = {
         ],
     },
 }
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +85,7 @@ def shell(plane: ControlPlane, bao: Bao, tmp_path: Path) -> Any:
 
 
 def test_its_commands_run_in_their_order(shell: Any, bao: Bao, plane: ControlPlane, tmp_path: Path) -> None:
-    first, change, flux = blocks("sh")
+    first, change, flux = blocks(PAGE, "sh")
     program, breaker = tmp_path / "repository" / "estate.py", bao.user(BREAK_GLASS)
     program.write_text(PROGRAM.format(readers=("orders", "claims")))
     assert len(lacks(breaker, "orders", "claims")) == 4, "the control"
@@ -99,6 +96,9 @@ def test_its_commands_run_in_their_order(shell: Any, bao: Bao, plane: ControlPla
     assert "sys/policies/acl/shop.claims taken away" in shell(change)
     assert lacks(breaker, "orders") == []
     assert len(lacks(breaker, "orders", "claims")) == 2
+    program.write_text(PROGRAM.format(readers=("orders", "claims")))
+    shell(UPGRADE)
+    assert lacks(breaker, "orders", "claims") == [], "docs/upgrade.md: what is deployed is what the new render says"
     _flux_is_there(plane, tmp_path)
     applied = shell(flux).splitlines()
     assert len(applied) == len(list(yaml.safe_load_all((tmp_path / "repository/deploy/flux.yaml").read_text())))
@@ -115,7 +115,7 @@ def _flux_is_there(plane: ControlPlane, home: Path) -> None:
 
 
 def test_its_settings_are_accepted_and_its_application_is_one(tmp_path: Path) -> None:
-    application, settings = (yaml.safe_load(text) for text in blocks("yaml"))
+    application, settings = (yaml.safe_load(text) for text in blocks(PAGE, "yaml"))
     assert application["kind"] == "Application"
     assert application["spec"]["source"]["path"] == "deploy"
     (tmp_path / "x.yaml").write_text(yaml.safe_dump(settings))

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from garrison.deployment.vault import store
 from garrison.derive.secrets import store_objects
 from garrison.settings import cluster_of
 from harness import build
+from harness.documents import blocks
 from harness.plugin.testing.apiserver import ControlPlane
 from servers.bao import Bao, serving
 from servers.test_store_apply import PROGRAM, estate
@@ -37,13 +37,9 @@ def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
         yield running
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-
-
 def described(bao: Bao, folder: Path) -> Cluster:
     """The page's own settings, with the address and the authority of the store that is here."""
-    said = yaml.safe_load(blocks("yaml")[0])["config"]
+    said = yaml.safe_load(blocks(PAGE, "yaml")[0])["config"]
     said |= {"garrison:storeAddress": bao.address, "garrison:storeCa": bao.ca_file, "garrison:issuer": "corporate"}
     said |= {"garrison:installCertManager": False, "garrison:installTrustManager": False}
     file = folder / "Pulumi.prod.yaml"
@@ -75,7 +71,7 @@ def test_its_commands_set_up_a_store_that_the_estate_can_use(plane: ControlPlane
     objects = list(store_objects(estate(("orders",)).graph(), cluster.store))
     render = shell("garrison render --app app.py --cluster Pulumi.prod.yaml -o out")
     assert render.returncode == 0, render.stderr
-    accounts, once, granted = blocks("sh")
+    accounts, once, granted = blocks(PAGE, "sh")
     for script, more in ((accounts, {}), (once, granting)):
         done = shell(script, **more)
         assert done.returncode == 0, done.stderr

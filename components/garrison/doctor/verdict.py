@@ -33,13 +33,13 @@ def sentence(measured: Measured) -> str:
 
 def lines(measured: Measured) -> Iterator[str]:
     """Each measurement for people."""
-    yield f"pods on              {', '.join(measured.nodes)}"
+    yield f"pods on                {', '.join(measured.nodes)}"
     for name, taken in (("ingress", measured.ingress_ms), ("egress", measured.egress_ms)):
         said = f"refused after {taken} ms" if taken is not None else f"still answered after {TURN_SECONDS:.0f} s"
-        yield f"{f'default deny, {name}':<21}{said}"
+        yield f"{f'default deny, {name}':<23}{said}"
     for name, taken in (("ingress", measured.new_ingress_ms), ("egress", measured.new_egress_ms)):
         said = "not looked at" if taken is None else f"open for {taken} ms" if taken else "refused from the first try"
-        yield f"{f'a new pod, {name}':<21}{said}"
+        yield f"{f'a new pod, {name}':<23}{said}"
 
 
 def findings(measured: Measured) -> Iterator[Finding]:

@@ -151,7 +151,7 @@ def test_a_new_pod_that_is_open_is_found(on: Any, capsys: pytest.CaptureFixture[
     on(open_ms=830)
     assert doctor(LIVE[:-2]) == 1
     said = capsys.readouterr().out
-    assert "a new pod, egress    open for 830 ms" in said
+    assert "a new pod, egress      open for 830 ms" in said
     assert "a new pod is answered for 830 ms against a policy that was there before it" in said
     assert "network policies on staging: enforced both ways, and a new pod is open for 830 ms" in said
 

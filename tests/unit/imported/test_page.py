@@ -9,6 +9,7 @@ import pytest
 
 from garrison import cli, render
 from garrison_import.command import parser
+from harness.documents import blocks
 from harness.paths import REPO
 from unit.imported.filling import can_say, graph
 from unit.imported.measure import imported
@@ -16,17 +17,13 @@ from unit.imported.measure import imported
 PAGE = (REPO / "docs" / "import.md").read_text()
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-
-
 def test_the_example_is_what_an_import_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("shop.yaml").write_text(blocks("yaml")[0])
+    Path("shop.yaml").write_text(blocks(PAGE, "yaml")[0])
     assert cli.main(["import", "shop.yaml", "-o", "shop.py"]) == 0
-    program, lock, report = blocks("text")
+    program, lock, report = blocks(PAGE, "text")
     assert Path("shop.py").read_text() == program
     assert Path("images.lock").read_text() == lock
     assert capsys.readouterr().err == report
@@ -34,7 +31,7 @@ def test_the_example_is_what_an_import_writes(
 
 def test_the_example_renders_when_it_is_filled_in(tmp_path: Path) -> None:
     source = tmp_path / "shop.yaml"
-    source.write_text(blocks("yaml")[0])
+    source.write_text(blocks(PAGE, "yaml")[0])
     made = imported([str(source)], "shop")
     if not can_say(made):
         pytest.skip("the words for secrets in an application's words are not there yet")

@@ -161,6 +161,14 @@ class Stack:
         """The state by resource name, read from the disk: secrets are as they lie there."""
         return {str(item["urn"]).rpartition("::")[2]: item for item in self.state()}
 
+    def exported(self) -> automation.Deployment:
+        """The whole state, as `pulumi stack export` has it."""
+        return self._stack.export_stack()
+
+    def imported(self, state: automation.Deployment) -> None:
+        """Put a state in the place of this one, as `pulumi stack import` does; the cluster is not asked."""
+        self._stack.import_stack(state)
+
     def state(self) -> list[Obj]:
         """All of the state, each as it lies on the disk."""
         file = self._state / ".pulumi" / "stacks" / "plugin-test" / "test.json"
