@@ -95,12 +95,13 @@ def test_a_half_made_cluster_is_remade(capsys: pytest.CaptureFixture[str]) -> No
     cluster.delete(NAME)
     making = subprocess.Popen(
         [sys.executable, "-c", f"from harness import cluster; cluster.ensure({NAME!r})"],
-        env={**os.environ, "PYTHONPATH": str(paths.HARNESS.parent)},
-        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stderr=subprocess.PIPE,
         start_new_session=True,
     )
-    live.eventually(lambda: docker.nodes(NAME) != [], "the first container")
+    live.eventually(lambda: docker.nodes(NAME) != [] or making.poll() is not None, "the first container")
+    assert making.poll() is None, making.communicate()[1]
     os.killpg(making.pid, signal.SIGKILL)
-    making.wait()
+    making.communicate()
     assert cluster.ensure(NAME).made
     assert "interrupted" in capsys.readouterr().err
