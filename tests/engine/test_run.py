@@ -141,7 +141,7 @@ def test_the_readmes_first_program_is_ten_lines_and_deploys(under_pulumi: Callab
 def test_the_page_is_true(under_pulumi: Callable[..., Said], tmp_path: Path) -> None:
     page = (REPO / "docs" / "run.md").read_text()
     (program,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    project, _ = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (project,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     assert yaml.safe_load(project)["config"] == yaml.safe_load((REPO / "Pulumi.yaml").read_text())["config"]
     (tmp_path / "__main__.py").write_text(program)
     assert parts(under_pulumi(lambda: runpy.run_path(str(tmp_path))).seen) == ["Admission", "Platform", "Estate"]
