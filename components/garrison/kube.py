@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from garrison.errors import GarrisonError
 
@@ -50,6 +51,14 @@ def kubectl(arguments: Sequence[str], *, stdin: str | None = None) -> str:
     if code:
         raise KubectlError(f"kubectl {arguments[0]}: {last_line(err) or f'exit code {code}'}")
     return out
+
+
+def documents(text: str) -> Iterator[dict[str, Any]]:
+    """What kubectl prints of several objects: one after the other, or a list."""
+    decoder, at = json.JSONDecoder(), 0
+    while (at := len(text) - len(text[at:].lstrip())) < len(text):
+        document, at = decoder.raw_decode(text, at)
+        yield from document["items"] if document["kind"] == "List" else [document]
 
 
 def check_reachable() -> None:

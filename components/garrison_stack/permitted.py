@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from garrison.errors import GarrisonError
-from garrison.kube import kubectl
+from garrison.kube import documents, kubectl
 from garrison_stack.right import Right, given
 from garrison_stack.rights import RBAC, Rights
 from garrison_stack.whole import Whole
@@ -105,12 +105,4 @@ def _asked(reviews: Sequence[Json]) -> list[Json]:
         return []
     listed = {"apiVersion": "v1", "kind": "List", "items": [*reviews]}
     said = kubectl(["create", "--filename=-", "--output=json"], stdin=json.dumps(listed))
-    return [item["status"] for item in _documents(said)]
-
-
-def _documents(text: str) -> Iterator[Json]:
-    """What kubectl prints of several objects: one after the other, or a list."""
-    decoder, at = json.JSONDecoder(), 0
-    while (at := len(text) - len(text[at:].lstrip())) < len(text):
-        document, at = decoder.raw_decode(text, at)
-        yield from document["items"] if document["kind"] == "List" else [document]
+    return [item["status"] for item in documents(said)]

@@ -18,6 +18,7 @@ from garrison.declare.program import load
 from garrison.settings import Settings
 from garrison_stack.whole import Whole, whole
 from harness import build
+from harness.documents import blocks
 
 PROGRAM = """
 from garrison import App
@@ -85,7 +86,7 @@ def test_the_schema_says_what_is_given_and_what_comes_of_it(project: Project, to
     every = [made, *made["inputProperties"].values(), *made["properties"].values()]
     assert all(one["description"] for one in every)
     page = (REPO / "docs" / "languages.md").read_text()
-    program = yaml.safe_load(re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[-1])
+    program = yaml.safe_load(blocks(page, "yaml")[-1])
     assert {*program["resources"]["shop"]["properties"]} <= {*made["inputProperties"]}
     assert program["outputs"] == {name: f"${{shop.{name}}}" for name in ("addresses", "allowed")}
 

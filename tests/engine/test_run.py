@@ -27,6 +27,7 @@ from garrison_stack import pulumi_program, run
 from garrison_stack.program import SAID
 from garrison_stack.whole import whole
 from harness import build
+from harness.documents import blocks
 from unit.estates import DIGEST, IMAGES, empty_app, shop_app
 from unit.served import served_app
 from unit.test_standing import BUNDLE, SOUND, answers
@@ -132,7 +133,7 @@ def test_the_example_stack_is_one_call(under_pulumi: Callable[..., Said], config
 
 def test_the_readmes_first_program_is_ten_lines_and_deploys(under_pulumi: Callable[..., Said], tmp_path: Path) -> None:
     page = (REPO / "README.md").read_text()
-    program = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[0]
+    program = blocks(page, "python")[0]
     assert len([line for line in program.splitlines() if line]) <= 10
     (tmp_path / "__main__.py").write_text(program)
     assert parts(under_pulumi(lambda: runpy.run_path(str(tmp_path))).seen) == ["Admission", "Platform", "Estate"]
@@ -140,8 +141,8 @@ def test_the_readmes_first_program_is_ten_lines_and_deploys(under_pulumi: Callab
 
 def test_the_page_is_true(under_pulumi: Callable[..., Said], tmp_path: Path) -> None:
     page = (REPO / "docs" / "run.md").read_text()
-    (program,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    (project,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (program,) = blocks(page, "python")
+    (project,) = blocks(page, "yaml")
     assert yaml.safe_load(project)["config"] == yaml.safe_load((REPO / "Pulumi.yaml").read_text())["config"]
     (tmp_path / "__main__.py").write_text(program)
     assert parts(under_pulumi(lambda: runpy.run_path(str(tmp_path))).seen) == ["Admission", "Platform", "Estate"]

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from garrison.deployment.platform import certificates, charts
+from garrison.deployment.platform.charts import Chart
 from harness import build
 from harness.plugin.errors import KindMissing
 from harness.plugin.testing.apiserver import ControlPlane
@@ -14,12 +15,7 @@ from harness.plugin.testing.apiserver import ControlPlane
 
 def install(plane: ControlPlane) -> None:
     """The CustomResourceDefinitions, served; nobody signs anything here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", f"{build.binary('helm').parent}:/usr/bin:/bin")
-        rendered = charts.render(certificates.CERT_MANAGER, build.obtain("charts"))
-    for item in rendered:
-        if item["kind"] == "CustomResourceDefinition":
-            plane.api.apply(item, "test")
+    define(plane, certificates.CERT_MANAGER)
     wanted = {"apiVersion": certificates.API, "kind": "Certificate", "metadata": {"name": "x"}}
     deadline = time.monotonic() + 60
     while True:
@@ -30,3 +26,13 @@ def install(plane: ControlPlane) -> None:
             time.sleep(0.2)
         else:
             return
+
+
+def define(plane: ControlPlane, chart: Chart) -> None:
+    """The CustomResourceDefinitions of a chart; they are served a little later."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{build.binary('helm').parent}:/usr/bin:/bin")
+        rendered = charts.render(chart, build.obtain("charts"))
+    for item in rendered:
+        if item["kind"] == "CustomResourceDefinition":
+            plane.api.apply(item, "test")

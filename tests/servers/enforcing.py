@@ -6,13 +6,13 @@ anew about once a second. That one of them refuses says nothing of the next: a p
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from garrison.manifest import Manifest
 from harness.plugin.errors import ApiError
 from harness.plugin.testing.apiserver import ControlPlane
+from servers.proxies import eventually
 
 PATIENCE = 60  # seconds; it takes about one
 _API = "admissionregistration.k8s.io/v1"
@@ -54,18 +54,11 @@ def in_force(plane: ControlPlane, made: Iterable[Manifest]) -> Iterator[None]:
     every = (*made, *_LAST)
     for item in every:
         plane.api.apply(item, "test")
-    _wait(plane, wanted=True)
+    eventually(lambda: _refused(plane), "the policies are in force", PATIENCE)
     yield
     for item in every:
         plane.api.delete(item, "Background")
-    _wait(plane, wanted=False)
-
-
-def _wait(plane: ControlPlane, *, wanted: bool) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while _refused(plane) != wanted:
-        assert time.monotonic() < deadline, f"policies in force: not {wanted} after {PATIENCE} s"
-        time.sleep(0.1)
+    eventually(lambda: not _refused(plane), "the policies are gone", PATIENCE)
 
 
 def _refused(plane: ControlPlane) -> bool:

@@ -12,13 +12,12 @@ from typing import Any
 
 import pytest
 
-from garrison.deployment.platform import certificates, charts
+from garrison.deployment.platform import certificates
 from garrison.manifest import Manifest
 from garrison.settings import parse
 from garrison_stack import roles
 from garrison_stack.rights import RBAC, Rights, namespaces, resource
 from garrison_stack.whole import Whole, whole
-from harness import build
 from harness.plugin.api import Api
 from harness.plugin.errors import ApiError
 from harness.plugin.testing.apiserver import ControlPlane
@@ -42,12 +41,7 @@ def what(tmp_path_factory: pytest.TempPathFactory) -> Whole:
 def server(plane: ControlPlane, what: Whole) -> Iterator[ControlPlane]:
     """A cluster with cert-manager's and trust-manager's kinds, somebody else's namespaces, and Dora's roles."""
     certmanager.install(plane)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", f"{build.binary('helm').parent}:/usr/bin:/bin")
-        trust = charts.render(certificates.TRUST_MANAGER, build.obtain("charts"))
-    for item in trust:
-        if item["kind"] == "CustomResourceDefinition":
-            plane.api.apply(item, "test")
+    certmanager.define(plane, certificates.TRUST_MANAGER)
     for space in (OTHERS, "platform-team"):
         plane.api.apply(obj("v1", "Namespace", "", space), "test")
     for item in granted(what):

@@ -208,9 +208,7 @@ def test_a_preview_says_what_is_missing(server: ControlPlane, monkeypatch: pytes
     assert f"issuer: there is no {other}" in _missing(replace(there, issuer=other))[1]
     odd = replace(ISSUER, kind="NoSuchClusterKind")
     assert "the cluster knows no kind NoSuchClusterKind" in _missing(replace(there, issuer=odd))[1]
-    for item in charts.render(certificates.TRUST_MANAGER, build.obtain("charts")):
-        if item["kind"] == "CustomResourceDefinition":
-            server.api.apply(item, "test")
+    certmanager.define(server, certificates.TRUST_MANAGER)
     until(
         lambda: _missing(there) != ["installTrustManager: false, and there is no trust-manager"], "Bundles are served"
     )

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from garrison.cluster import Cluster, Dns, Issuer
 from garrison.settings import Settings, SettingsError, cluster_of, parse, settings_of
 from garrison.settings.charts import Charts
+from harness.documents import blocks
 
 
 @pytest.fixture
@@ -231,7 +232,7 @@ def test_issuers_of_any_kind(charts: Path) -> None:
 
 def test_the_platforms_page_is_accepted(charts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = (Path(__file__).parents[2] / "docs" / "platform.md").read_text()
-    issuers, fetched = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    issuers, fetched = blocks(page, "yaml")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "corporate-ca.pem").write_text(ca()[0])
     (tmp_path / "cert-manager-values.yaml").touch()

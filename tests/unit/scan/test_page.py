@@ -13,13 +13,14 @@ from garrison.errors import Problem
 from garrison_supply.outdated import command as outdated
 from garrison_supply.scan import command as scan
 from garrison_supply.scan.settings import load, parse
+from harness.documents import blocks
 
 REPO = Path(__file__).parents[3]
 PAGE = (REPO / "docs/scanning.md").read_text()
 TODAY = datetime.date(2026, 11, 1)  # the day the dates on the page are seen from
 
 
-@pytest.mark.parametrize("block", re.findall(r"^```toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
+@pytest.mark.parametrize("block", blocks(PAGE, "toml"))
 def test_the_settings_on_the_page_are_accepted(block: str) -> None:
     problems: list[Problem] = []
     parse(tomllib.loads(block), REPO, problems, TODAY)
@@ -27,7 +28,7 @@ def test_the_settings_on_the_page_are_accepted(block: str) -> None:
 
 
 def test_the_commands_on_the_page_exist() -> None:
-    shell = "".join(re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
+    shell = "".join(blocks(PAGE, "sh"))
     lines = re.findall(r"^garrison (scan|outdated) ?(.*?)(?: +#.*)?$", shell, re.MULTILINE)
     assert len(lines) >= 7
     for verb, arguments in lines:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from garrison import defaults as d
+from garrison.kube import documents
 from garrison.manifest import Manifest
 from garrison.prove.judge import refusal
 from garrison.prove.kubectl import Kubectl, as_list
@@ -17,7 +18,7 @@ from garrison.words import Ref
 def reviews(kubectl: Kubectl, probes: Sequence[Probe]) -> list[Seen]:
     """SubjectAccessReviews (nothing is stored by them), all in one go."""
     answer = kubectl.run("create", "--output=json", "--filename=-", stdin=as_list(map(_review, probes)))
-    return [_reviewed(review) for review in _documents(answer)]
+    return [_reviewed(review) for review in documents(answer)]
 
 
 def admission(kubectl: Kubectl, probe: Probe, image: str) -> Seen:
@@ -51,15 +52,6 @@ def _review(probe: Probe) -> Manifest:
             "resourceAttributes": asked,
         },
     }
-
-
-def _documents(text: str) -> Iterator[Manifest]:
-    """What kubectl prints of several objects: one JSON document after the other."""
-    decoder, rest = json.JSONDecoder(), text.strip()
-    while rest:
-        found, end = decoder.raw_decode(rest)
-        yield found
-        rest = rest[end:].lstrip()
 
 
 def _reviewed(review: Manifest) -> Seen:
