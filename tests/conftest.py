@@ -20,6 +20,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from cluster import company
 from policies.shared import CORPORA
+from underway import Underway
 
 # Before any test module is read, whoever reads it first: without a database in the checkout, and without a clock.
 settings.register_profile("garrison", database=InMemoryExampleDatabase(), deadline=None, max_examples=40)
@@ -43,6 +44,20 @@ class Together(LoadScopeScheduling):  # type: ignore[misc] # xdist comes without
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         return company.worker(Path(file).name) if file.startswith("tests/cluster/") else file
+
+
+@pytest.hookimpl(trylast=True)  # the reporter is there by then
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        return
+    reporter: pytest.TerminalReporter = config.pluginmanager.getplugin("terminalreporter")
+
+    def say(line: str) -> None:
+        reporter.ensure_newline()
+        reporter.write_line(line)
+        reporter.flush()
+
+    config.pluginmanager.register(Underway(say))
 
 
 @pytest.hookimpl(optionalhook=True)  # there is no such hook with -p no:xdist

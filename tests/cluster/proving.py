@@ -6,8 +6,11 @@ import os
 import subprocess
 import sys
 
-from cluster.live import CLUSTER, KUBECONFIG
+from cluster.live import CLUSTER, KUBECONFIG, kubectl
+from garrison.prove.look.pods import LABEL
 from harness import paths, stack
+
+ONE_PAIR = ("--source=shop/catalog", "--target=insurance/cover")
 
 COMMAND = [sys.executable, "-m", "garrison", "prove", f"--kubeconfig={KUBECONFIG}", f"--yes-open=kind-{CLUSTER}"]
 COMMAND += [f"--cluster={stack.settings(CLUSTER)}"]  # at which port its edge is
@@ -33,3 +36,8 @@ def prove(*arguments: str) -> tuple[int, str, str]:
     process = start(*arguments)
     out, err = process.communicate(timeout=1500)
     return process.returncode, out, err
+
+
+def leavings() -> str:
+    """What a run has made and not removed."""
+    return kubectl("get", "pods,networkpolicies,configmaps,serviceaccounts,namespaces", "-A", "-l", LABEL, "-o", "name")

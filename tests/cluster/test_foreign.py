@@ -6,7 +6,6 @@ A second App comes by files, as a GitOps controller brings them, and calls the f
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -16,7 +15,8 @@ from typing import Any
 import pytest
 
 from cluster import corporate, gitops, neighbours, upstream_node
-from cluster.foreign import CALLS, NAME, OTHERS, TEAM, UPGRADE, Foreign, granted, standing
+from cluster.foreign import CALLS, NAME, OTHERS, TEAM, UPGRADE, Foreign, granted, of_others, proven
+from cluster.furnished import standing
 from cluster.live import eventually
 from cluster.neighbours import ADMITTING, ALONE, CALLEE, CALLER, CALLING, DEPLOYED, asked
 from garrison.manifest import Manifest, identity
@@ -30,8 +30,6 @@ from servers import audited
 Standing = tuple[dict[gitops.Identity, Manifest], dict[str, Any]]
 FRONT = Ref("stand", "front")
 SPACES = ("shop", "stock", "stand", "till")
-NOT_OURS = ("cert-manager", OTHERS, "platform-team", "kube-system", "local-path-storage")
-KINDS = "deployments,daemonsets,statefulsets,services,serviceaccounts,roles,rolebindings,networkpolicies,issuers"
 
 
 @pytest.fixture(scope="module")
@@ -80,28 +78,6 @@ def by_pulumi(agreed: Foreign, by_files: list[Manifest]) -> Standing:
     """What stands of the first App, in the cluster and in the store, as Pulumi made it."""
     wanted = gitops.rendered(agreed, DEPLOYED)
     return gitops.standing(agreed, wanted, {identity(item) for item in by_files}), gitops.kept(agreed)
-
-
-def proven(app: Foreign, program: str) -> list[dict[str, Any]]:
-    """The probes of a proof that is whole."""
-    where = ("--app", program, "--cluster", str(app.stack), "--format", "json")
-    done = app.run("garrison", "prove", *where)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
-    found = json.loads(done.stdout)
-    assert found["summary"]["ok"]
-    probes: list[dict[str, Any]] = found["probes"]
-    kinds = {(probe["kind"], probe["observed"]) for probe in probes}
-    assert {("declared operation", "allowed"), ("undeclared operation", "refused")} <= kinds
-    return probes
-
-
-def of_others(foreign: Foreign) -> dict[str, Any]:
-    """What somebody wanted of each object in namespaces that are nobody's here."""
-    return {
-        f"{item['kind']} {space}/{item['metadata']['name']}": (item["metadata"]["uid"], item.get("spec"))
-        for space in NOT_OURS
-        for item in foreign.get(KINDS, f"--namespace={space}")["items"]
-    }
 
 
 def test_its_node_is_of_the_image_that_a_registry_gave_by_digest(foreign: Foreign) -> None:

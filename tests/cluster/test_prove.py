@@ -13,9 +13,8 @@ import pytest
 
 from cluster.estate import NAMESPACES, in_estate, ready
 from cluster.live import apply, eventually, get, kubectl
-from cluster.proving import prove, start
+from cluster.proving import ONE_PAIR, leavings, prove, start
 from garrison import defaults as d
-from garrison.prove.drill.safe import NAME as KEPT
 from garrison.prove.look.opening import anywhere
 from garrison.prove.look.pods import LABEL
 
@@ -23,7 +22,6 @@ KEYS = {"source", "target", "port", "operation", "kind", "expected", "observed",
 NOTHING = f"localhost:1/nothing@sha256:{'0' * 64}"
 DATABASES = ("bank/ledger", "insurance/register", "shop/catalogue", "shop/orderbook")
 LEASED = {"bank/payments", "bank/statement", "insurance/claims", "shop/catalog", "shop/orders"}
-ONE_PAIR = ("--source=shop/catalog", "--target=insurance/cover")
 
 
 @cache
@@ -42,10 +40,6 @@ def whole() -> dict[str, Any]:
 
 def probes(**wanted: object) -> list[dict[str, Any]]:
     return [p for p in whole()["probes"] if all(p[key] == value for key, value in wanted.items())]
-
-
-def leavings() -> str:
-    return kubectl("get", "pods,networkpolicies,configmaps,serviceaccounts,namespaces", "-A", "-l", LABEL, "-o", "name")
 
 
 def test_the_whole_run_is_as_declared_and_has_the_promised_shape() -> None:
@@ -246,63 +240,3 @@ def test_what_a_killed_run_left_is_removed_by_the_next(running: subprocess.Popen
     assert leavings() != ""
     assert prove(*ONE_PAIR, "--no-layers")[0] == 0
     assert leavings() == ""
-
-
-# --- the drill -------------------------------------------------------------------------------------------------------
-
-
-def specs(kind: str) -> dict[str, Any]:
-    return {str(ref): i.get("spec") or i.get("data") for (_, ref), i in in_estate(kind, *NAMESPACES).items()}
-
-
-# One of each type; `garrison prove --drill` does them all. Of proxies' configuration one, since each restarts every pod
-# twice; all of them are made in real Envoys beside (tests/servers).
-SAMPLE = (
-    "NetworkPolicy bank/default-deny *",
-    "NetworkPolicy insurance/cover opened",
-    "NetworkPolicy bank/ledger deleted",
-    "NetworkPolicy shop/orders deleted",
-    "proxy configurations without client certificate",
-    "database bank/ledger without its access rules",
-    "secret store database/roles/bank.ledger.writer without an end",
-    "secret store database/roles/bank.ledger.reader without an end",
-    "secret store sys/policies/acl/bank.payments opened",
-    "secret store auth/kubernetes/role/bank.payments for*",
-    "Namespace shop without Pod Security",
-    "ResourceQuota shop/quota deleted",
-    "ValidatingAdmissionPolicyBinding garrison-certificates deleted",
-)
-
-
-def owners() -> dict[str, set[str]]:
-    """The field managers of every object that a drill touches."""
-    kinds = "networkpolicies,configmaps,resourcequotas,validatingadmissionpolicybindings"
-    items = get(kinds, "-A", "-l", "app.kubernetes.io/managed-by=garrison", "--show-managed-fields")["items"]
-    found = {
-        f"{i['kind']} {i['metadata']['name']}": {m["manager"] for m in i["metadata"]["managedFields"]} for i in items
-    }
-    assert found
-    return found
-
-
-def test_missing_protections_turn_the_probes_red_and_are_put_back() -> None:
-    before, owned = (specs("networkpolicies"), specs("configmaps"), specs("resourcequotas")), owners()
-    code, out, err = prove("--drill", *SAMPLE, "--format=json")
-    assert code == 0, out + err
-    found = json.loads(out)["probes"]
-    assert {probe["observed"] for probe in found} == {"noticed"}
-    assert len(found) == len(SAMPLE) + 2  # two of them match two
-    assert (specs("networkpolicies"), specs("configmaps"), specs("resourcequotas")) == before
-    assert owners() == owned, "what was put back belongs to whom it belonged, or the next deployment meets a conflict"
-    assert leavings() == ""
-
-
-def test_what_a_killed_drill_took_away_is_put_back_by_the_next_run() -> None:
-    before = specs("networkpolicies")
-    process = start("--drill", "NetworkPolicy shop/default-deny deleted")
-    eventually(lambda: "shop/default-deny" not in specs("networkpolicies"), "the cut", seconds=300)
-    process.kill()
-    process.communicate()
-    assert prove(*ONE_PAIR, "--no-layers")[0] == 0
-    assert specs("networkpolicies") == before
-    assert KEPT not in kubectl("get", "configmaps", "-A", "-o", "name")
