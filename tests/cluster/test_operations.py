@@ -36,18 +36,20 @@ def test_removing_a_secret_shows_exactly_what_hangs_on_it(tmp_path: Path) -> Non
     assert set(changes.values()) == {"update"}
 
 
-@pytest.mark.parametrize("namespace", [*NAMESPACES, *PLATFORM])
-def test_killing_every_pod_of_a_namespace_heals(namespace: str) -> None:
+@pytest.mark.parametrize("namespaces", [NAMESPACES, *((one,) for one in PLATFORM)], ids=",".join)
+def test_killing_every_pod_of_the_estate_or_of_a_part_of_the_platform_heals(namespaces: tuple[str, ...]) -> None:
     order()
-    before = pods(namespace)
-    kubectl("delete", "pods", "--all", "-n", namespace, "--grace-period=0", "--force", "--wait=false")
-    eventually(lambda: not before & pods(namespace), f"the old pods of {namespace} are gone", 120)
+    before = pods(namespaces)
+    for namespace in namespaces:
+        kubectl("delete", "pods", "--all", "-n", namespace, "--grace-period=0", "--force", "--wait=false")
+    eventually(lambda: not before & pods(namespaces), f"the old pods of {', '.join(namespaces)} are gone", 120)
     ready()
     eventually(placed, "an order can be placed again", 120)
 
 
-def pods(namespace: str) -> set[str]:
-    return {item["metadata"]["uid"] for item in live.get("pods", "-n", namespace)["items"]}
+def pods(namespaces: tuple[str, ...]) -> set[str]:
+    items = live.get("pods", "--all-namespaces")["items"]
+    return {item["metadata"]["uid"] for item in items if item["metadata"]["namespace"] in namespaces}
 
 
 def test_restarting_the_node_heals() -> None:

@@ -19,9 +19,20 @@ NAMESPACE = "recovery-probe"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def made() -> Iterator[cluster.Cluster]:
+def killed() -> Iterator[None]:
+    """The first attempt to make the cluster ends as soon as there is a container."""
     cluster.delete(NAME)
-    yield cluster.ensure(NAME, nodes=2)
+    making = subprocess.Popen(
+        [sys.executable, "-c", f"from harness import cluster; cluster.ensure({NAME!r}, nodes=2)"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    live.eventually(lambda: docker.nodes(NAME) != [] or making.poll() is not None, "the first container")
+    assert making.poll() is None, making.communicate()[1]
+    os.killpg(making.pid, signal.SIGKILL)
+    making.communicate()
+    yield
     cluster.delete(NAME)
     assert docker.nodes(NAME) == []
     assert not (paths.state() / NAME).exists()
@@ -49,13 +60,15 @@ def connected_both_ways() -> bool:
 
 
 def planted() -> bool:
-    """Whether the cluster still holds what `test_two_nodes` put into it."""
+    """Whether the cluster still holds what was put into it when it was made."""
     told = live.kubectl("get", "configmap", "planted", "--ignore-not-found", "-o", "name")
     return told.strip() == "configmap/planted"
 
 
-def test_two_nodes(made: cluster.Cluster) -> None:
+def test_a_half_made_cluster_is_remade_with_its_two_nodes(capsys: pytest.CaptureFixture[str]) -> None:
+    made = cluster.ensure(NAME, nodes=2)
     assert made.made
+    assert "interrupted" in capsys.readouterr().err
     assert made.nodes == (f"{NAME}-control-plane", f"{NAME}-worker")
     assert connected_both_ways()
     live.kubectl("create", "configmap", "planted")
@@ -89,19 +102,3 @@ def test_another_number_of_nodes_is_remade(capsys: pytest.CaptureFixture[str]) -
     assert cluster.ensure(NAME, nodes=1).made
     assert "it has 2 node(s) and 1 are asked for" in capsys.readouterr().err
     assert not planted()
-
-
-def test_a_half_made_cluster_is_remade(capsys: pytest.CaptureFixture[str]) -> None:
-    cluster.delete(NAME)
-    making = subprocess.Popen(
-        [sys.executable, "-c", f"from harness import cluster; cluster.ensure({NAME!r})"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    live.eventually(lambda: docker.nodes(NAME) != [] or making.poll() is not None, "the first container")
-    assert making.poll() is None, making.communicate()[1]
-    os.killpg(making.pid, signal.SIGKILL)
-    making.communicate()
-    assert cluster.ensure(NAME).made
-    assert "interrupted" in capsys.readouterr().err

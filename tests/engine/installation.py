@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from harness import build
+from harness import build, pulumi_home
 from harness.plugin.launcher import write_launcher
 
 REPO = Path(__file__).parents[2]
@@ -34,6 +34,6 @@ def environment(home: Path, tools: Path) -> dict[str, str]:
         "HOME": str(home),
         "PULUMI_BACKEND_URL": f"file://{home / 'state'}",
         "PULUMI_CONFIG_PASSPHRASE": "only-for-this-test",
-        "PULUMI_HOME": str(home / "home"),
+        "PULUMI_HOME": str(pulumi_home.made(home / "home")),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }

@@ -12,7 +12,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from harness import build, images, official, paths, provider, signing
+from harness import build, images, official, paths, provider, pulumi_home, signing
 from harness.parts import part
 from harness.plugin import launcher
 
@@ -28,7 +28,7 @@ def variables(cluster: str) -> dict[str, str]:
         "PATH": os.pathsep.join([*map(str, _tools(cluster)), *_outside(cluster)]),
         "KUBECONFIG": str(state / "kubeconfig"),
         "PULUMI_BACKEND_URL": f"file://{_made(state / 'pulumi')}",
-        "PULUMI_HOME": str(_made(state / "pulumi-home")),
+        "PULUMI_HOME": str(pulumi_home.made(state / "pulumi-home")),
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(_passphrase()),
         "PULUMI_STACK": STACK,
         "PULUMI_SKIP_UPDATE_CHECK": "true",
@@ -74,7 +74,7 @@ def _tools(cluster: str) -> list[Path]:
 def _launchers(cluster: str) -> Path:
     """Commands that run from this checkout: the plugin, unless the official one is here, and garrison."""
     folder = _made(paths.cluster_state(cluster) / "bin")
-    if official.linked(_made(paths.cluster_state(cluster) / "pulumi-home")):
+    if official.linked(pulumi_home.made(paths.cluster_state(cluster) / "pulumi-home")):
         (folder / launcher.NAME).unlink(missing_ok=True)
     else:
         launcher.write_launcher(folder, Path(sys.executable))

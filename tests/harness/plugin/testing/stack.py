@@ -19,6 +19,7 @@ from unittest.mock import patch
 import pulumi
 from pulumi import automation
 
+from harness import pulumi_home
 from harness.build import binary
 from harness.plugin.launcher import write_launcher
 
@@ -119,7 +120,7 @@ class Stack:
             "PATH": tools.path,
             "PULUMI_BACKEND_URL": f"file://{self._state}",
             "PULUMI_CONFIG_PASSPHRASE": "only-for-this-test",
-            "PULUMI_HOME": str(folder / "home"),
+            "PULUMI_HOME": str(pulumi_home.made(folder / "home")),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             **({"PULUMI_DEBUG_PROVIDERS": f"kubernetes:{port}"} if port else {}),
             **more,
