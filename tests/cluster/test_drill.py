@@ -33,11 +33,15 @@ SAMPLE = (
 
 
 def owners() -> dict[str, set[str]]:
-    """The field managers of every object that a drill touches."""
+    """Who says what every object that a drill touches is to be; its status is its controllers' affair."""
     kinds = "networkpolicies,configmaps,resourcequotas,validatingadmissionpolicybindings"
     items = get(kinds, "-A", "-l", "app.kubernetes.io/managed-by=garrison", "--show-managed-fields")["items"]
     found = {
-        f"{i['kind']} {i['metadata']['name']}": {m["manager"] for m in i["metadata"]["managedFields"]} for i in items
+        f"{meta.get('namespace')} {item['kind']} {meta['name']}": {
+            field["manager"] for field in meta["managedFields"] if "subresource" not in field
+        }
+        for item in items
+        if (meta := item["metadata"])
     }
     assert found
     return found

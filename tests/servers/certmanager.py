@@ -10,6 +10,7 @@ from garrison.deployment.platform import certificates, charts
 from garrison.deployment.platform.charts import Chart
 from harness import build
 from harness.plugin.errors import KindMissing
+from harness.plugin.objects import Obj
 from harness.plugin.testing.apiserver import ControlPlane
 
 
@@ -30,9 +31,23 @@ def install(plane: ControlPlane) -> None:
 
 def define(plane: ControlPlane, chart: Chart) -> None:
     """The CustomResourceDefinitions of a chart; they are served a little later."""
+    for item in _definitions(chart):
+        plane.api.apply(item, "test")
+
+
+def withdraw(plane: ControlPlane, chart: Chart) -> None:
+    """They are not there, whoever had this server before: for a test in which something is missing."""
+    for item in _definitions(chart):
+        if plane.api.find(item):
+            plane.api.delete(item, "Background")
+        deadline = time.monotonic() + 60
+        while plane.api.find(item):
+            assert time.monotonic() < deadline, f"{item['metadata']['name']} is still there after 60 s"
+            time.sleep(0.2)
+
+
+def _definitions(chart: Chart) -> list[Obj]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{build.binary('helm').parent}:/usr/bin:/bin")
         rendered = charts.render(chart, build.obtain("charts"))
-    for item in rendered:
-        if item["kind"] == "CustomResourceDefinition":
-            plane.api.apply(item, "test")
+    return [item for item in rendered if item["kind"] == "CustomResourceDefinition"]

@@ -82,6 +82,7 @@ CONTROLS = {
 def before(plane: ControlPlane) -> dict[str, str]:
     """What the server says to each attack while no policy is in force."""
     certmanager.install(plane)
+    certmanager.withdraw(plane, certificates.TRUST_MANAGER)
     for item in (kind(), kind("ExampleIssuer", scope="Namespaced")):
         plane.api.apply(item, "test")
     for space in ("bank", "shop", AWAY, "corporate", "cert-manager", "openbao"):
