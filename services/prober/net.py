@@ -43,6 +43,8 @@ def connect(host: str, port: int, timeout: float) -> socket.socket:
     connection.settimeout(timeout)
     try:
         connection.connect((host, port))
+        # Linux wakes who waits for the ICMP message before it notes the error, and Python then reads that all is well.
+        connection.getpeername()
     except OSError as error:
         reason = _reason(error, connection)
         connection.close()
