@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import ssl
 import struct
@@ -103,37 +102,6 @@ def test_nobody_listening_is_the_workload_and_not_the_network() -> None:
         assert classify.read(Connect(), observe(spec, TIMEOUT)).verdict == "allowed"
     seen = classify.read(Connect(), observe(spec, TIMEOUT))
     assert (seen.verdict, seen.layer) == ("refused", "workload")
-
-
-REJECT = """
-set -e
-ip link set lo up
-iptables -A INPUT -p tcp --dport 81 -j REJECT --reject-with icmp-port-unreachable
-iptables -A INPUT -p tcp --dport 82 -j REJECT --reject-with icmp-admin-prohibited
-iptables -A INPUT -p tcp --dport 83 -j DROP
-exec {python} -m prober
-"""
-
-
-@pytest.mark.skipif(not shutil.which("iptables"), reason="needs iptables in a network namespace of its own")
-def test_a_firewalls_rejection_is_told_from_a_closed_port() -> None:
-    attempts = [{"action": "connect", "host": "127.0.0.1", "port": port} for port in (80, 81, 82, 83)]
-    script = REJECT.format(python=sys.executable)
-    done = subprocess.run(
-        ["unshare", "--user", "--map-root-user", "--net", "sh", "-c", script],
-        input=json.dumps({"timeout": 0.5, "attempts": attempts}),
-        env={"PYTHONPATH": str(Path(__file__).parents[3] / "services"), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if "perm" in done.stderr.lower():
-        pytest.skip(f"no network namespace to be had here: {done.stderr.strip()}")
-    assert done.returncode == 0, done.stderr
-    seen = [o["error"] for o in json.loads(done.stdout)["observations"]]
-    assert seen == ["refused", "icmp", "icmp", "timeout"]
-    layers = [classify.read(Connect(), o).layer for o in json.loads(done.stdout)["observations"]]
-    assert layers == ["workload", "network", "network", "network"]
 
 
 def test_a_silent_server_is_an_error(authority: Office, monkeypatch: pytest.MonkeyPatch) -> None:
