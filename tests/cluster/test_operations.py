@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cluster import live
-from cluster.estate import NAMESPACES, PLATFORM, order, placed, planned, program_without, pulumi, ready
+from cluster.estate import NAMESPACES, PLATFORM, in_estate, order, placed, planned, program_without, pulumi, ready
 from cluster.live import eventually, kubectl
 from harness import paths, shell
 from harness.errors import HarnessError
@@ -48,8 +48,7 @@ def test_killing_every_pod_of_the_estate_or_of_a_part_of_the_platform_heals(name
 
 
 def pods(namespaces: tuple[str, ...]) -> set[str]:
-    items = live.get("pods", "--all-namespaces")["items"]
-    return {item["metadata"]["uid"] for item in items if item["metadata"]["namespace"] in namespaces}
+    return {item["metadata"]["uid"] for item in in_estate("pods", *namespaces).values()}
 
 
 def test_restarting_the_node_heals() -> None:

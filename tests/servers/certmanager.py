@@ -12,6 +12,7 @@ from harness import build
 from harness.plugin.errors import KindMissing
 from harness.plugin.objects import Obj
 from harness.plugin.testing.apiserver import ControlPlane
+from servers.proxies import eventually
 
 
 def install(plane: ControlPlane) -> None:
@@ -37,13 +38,10 @@ def define(plane: ControlPlane, chart: Chart) -> None:
 
 def withdraw(plane: ControlPlane, chart: Chart) -> None:
     """They are not there, whoever had this server before: for a test in which something is missing."""
-    for item in _definitions(chart):
-        if plane.api.find(item):
-            plane.api.delete(item, "Background")
-        deadline = time.monotonic() + 60
-        while plane.api.find(item):
-            assert time.monotonic() < deadline, f"{item['metadata']['name']} is still there after 60 s"
-            time.sleep(0.2)
+    there = [item for item in _definitions(chart) if plane.api.find(item)]
+    for item in there:
+        plane.api.delete(item, "Background")
+    eventually(lambda: not any(map(plane.api.find, there)), f"{chart.name}'s kinds are gone", 60)
 
 
 def _definitions(chart: Chart) -> list[Obj]:
