@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import select
 import socket
-import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from common import settings
@@ -34,8 +34,7 @@ class Events:
         host, _, port = address.rpartition(":")
         self._place = (host, int(port))
         self._name = name
-        self._guard = threading.Lock()
-        self._kept: _Connection | None = None
+        self._idle: list[_Connection] = []  # lists of CPython take and give in one step
 
     @classmethod
     def from_environment(cls, variable: str, name: str) -> Events:
@@ -45,19 +44,17 @@ class Events:
     def publish(self, subject: str, event: dict[str, Any]) -> None:
         """Give it to the server, which has it when this returns; raises Lost."""
         text = json.dumps(event).encode()
-        if not self._guard.acquire(timeout=TIMEOUT):  # nobody waits for what may be lost
-            raise Lost("others wait for it already")
         try:
-            if self._kept is None or not self._kept.silent():  # it was asked something, or ended
-                self._drop()
-                self._kept = self._connect(TIMEOUT)
-            self._kept.send(b"PUB %b %d\r\n%b\r\n" % (subject.encode(), len(text), text))
-            self._kept.settle()
+            connection = self._taken()
+            try:
+                connection.send(b"PUB %b %d\r\n%b\r\n" % (subject.encode(), len(text), text))
+                connection.settle()
+            except BaseException:
+                connection.close()
+                raise
         except (OSError, ValueError) as error:
-            self._drop()
             raise Lost(f"{type(error).__name__}: {error}") from None
-        finally:
-            self._guard.release()
+        self._idle.append(connection)
 
     def received(self, subject: str, group: str, *, ready: Callable[[], None] = lambda: None) -> Iterator[Any]:
         """Each event, shared with the other receivers of the group; `ready` is called once they come. Raises Lost."""
@@ -78,14 +75,20 @@ class Events:
             raise Lost(f"{type(error).__name__}: {error}") from None
 
     def close(self) -> None:
-        """Let go of the connection."""
-        with self._guard:
-            self._drop()
+        """Let go of the connections."""
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
 
-    def _drop(self) -> None:
-        if self._kept is not None:
-            self._kept.close()
-            self._kept = None
+    def _taken(self) -> _Connection:
+        """A connection that nobody else has: who publishes waits for the server, not for others who publish."""
+        with suppress(IndexError):  # none is idle
+            while True:
+                kept = self._idle.pop()
+                if kept.silent():
+                    return kept
+                kept.close()  # it was asked something, or ended
+        return self._connect(TIMEOUT)
 
     def _connect(self, timeout: float) -> _Connection:
         return _Connection(socket.create_connection(self._place, timeout=TIMEOUT), self._name, timeout)

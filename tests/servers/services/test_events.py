@@ -12,9 +12,10 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 import pytest
@@ -178,3 +179,33 @@ def test_what_is_no_nats_is_said() -> None:
         with pytest.raises(Lost, match="does not greet as NATS does"):
             Events(f"127.0.0.1:{port}", "test").publish("orders.placed", EVENT)
         thread.join(10)
+
+
+def test_no_publisher_waits_for_another() -> None:
+    """The server answers the second one first: whoever had to wait for the first would wait for ever."""
+
+    def answer(lines: BinaryIO, wire: socket.socket) -> None:
+        while not lines.readline().startswith(b"PING"):
+            pass
+        wire.sendall(b"PONG\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as other, ThreadPoolExecutor(2) as threads:
+        other.settimeout(10)
+        events = Events(f"127.0.0.1:{other.getsockname()[1]}", "test")
+        with ExitStack() as held:
+
+            def accepted() -> tuple[BinaryIO, socket.socket]:
+                wire = held.enter_context(other.accept()[0])
+                wire.sendall(b"INFO {}\r\n")
+                lines = held.enter_context(wire.makefile("rb"))
+                answer(lines, wire)
+                return lines, wire
+
+            first = threads.submit(events.publish, "s", EVENT)
+            waiting = accepted()
+            second = threads.submit(events.publish, "s", EVENT)
+            answer(*accepted())
+            second.result(10)
+            answer(*waiting)
+            first.result(10)
+            events.close()
