@@ -15,7 +15,7 @@ KUBERNETES = parts.part("kubernetes").version
 _BINARIES = {
     "usr/bin": ("kubelet", "kubeadm", "kubectl"),
     "usr/local/bin": ("containerd", "ctr", "containerd-shim-runc-v2"),
-    "opt/cni/bin": ("bridge", "loopback", "ptp", "host-local", "portmap"),
+    "opt/cni/bin": ("loopback", "ptp", "host-local", "portmap"),
 }
 _COPIES = {
     "usr/local/bin/entrypoint": "entrypoint",

@@ -159,7 +159,7 @@ PARTS: tuple[Part, ...] = (
         Go(
             _CNI,
             _packages(
-                f"{_CNI}/plugins", "main/bridge", "main/loopback", "main/ptp",
+                f"{_CNI}/plugins", "main/loopback", "main/ptp",
                 "ipam/host-local", "meta/portmap",
             ),
         ),

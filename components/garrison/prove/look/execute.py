@@ -27,8 +27,8 @@ from garrison.prove.look.world import REQUEST_ID, Place, Spec, World, administra
 from garrison.prove.model import EDGE, OUTSIDE, Admit, Certify, Party, Probe, ProveError, Result, Review, Seen
 from garrison.words import Ref
 
-PARALLEL = 6  # kubectl processes at once
-SIDE_BY_SIDE = 24  # attempts at once in one pod
+PARALLEL = 8  # kubectl processes at once
+SIDE_BY_SIDE = 96  # attempts at once in one pod, as its tool does: most of them wait for an answer that never comes
 LOG_SECONDS = 5.0
 NO_POD = "the probe could not be run: "
 
@@ -57,7 +57,8 @@ class Runner:
                 batches.setdefault(carrier, []).append(probe)
         seen: dict[Probe, list[Seen]] = {}
         with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-            found = pool.map(lambda batch: list(zip(batch[1], _safely(*batch), strict=True)), batches.items())
+            longest = sorted(batches.items(), key=lambda batch: -len(batch[1]))  # first: nobody waits for it alone
+            found = pool.map(lambda batch: list(zip(batch[1], _safely(*batch), strict=True)), longest)
             for probe, what in (pair for pairs in found for pair in pairs):
                 seen.setdefault(probe, []).append(what)
         return [Result(probe, worst(probe, seen[probe])) for probe in probes]
