@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import hvac
 import pytest
 from hvac.exceptions import VaultDown
 
 from garrison.deployment.vault import connection
-from garrison.deployment.vault.connection import KEPT_SECONDS, Kept, StoreConnection
+from garrison.deployment.vault.connection import IDLE_SECONDS, KEPT_SECONDS, Kept, StoreConnection, shared
 
 
 @dataclass
@@ -81,3 +83,48 @@ def test_an_error_of_the_thing_itself_goes_through_and_the_login_stays(store: St
     with pytest.raises(ZeroDivisionError):
         kept.do(lambda _: 1 / 0)
     assert kept.do(login) == 1
+
+
+class Alarm:
+    """A timer that goes off when the test says so."""
+
+    set: ClassVar[list[Alarm]] = []
+
+    def __init__(self, seconds: float, act: Callable[[], None]) -> None:
+        self.seconds, self.act, self.daemon = seconds, act, False
+        self.set.append(self)
+
+    def start(self) -> None:
+        assert self.daemon, "nobody waits for it"
+
+    def cancel(self) -> None:
+        self.set.remove(self)
+
+
+@pytest.fixture
+def alarms(monkeypatch: pytest.MonkeyPatch) -> list[Alarm]:
+    monkeypatch.setattr(Alarm, "set", [])
+    monkeypatch.setattr(threading, "Timer", Alarm)
+    return Alarm.set
+
+
+def test_a_shared_login_is_given_back_after_the_last_thing(
+    store: Store, alarms: list[Alarm], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_SHARED", {})
+    assert [shared(StoreConnection()).do(login) for _ in range(3)] == [1, 1, 1]
+    assert shared(StoreConnection(service="users")).do(login) == 2, "of another server"
+    assert [alarm.seconds for alarm in alarms] == [IDLE_SECONDS, IDLE_SECONDS], "each set anew with each thing"
+    alarms[0].act()
+    assert store.open == [2]
+    assert shared(StoreConnection()).do(login) == 3
+
+
+def test_without_a_login_there_is_nothing_to_give_back(store: Store, alarms: list[Alarm]) -> None:
+    def fails_at_first(client: hvac.Client) -> object:
+        if store.logins == 1:
+            raise VaultDown("gone")
+        return client
+
+    Kept(StoreConnection(), idle=1.0).do(fails_at_first)
+    assert (store.open, alarms) == ([], [])

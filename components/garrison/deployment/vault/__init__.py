@@ -1,7 +1,7 @@
 """The secret store as Pulumi resources: what has to exist in it, never what is secret in it.
 
 Pulumi's state sees paths, policies and statements. Values are made inside the store, and the logins used here live for
-one operation.
+as long as there is something to do, ten minutes at most.
 """
 
 from garrison.deployment.vault.connection import StoreConnection, StoreError

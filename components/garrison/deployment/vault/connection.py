@@ -1,4 +1,4 @@
-"""How Pulumi reaches the secret store: through a port-forward that lives for one operation, with a login of minutes.
+"""How Pulumi reaches the secret store: through a port-forward with a login of minutes, which ends with the work.
 
 The login is a token of the service account `openbao/garrison-admin`, made for the audience `openbao` only, so whoever
 may ask the cluster for that token may configure the store, and every such request is in both audit logs.
@@ -28,6 +28,7 @@ from garrison.words import Ref
 T = TypeVar("T")
 PATIENCE = 180.0  # seconds in which a store that starts, or a database behind it, may become ready
 KEPT_SECONDS = 240.0  # a login is good for ten minutes
+IDLE_SECONDS = 3.0  # more than between two things of one update, and soon over after the last
 TOKEN_VARIABLES = ("BAO_TOKEN", "VAULT_TOKEN")
 
 
@@ -163,12 +164,16 @@ class Kept:
     """One login for many things done within minutes: a port-forward and a token for each take half a second.
 
     Where it fails, for whatever reason, the thing is done once more with a login of its own, as patiently as ever.
+    With `idle`, it is given back by itself after as many seconds without a thing to do.
     """
 
-    def __init__(self, where: StoreConnection, clock: Callable[[], float] = time.monotonic) -> None:
-        self.where, self._clock = where, clock
+    def __init__(
+        self, where: StoreConnection, clock: Callable[[], float] = time.monotonic, *, idle: float | None = None
+    ) -> None:
+        self.where, self._clock, self._idle = where, clock, idle
         self._lock, self._stack = threading.Lock(), ExitStack()
         self._open: tuple[float, hvac.Client] | None = None
+        self._end: threading.Timer | None = None
 
     def do(self, act: Callable[[hvac.Client], T]) -> T:
         """One thing; raises StoreError as `patiently` does."""
@@ -177,6 +182,8 @@ class Kept:
                 return act(self._client())
             except (VaultError, requests.RequestException, KubectlError):
                 self._close()
+            finally:
+                self._later()
         return patiently(self.where, act)
 
     def close(self) -> None:
@@ -194,6 +201,23 @@ class Kept:
     def _close(self) -> None:
         self._open = None
         self._stack.close()
+
+    def _later(self) -> None:
+        """Close once nothing more is asked for."""
+        if self._end:
+            self._end.cancel()
+        if self._idle is not None and self._open:
+            self._end = threading.Timer(self._idle, self.close)
+            self._end.daemon = True  # whoever ends the process does not wait; the login ends by itself in minutes
+            self._end.start()
+
+
+_SHARED: dict[StoreConnection, Kept] = {}
+
+
+def shared(where: StoreConnection) -> Kept:
+    """The login of this process at a store, for all that Pulumi asks it to do there one after the other."""
+    return _SHARED.setdefault(where, Kept(where, idle=IDLE_SECONDS))
 
 
 def _passing(error: Exception) -> bool:

@@ -1,4 +1,4 @@
-"""The dynamic resources: thin shells that hand each operation to store.py over a connection of their own.
+"""The dynamic resources: thin shells that hand each operation to store.py, over a login that the next ones share.
 
 The providers hold nothing, so that what Pulumi pickles into its state is small and the same on every run.
 """
@@ -22,7 +22,7 @@ from pulumi.dynamic import (
 )
 
 from garrison.deployment.vault import store
-from garrison.deployment.vault.connection import PATIENCE, StoreConnection, StoreError, patiently
+from garrison.deployment.vault.connection import PATIENCE, StoreConnection, StoreError, patiently, shared
 from garrison.version import VERSION
 
 
@@ -31,7 +31,7 @@ class StoreProvider(ResourceProvider):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         where, path, body = _parts(props)
-        patiently(where, lambda client: store.write(client, path, body))
+        shared(where).do(lambda client: store.write(client, path, body))
         return CreateResult(path, props)
 
     def diff(self, _id: str, old: dict[str, Any], new: dict[str, Any]) -> DiffResult:
@@ -41,17 +41,17 @@ class StoreProvider(ResourceProvider):
 
     def update(self, _id: str, _old: dict[str, Any], new: dict[str, Any]) -> UpdateResult:
         where, path, body = _parts(new)
-        patiently(where, lambda client: store.write(client, path, body))
+        shared(where).do(lambda client: store.write(client, path, body))
         return UpdateResult(new)
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         where, path, body = _parts(props)
-        found = patiently(where, lambda client: store.read(client, path, body))
+        found = shared(where).do(lambda client: store.read(client, path, body))
         return ReadResult(None, {}) if found is None else ReadResult(id_, {**props, "body": found})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         where, path, _ = _parts(props)
-        patiently(where, lambda client: store.delete(client, path, where))
+        shared(where).do(lambda client: store.delete(client, path, where))
 
 
 class StoreResource(Resource, name="StoreObject"):
@@ -124,7 +124,7 @@ class GeneratedProvider(ResourceProvider):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         where, path = StoreConnection.from_props(props["connection"]), props["path"]
-        made = patiently(where, lambda client: store.generate(client, path, where))
+        made = shared(where).do(lambda client: store.generate(client, path, where))
         return CreateResult(path, {**props, "made": made})
 
     def diff(self, _id: str, old: dict[str, Any], new: dict[str, Any]) -> DiffResult:
@@ -136,14 +136,14 @@ class GeneratedProvider(ResourceProvider):
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         where, path = StoreConnection.from_props(props["connection"]), props["path"]
-        there = patiently(where, lambda client: store.has_secret(client, path, where))
+        there = shared(where).do(lambda client: store.has_secret(client, path, where))
         return ReadResult(id_, props) if there else ReadResult(None, {})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Only what was made here is taken away; a secret that someone else put there stays."""
         where, path = StoreConnection.from_props(props["connection"]), props["path"]
         if props.get("made"):
-            patiently(where, lambda client: store.forget(client, path, where))
+            shared(where).do(lambda client: store.forget(client, path, where))
 
 
 class GeneratedSecret(Resource, name="GeneratedSecret"):
