@@ -56,16 +56,24 @@ class Bao:
         return f"https://{'localhost' if self.host == '127.0.0.1' else self.host}:{self.port}"
 
     @property
+    def program(self) -> str:
+        return str(build.binary("bao"))
+
+    @property
     def where(self) -> StoreConnection:
         return StoreConnection(address=self.address, ca_file=self.ca_file)
 
     def start(self) -> None:
         with (self.folder / "server.log").open("ab") as log:
-            command = [*self.within, str(build.binary("bao")), "server", f"-config={self.folder / 'server.json'}"]
+            command = [*self.within, self.program, "server", f"-config={self.folder / 'server.json'}"]
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        self.until(self._active)
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Wait for what the running server will come to; its log says why it did not."""
         deadline = time.monotonic() + 60
-        while not self._active():
-            assert self.process.poll() is None, self.log()
+        while not holds():
+            assert self.process and self.process.poll() is None, self.log()
             assert time.monotonic() < deadline, self.log()
             time.sleep(0.1)
 

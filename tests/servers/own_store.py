@@ -1,5 +1,7 @@
 """Somebody else's store for one test module: a real OpenBao with other mounts, a namespace and a prefix.
 
+With GARRISON_VAULT it is that HashiCorp Vault, without a namespace.
+
 Its administrator does what `garrison store policies --cluster` says, with the real command line. What is played is the
 API server that vouches for accounts.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,19 +24,19 @@ from garrison.cluster import Store
 from garrison.deployment.platform.store_config import BREAK_GLASS
 from garrison.deployment.store_command import set_up
 from garrison.deployment.vault import StoreConnection
-from harness.build import binary
+from servers import hashicorp
 from servers.bao import Bao, serving
 from servers.reviewing import Reviewer, reviewing
 from unit.authority import Authority
 
-TENANT = "team-a"
+TENANT = "" if hashicorp.PROGRAM else "team-a"  # namespaces are of Vault's enterprise edition
 SETTINGS: dict[str, Any] = {
     "storeRanges": ["10.1.2.3/32"],
     "storeKv": "kv-shop",
     "storeDatabase": "pg-shop",
     "storeAuth": "k8s/prod",
     "storePrefix": "prod/",
-    "storeNamespace": TENANT,
+    **({"storeNamespace": TENANT} if TENANT else {}),
 }
 
 
@@ -59,7 +62,7 @@ class Place:
     def keeper(self) -> hvac.Client:
         """The administrator, in the namespace."""
         token = self.bao.user(BREAK_GLASS).token
-        return hvac.Client(url=self.bao.address, verify=self.bao.ca_file, token=token, namespace=TENANT)
+        return hvac.Client(url=self.bao.address, verify=self.bao.ca_file, token=token, namespace=TENANT or None)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -71,9 +74,11 @@ def standing(folder: Path) -> Iterator[Place]:
     """The store with all that its administrator makes once, and the policy and login of two clusters."""
     root = Authority.fresh("somebody else's root")
     (folder / "bao").mkdir()
-    with reviewing(folder / "api", root) as reviewer, serving(folder / "bao", root=root) as bao:
+    store = hashicorp.serving if hashicorp.PROGRAM else serving
+    with reviewing(folder / "api", root) as reviewer, store(folder / "bao", root=root) as bao:
         place = Place(bao, reviewer)
-        bao.user(BREAK_GLASS).write_data(f"sys/namespaces/{TENANT}", data={})
+        if TENANT:
+            bao.user(BREAK_GLASS).write_data(f"sys/namespaces/{TENANT}", data={})
         keeper = place.keeper
         keeper.write_data("sys/mounts/kv-shop", data={"type": "kv", "options": {"version": "2"}})
         keeper.write_data("sys/mounts/pg-shop", data={"type": "database"})
@@ -86,9 +91,12 @@ def standing(folder: Path) -> Iterator[Place]:
 
 def administer(place: Place, script: str) -> None:
     """What the administrator types, in a shell."""
-    known = {"BAO_ADDR": place.bao.address, "BAO_CACERT": place.bao.ca_file, "BAO_TOKEN": place.keeper.token}
-    known |= {"PATH": f"{binary('bao').parent}:{os.environ['PATH']}"}
-    done = subprocess.run(["sh", "-e"], input=script, text=True, env={**os.environ, **known}, capture_output=True)
+    known = {"ADDR": place.bao.address, "CACERT": place.bao.ca_file, "TOKEN": place.keeper.token}
+    program = Path(place.bao.program)
+    script = re.sub(r"^bao\b", program.name, script, flags=re.MULTILINE)  # as its first line says
+    env = {f"{program.name.upper()}_{name}": value for name, value in known.items()}
+    env["PATH"] = f"{program.parent}:{os.environ['PATH']}"
+    done = subprocess.run(["sh", "-e"], input=script, text=True, env={**os.environ, **env}, capture_output=True)
     assert done.returncode == 0, done.stderr
 
 

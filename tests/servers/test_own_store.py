@@ -179,7 +179,7 @@ def test_the_agent_of_a_pod_reads_its_secret(place: Place, clean: None, tmp_path
 
 
 def as_service(place: Place, ref: Ref) -> hvac.Client:
-    client = hvac.Client(url=place.bao.address, verify=place.bao.ca_file, namespace=TENANT)
+    client = hvac.Client(url=place.bao.address, verify=place.bao.ca_file, namespace=TENANT or None)
     jwt = place.reviewer.token(ref, "openbao")
     client.auth.kubernetes.login(role=place.store.of(ref), jwt=jwt, mount_point="k8s/prod")
     return client
