@@ -16,6 +16,7 @@ from pathlib import Path
 
 from garrison.cluster import Cluster
 from garrison.declare import program
+from garrison.exits import Exit
 from garrison.model.graph import Graph
 from garrison.prove.drill import consent
 from garrison.prove.drill import findings as drilled
@@ -235,7 +236,9 @@ def _matches(party: Party, pattern: str | None) -> bool:
 def _drilled(findings: list[Finding], form: str, run_id: str, seconds: float) -> int:
     show = drilled.as_json if form == "json" else drilled.as_table
     print(show(findings, run=run_id, seconds=seconds), end="")
-    return 0 if all(finding.ok for finding in findings) else 1
+    if any(finding.error for finding in findings):
+        return Exit.COULD_NOT
+    return Exit.CLEAN if all(finding.ok for finding in findings) else Exit.FOUND
 
 
 def _show(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from garrison.prove.drill import edge
 from garrison.prove.drill.change import NOTICE_SECONDS, Change
 from garrison.prove.drill.cuts import Cut, cuts
-from garrison.prove.drill.findings import Finding
+from garrison.prove.drill.findings import NOTICED, Finding
 from garrison.prove.judge.report import sentence
 from garrison.prove.judge.verdict import gave_way
 from garrison.prove.look.phases import settled
@@ -41,14 +41,18 @@ class Drill:
         return [cut for cut in known if any(fnmatch.fnmatchcase(cut.what, pattern) for pattern in patterns)]
 
     def run(self, probes: Sequence[Probe], selected: Sequence[Cut]) -> list[Finding]:
-        """Make each cut and look whether the probes notice."""
+        """Make each cut and look whether the probes notice; what is not as declared before a cut ends the drill."""
         chosen = [cut for cut in selected if self._can_be_noticed(cut)]
         findings: list[Finding] = []
         for i, cut in enumerate(chosen, 1):
             self.session.say(f"drill {i} of {len(chosen)}: {cut.what}")
             findings.append(self._one(cut, probes))
-            if not findings[-1].ok:
+            if findings[-1].verdict != NOTICED:
                 self.session.say(f"drill {i} of {len(chosen)}: {findings[-1].verdict}")
+            if findings[-1].error:
+                break
+        if not any(finding.tried for finding in findings):
+            raise ProveError("no probe of this run can notice any of it: there is nothing to drill")
         return findings
 
     def _can_be_noticed(self, cut: Cut) -> bool:
@@ -56,12 +60,13 @@ class Drill:
         return self.session.issues_foreign or not cut.what.endswith(FOREIGN)
 
     def _one(self, cut: Cut, probes: Sequence[Probe]) -> Finding:
-        mine = [probe for probe in probes if cut.affected(probe)]
+        if not (mine := [probe for probe in probes if cut.affected(probe)]):
+            return Finding(cut.what, cut.layer, "", (), recovered=True, tried=False)
         with self.session.open_network() if cut.open_network else nullcontext():
             self.session.anew(cut.copies, cut.variant)  # the pods they are sent to may have been replaced since
             before = [result for result in settled(mine, self._run, patience=RECOVERY_SECONDS) if not result.ok]
-            if before or not mine:
-                raise ProveError(f"{cut.what}: {sentence(before[0]) if before else 'no probe concerns it'}")
+            if before:
+                return Finding(cut.what, cut.layer, "", (), recovered=True, error=sentence(before[0]))
             with self.change.made(cut):
                 self.session.anew(cut.copies, cut.variant)
                 seen = self._until_noticed(cut, mine)
