@@ -20,17 +20,19 @@ from garrison.prove.expect.edge import TOKENS, WAYS, around, behind, trials
 from garrison.prove.expect.fits import Bound, against, claims_for, holds, nested, proxied, solve
 from garrison.prove.expect.messages import CannotFitError, compose
 from garrison.prove.judge import entry as judge
+from garrison.prove.judge.entry import probe_of
 from garrison.prove.judge.report import as_json, as_table
 from garrison.prove.judge.verdict import leaked
 from garrison.prove.kubectl import Kubectl
-from garrison.prove.look import trail, trying
-from garrison.prove.look.behind import pod
+from garrison.prove.look import execute, trail, trying
+from garrison.prove.look.behind import Behind, pod
 from garrison.prove.look.entrance import acting, from_outside
 from garrison.prove.look.entry import Entry
 from garrison.prove.look.forge_tokens import Key, decoded
 from garrison.prove.look.session import misled
 from garrison.prove.look.tickets import FRESH, NEEDS_KEY, Forging, FromFile, Keys, NotHadError
-from garrison.prove.look.trying import distrusted, possible
+from garrison.prove.look.trying import Trying, distrusted, possible
+from garrison.prove.look.world import Place
 from garrison.prove.model import EDGE, ProveError, Result, Seen
 from garrison.prove.trials import CLOSED, LAYER, Answer, Ticket, Trial, Try, Untried, Want
 from garrison.words import Ref
@@ -609,3 +611,23 @@ def test_for_any_estate_the_same_is_expected_again_and_nothing_raises(app: App) 
     can, cannot = possible(found, Anything())
     assert len(can) + len(cannot) == len(found)
     assert all(left.why for left in cannot)
+
+
+def test_a_token_that_is_not_had_while_the_edge_is_away_is_an_error_of_its_trials_alone() -> None:
+    """Of a browser's session that is over, just when a cut of the drill has restarted the edge."""
+
+    @dataclass
+    class Away:
+        def give(self, want: Want) -> Ticket:
+            raise NotHadError(f"{want.host} sends nobody to a login (it answers 0)")
+
+        def keys(self, issuer: str) -> Keys:
+            raise NotHadError(issuer)
+
+    graph = edge_app().graph()
+    probes = [probe_of(trial, 1) for trial in trials(graph) if trial.want]
+    carriers = (Trying(Entry("127.0.0.1", 1), Away()), Behind(Away(), lambda *_: (Place("127.0.0.1"),), lambda _: []))
+    for carrier in carriers:
+        found = execute._safely(carrier, probes)
+        assert {seen.verdict for seen in found} == {"error"}
+        assert "it answers 0" in found[0].reason

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from garrison.derive.names import APP, PROXY
+from garrison.errors import GarrisonError
 from garrison.prove.expect.data import STORE
 from garrison.prove.judge import classify
 from garrison.prove.judge.classify import UNAVAILABLE
@@ -174,7 +175,7 @@ def tool(kubectl: Kubectl, pod: Ref, attempts: Sequence[Spec], timeout: float) -
 def _safely(carry: Callable[[list[Probe]], list[Seen]], probes: list[Probe]) -> list[Seen]:
     try:
         return carry(probes)
-    except (ProveError, ValueError, KeyError) as error:
+    except (GarrisonError, ValueError, KeyError) as error:
         return [Seen("error", None, f"{NO_POD}{error}")] * len(probes)
 
 

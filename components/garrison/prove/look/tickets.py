@@ -38,8 +38,8 @@ FRESH: Final = d.USERS_TOKEN_SECONDS / 2  # seconds; the rest is for whoever the
 Keys = Sequence[Mapping[str, str]]
 
 
-class NotHadError(Exception):
-    """Why there is no such token: the trial is then not tried, which is never a pass."""
+class NotHadError(ProveError):
+    """Why there is no such token: the trial is then not tried, or tried again; neither is ever a pass."""
 
 
 class Tokens(Protocol):

@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from garrison.errors import GarrisonError
 from garrison.prove.expect.messages import CannotFitError, Message, compose
 from garrison.prove.judge import entry as judge
 from garrison.prove.look.entry import Entry, unthrottled
 from garrison.prove.look.tickets import NotHadError, Tokens
-from garrison.prove.model import Probe, ProveError, Result, Seen
+from garrison.prove.model import Probe, Result, Seen
 from garrison.prove.trials import CLOSED, Answer, Trial, Try, Untried
 
 READS: Final = ("GET", "HEAD")
@@ -48,7 +49,7 @@ class Trying:
     def _safely(self, trial: Trial) -> Seen:
         try:
             return self.one(trial)
-        except (ProveError, ValueError, KeyError) as error:
+        except (GarrisonError, ValueError, KeyError) as error:
             return Seen("error", None, f"the probe could not be run: {error}")
 
     def one(self, trial: Trial) -> Seen:
