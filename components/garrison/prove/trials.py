@@ -111,7 +111,7 @@ STATUSES: Final[Mapping[Try, frozenset[int]]] = MappingProxyType(
         Try.WRONG_CLAIM: frozenset({403}),
         Try.UNDECLARED_PATH: frozenset({404}),
         Try.UNDECLARED_METHOD: frozenset({405}),
-        Try.OTHER_NAME: frozenset({404, 421}),
+        Try.OTHER_NAME: frozenset({421}),  # Misdirected Request (RFC 9110, 15.5.20): a 404 may be of what stands behind
         Try.NO_SUCH_NAME: frozenset({CLOSED}),
         Try.PLAIN_HTTP: frozenset({CLOSED}),
         Try.OLD_TLS: frozenset({CLOSED}),

@@ -134,7 +134,7 @@ def test_where_browsers_log_in_it_is_sessions() -> None:
         "oversize header 431",
         "undeclared path 404",
         "undeclared method: DELETE 405",
-        "Host of another name 404/421",
+        "Host of another name 421",
         "server name of no host 0",
         "plain HTTP 0",
         "TLS 1.2 0",
@@ -305,7 +305,10 @@ def test_only_the_right_answer_of_the_edge_itself_is_a_refusal() -> None:
     token, group = of(Try.NO_TOKEN), of(Try.NO_GROUP, "POST /orders")
     assert verdict(token, edge_says(401)) == ("refused", "token")
     assert verdict(group, edge_says(403)) == ("refused", "claims")
-    assert verdict(token, edge_says(403)) == ("refused", None), "a wrong status is a deviation"
+    assert verdict(token, edge_says(403)) == ("refused", "claims"), "a wrong status is a deviation"
+    assert leaked(Result(judge.probe_of(token, 443), judge.read(token, edge_says(403)))), "it was taken for a token"
+    assert verdict(group, edge_says(401)) == ("refused", "token")
+    assert not leaked(Result(judge.probe_of(group, 443), judge.read(group, edge_says(401))))
     assert verdict(token, Answer(200, "1", "{}")) == ("allowed", None)
     assert verdict(token, Answer(401, "1", "Jwt is missing")) == ("allowed", None), "the sidecar said it"
     assert verdict(token, Answer(503, "1", "")) == ("error", None)
@@ -318,6 +321,16 @@ def test_only_the_right_answer_of_the_edge_itself_is_a_refusal() -> None:
     method = of(Try.UNDECLARED_METHOD)
     assert verdict(method, edge_says(405, allow="GET")) == ("refused", "entry")
     assert verdict(method, edge_says(405)) == ("refused", None), "RFC 9110 wants Allow"
+
+
+def test_what_another_protection_refuses_has_come_past_the_one_that_should() -> None:
+    """Without the names, the contract of an estate says 404 and a route's token rule 401: the names held nothing."""
+    other = _listener(Try.OTHER_NAME)
+    assert verdict(other, edge_says(421)) == ("refused", "entry")
+    unknown = Answer(404, "1", '{"type": "urn:garrison:edge:unknown-operation"}')
+    for answer, layer in ((unknown, "contract"), (edge_says(401), "token"), (edge_says(403), "claims")):
+        assert verdict(other, answer) == ("refused", layer)
+        assert leaked(Result(judge.probe_of(other, 443), judge.read(other, answer)))
 
 
 def test_where_nothing_should_answer_every_answer_is_a_leak() -> None:

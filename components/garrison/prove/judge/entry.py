@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from garrison.prove.expect.contract import WITH_BODY
 from garrison.prove.judge.classify import RBAC_BODY
 from garrison.prove.model import EDGE, Party, Probe, Seen
-from garrison.prove.trials import CLOSED, LAYER, Answer, Trial, Try
+from garrison.prove.trials import CLOSED, LAYER, Answer, EdgeLayer, Trial, Try
 
 CLOSED_WORD: Final = "closed"  # what an Answer's error begins with where the other side ended it
 LOGIN: Final = 302
@@ -17,6 +19,7 @@ BY_SIDECAR: Final = (RBAC_BODY, "Jwt ", "Jwks ", "Audiences in Jwt ")  # how Env
 THROTTLED: Final = 429
 PATIENCE: Final = 90.0  # seconds that a trial waits where it is throttled, and is not about that
 SLACK: Final = 2
+SPEAKING: Final[Mapping[int, EdgeLayer]] = MappingProxyType({401: "token", 403: "claims"})
 
 
 def read(trial: Trial, answer: Answer) -> Seen:
@@ -38,7 +41,7 @@ def read(trial: Trial, answer: Answer) -> Seen:
         return _refused(trial, answer)
     if trial.statuses and 400 <= answer.status < 500:
         wanted = " or ".join(str(status) for status in sorted(trial.statuses))
-        return Seen("refused", None, f"{said} instead of {wanted}")
+        return Seen("refused", _speaking(answer), f"{said} instead of {wanted}")
     if answer.status >= 500:
         return Seen("error", None, f"{said}: {answer.body[:200]}")
     if not trial.statuses and _by_the_edge(trial, answer):
@@ -94,6 +97,11 @@ def probe_of(trial: Trial, port: int) -> Probe:
     )
 
 
+def _speaking(answer: Answer) -> EdgeLayer | None:
+    """Which of the protections one after the other says such a thing: what comes before it has let the request pass."""
+    return "contract" if _kind(answer).startswith(CONTRACT) else SPEAKING.get(answer.status)
+
+
 def _refused(trial: Trial, answer: Answer) -> Seen:
     layer = LAYER.get(trial.kind, "token")
     if trial.kind == Try.UNDECLARED_METHOD and not answer.header("allow"):
@@ -121,11 +129,14 @@ def _by_proxy(trial: Trial, answer: Answer) -> bool:
 
 def _of_the_edge(answer: Answer) -> bool:
     """Whether a problem document is the edge's own: it names the request and not why, or what the contract asks for."""
+    kind = _kind(answer)
+    return (kind == "about:blank" and "request" in json.loads(answer.body)) or kind.startswith(CONTRACT)
+
+
+def _kind(answer: Answer) -> str:
+    """The type of a problem document (RFC 9457); nothing where it is none."""
     try:
         found = json.loads(answer.body)
     except ValueError:
-        return False
-    if not isinstance(found, dict):
-        return False
-    kind = str(found.get("type"))
-    return (kind == "about:blank" and "request" in found) or kind.startswith(CONTRACT)
+        return ""
+    return str(found.get("type", "")) if isinstance(found, dict) else ""
