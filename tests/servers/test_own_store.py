@@ -122,8 +122,9 @@ def test_all_is_written_below_the_prefix_in_the_namespace_and_read_back(place: P
         assert StoreProvider().read(made.id, wanted).outs == wanted
     paths = [one.path for one in objects(place)]
     assert paths[:2] == ["sys/policies/acl/prod.shop.claims", "auth/k8s/prod/role/prod.shop.claims"]
-    root: Any = place.bao.user("break-glass").list("sys/policies/acl")
-    assert not [name for name in root["data"]["keys"] if "shop" in name], "nothing in the root namespace"
+    if TENANT:
+        root: Any = place.bao.user("break-glass").list("sys/policies/acl")
+        assert not [name for name in root["data"]["keys"] if "shop" in name], "nothing in the root namespace"
 
 
 def test_a_value_is_made_up_there_and_taken_away_again(place: Place, clean: None) -> None:
@@ -317,9 +318,10 @@ def test_each_thing_that_is_not_there_is_one_line_with_what_to_do(place: Place) 
     inside = {**place.reviewer.config, "kubernetes_host": "https://kubernetes.default.svc"}
     keeper.write_data("auth/near/config", data=inside)
     assert lacking(place, auth="near")[0].startswith("an API server that it reaches, where auth/near/ has https://kub")
-    assert lacking(place, tenant="team-z") == [
-        "the namespace team-z (namespace not found): name one that is there, or have it made"
-    ]
+    if TENANT:
+        assert lacking(place, tenant="team-z") == [
+            "the namespace team-z (namespace not found): name one that is there, or have it made"
+        ]
 
 
 def test_without_a_role_the_login_is_refused_in_one_line(place: Place) -> None:
@@ -392,6 +394,8 @@ def test_probes_find_what_was_declared(place: Place, clean: None) -> None:
         (spec,) = specs(one, world(place, one)).values()
         seen = classify.read(one.attempt, observe(spec, 5.0))
         assert seen.verdict == one.expected, (one, seen)
+    if not TENANT:
+        return
     allowed = next(one for one in asked if one.expected == "allowed")
     (spec,) = specs(allowed, world(place, allowed)).values()
     assert classify.read(allowed.attempt, observe({**spec, "namespace": ""}, 5.0)).verdict == "refused", "elsewhere"
@@ -411,7 +415,7 @@ def test_the_page_of_the_administrator_can_be_typed_again(
     stack = described(place, tmp_path)
     assert cli.main(["store", "policies", "--cluster", str(stack)]) == 0
     said = capsys.readouterr().out
-    assert f"export BAO_NAMESPACE={TENANT}" in said
+    assert (f"export BAO_NAMESPACE={TENANT}" in said) == bool(TENANT)
     assert all(line in said for line in lines(place))
     administer(place, said)
 
