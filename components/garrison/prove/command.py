@@ -151,7 +151,7 @@ def _from_outside(graph: Graph, options: argparse.Namespace) -> int:
     if options.drill is not None:
         raise ProveError("--drill changes a cluster: leave --edge out")
     started, there = time.monotonic(), cluster_of(options.cluster) if options.cluster else Cluster()
-    entry = Entry.parse(options.edge, options.ca, max(options.timeout, ANSWER_SECONDS))
+    entry = Entry.parse(options.edge, options.ca, max(options.timeout, ANSWER_SECONDS)).reached()
     if options.cluster:  # the port that clients write may be another than that of this address
         entry = replace(entry, port_in_urls=there.entrance.port)
     there = replace(there, entrance=replace(there.entrance, port=entry.port_in_urls))
@@ -181,6 +181,7 @@ def _entrance(session: Session, options: argparse.Namespace) -> Iterator[Entranc
     timeout = max(options.timeout, ANSWER_SECONDS)
     in_force(session.kubectl, _say)
     with entry_of(session.kubectl, there, options.ca, timeout) as entry, ExitStack() as stack:
+        entry.reached()
         tokens: Tokens = FromFile.read(graph, there, options.tokens) if options.tokens else FromFile(graph, there)
         if graph.embedded_issuer:
             _say("people for the probes, at the embedded issuer")

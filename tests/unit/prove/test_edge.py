@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from garrison import App, Graph, Rate, claim, data, path, query
 from garrison.cluster import Cluster
 from garrison.declare.conditions import Condition
 from garrison.derive import render
+from garrison.manifest import Manifest
 from garrison.prove.drill.edge import BEHIND, WEAKNESSES, cuts
 from garrison.prove.expect.edge import TOKENS, WAYS, around, behind, trials
 from garrison.prove.expect.fits import Bound, against, claims_for, holds, nested, proxied, solve
@@ -24,7 +26,7 @@ from garrison.prove.judge.entry import probe_of
 from garrison.prove.judge.report import as_json, as_table
 from garrison.prove.judge.verdict import leaked
 from garrison.prove.kubectl import Kubectl
-from garrison.prove.look import execute, trail, trying
+from garrison.prove.look import entrance, execute, trail, trying
 from garrison.prove.look.behind import Behind, pod
 from garrison.prove.look.entrance import acting, from_outside
 from garrison.prove.look.entry import Entry
@@ -644,3 +646,41 @@ def test_a_token_that_is_not_had_while_the_edge_is_away_is_an_error_of_its_trial
         found = execute._safely(carrier, probes)
         assert {seen.verdict for seen in found} == {"error"}
         assert "it answers 0" in found[0].reason
+
+
+# --- where it is -----------------------------------------------------------------------------------------------------
+
+
+def _pod(name: str, node: str, *, is_ready: bool = True) -> Manifest:
+    status = {"hostIP": node, "conditions": [{"type": "Ready", "status": str(is_ready)}]}
+    return {"kind": "Pod", "metadata": {"name": name, "namespace": "edge"}, "status": status}
+
+
+def test_the_edge_is_reached_at_a_node_that_has_a_pod_of_it() -> None:
+    asked = list[dict[str, str]]()
+    pods = [_pod("edge-a", "192.0.2.9"), _pod("edge-b", "192.0.2.7"), _pod("probe", "192.0.2.1", is_ready=False)]
+
+    class Kube:
+        def items(self, kind: str, **where: str) -> list[Manifest]:
+            asked.append({"kind": kind, **where})
+            return pods
+
+    service: Manifest = {
+        "spec": {"ports": [{"port": 443, "nodePort": 30443}], "selector": {"name": "edge", "app": "x"}}
+    }
+    kube = cast("Kubectl", Kube())
+    assert entrance._address(service, kube) == ("192.0.2.7", 30443)
+    assert asked == [{"kind": "pods", "namespace": "edge", "selector": "app=x,name=edge"}]
+    balanced = service | {"status": {"loadBalancer": {"ingress": [{"ip": "198.51.100.1"}]}}}
+    assert entrance._address(balanced, kube) == ("198.51.100.1", 443)
+    del pods[:2]
+    with pytest.raises(ProveError, match="has no address yet"):
+        entrance._address(service, kube)
+
+
+def test_an_edge_that_does_not_answer_is_said_before_anybody_waits_for_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        open_one = Entry("127.0.0.1", server.getsockname()[1])
+        assert open_one.reached(0.0) is open_one
+    with pytest.raises(ProveError, match=r"does not answer at 127\.0\.0\.1:\d+ \(.*refused\): look at its pods"):
+        open_one.reached(0.0)

@@ -21,7 +21,6 @@ from garrison.prove.kubectl import Kubectl
 from garrison.prove.look.behind import Behind
 from garrison.prove.look.entry import Entry
 from garrison.prove.look.execute import tool
-from garrison.prove.look.finding import node_addresses
 from garrison.prove.look.pods import LABEL, ready
 from garrison.prove.look.session import Session
 from garrison.prove.look.tickets import Forging, NotHadError, Tokens
@@ -177,10 +176,16 @@ def _address(service: Manifest, kubectl: Kubectl) -> tuple[str, int]:
     if given:
         return str(given[0].get("ip") or given[0]["hostname"]), HTTPS
     (port,) = service["spec"]["ports"]
-    nodes = node_addresses(kubectl.items("nodes"))
-    if "nodePort" not in port or not nodes:
+    if "nodePort" not in port or not (nodes := _nodes(service, kubectl)):
         raise ProveError(f"Service {PUBLIC} has no address yet: look at `kubectl get service --namespace=edge public`")
     return nodes[0], int(port["nodePort"])
+
+
+def _nodes(service: Manifest, kubectl: Kubectl) -> list[str]:
+    """Of the edge's own pods: its Service hides no client's address, so no other node passes a request on."""
+    selector = ",".join(f"{label}={value}" for label, value in sorted(service["spec"]["selector"].items()))
+    pods = kubectl.items("pods", namespace=PUBLIC.namespace, selector=selector)
+    return sorted({pod["status"]["hostIP"] for pod in pods if ready(pod)})
 
 
 def run(entrance: Entrance) -> list[Result]:

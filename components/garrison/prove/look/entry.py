@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 from urllib.parse import urlsplit
 
 from garrison.prove.expect.messages import Message
@@ -18,6 +18,8 @@ from garrison.prove.model import ProveError
 from garrison.prove.trials import Answer
 
 MOST_BODY: Final = 64 * 2**10  # as much of an answer as is read
+REACHED_SECONDS: Final = 20.0  # rules of a Service that is new take a moment to come to a node
+PAUSE: Final = 0.5
 THROTTLED: Final = 429
 REQUEST_ID: Final = "x-request-id"
 
@@ -46,11 +48,31 @@ class Entry:
         port = parts.port or 443
         return cls(parts.hostname, port, ca_file, timeout, port)
 
+    def reached(self, patience: float = REACHED_SECONDS) -> Self:
+        """Itself, once a connection to it is opened; ProveError where none is: each probe would only wait for it."""
+        deadline = time.monotonic() + patience
+        while error := self._closed():
+            if time.monotonic() > deadline:
+                where = f"the edge does not answer at {self.address}:{self.port} ({error})"
+                raise ProveError(f"{where}: look at its pods, and at what lies between here and there")
+            time.sleep(PAUSE)
+        return self
+
+    def _closed(self) -> OSError | None:
+        try:
+            self._connected().close()
+        except OSError as error:
+            return error
+        return None
+
+    def _connected(self) -> socket.socket:
+        own = (self.source, 0) if self.source else None
+        return socket.create_connection((self.address, self.port), self.timeout, own)
+
     def send(self, message: Message, *, trusting: bool = False) -> Answer:
         """One request and its answer. `trusting` looks at no certificate: where what has to fail is something else."""
         try:
-            own = (self.source, 0) if self.source else None
-            line = socket.create_connection((self.address, self.port), self.timeout, own)
+            line = self._connected()
         except OSError as error:
             return Answer(0, error=f"no connection to {self.address}:{self.port}: {error}")
         try:
