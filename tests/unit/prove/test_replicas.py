@@ -178,7 +178,7 @@ def test_the_worst_counts_and_a_leak_is_worse_than_an_error() -> None:
 
 def test_the_matrix_has_one_row_and_one_column_for_all_replicas(graph: Graph) -> None:
     results = [Result(p, Seen(p.expected, next(iter(p.layers), None), looks=4)) for p in expected(graph)]
-    shown = ("service", "database", "store")
+    shown = report.COLUMNS
     pairs = {(r.probe.source, r.probe.target) for r in results if r.probe.target.role in shown}
     assert set(report.matrix(results)) == pairs
     assert report.summary(results, "r", 1)["attempts"] == 4 * len(results)

@@ -206,6 +206,19 @@ def test_matrix_and_picture_name_what_has_one_layer_less(bind: Any) -> None:
     assert [said in text for text in shown] == [bind == "all"] * 2
 
 
+def test_a_host_outside_is_a_column_with_who_may_call_it() -> None:
+    app = empty_app()
+    payments = app.namespace("bank").service("payments", image="x" + DIGEST, port=8080)
+    app.namespace("shop").service("orders", image="x" + DIGEST, port=8080)
+    payments.calls(app.external("api.psp.example"), "POST /charges")
+    payments.reads("psp/api-key")
+    cells = report.matrix(as_declared(app.graph()))
+    found = {str(source): cell.text for (source, target), cell in cells.items() if str(target) == "api.psp.example"}
+    assert (found["bank/payments"], found["shop/orders"]) == ("✔ 1 NIA", "✕ NI")
+    columns = [str(column) for column in report.axes(cells)[1]]
+    assert columns.index("shop/orders") < columns.index("api.psp.example") < columns.index("openbao/openbao")
+
+
 def test_the_picture_is_well_formed_and_names_both_ends(graph: Graph) -> None:
     root = ElementTree.fromstring(as_svg(as_declared(graph), 'a "title" & more'))
     texts = {element.text for element in root.iter() if element.text}

@@ -123,7 +123,7 @@ class Cell:
 
 
 Matrix = dict[tuple[Party, Party], Cell]
-COLUMNS: Final = ("service", "elsewhere", "database", "store")  # what is called, in the order of the matrix
+COLUMNS: Final = ("service", "elsewhere", "external", "database", "store")  # what is called, in the order of the matrix
 
 
 def matrix(results: Iterable[Result]) -> Matrix:
