@@ -40,7 +40,7 @@ class GarrisonError(Exception):
         ├── StoreError           the secret store cannot be reached, or refused
         ├── PeopleError          the people of the estate cannot be kept from here
         ├── DoorError            an issuer cannot be reached, or refused
-        ├── ProveError           the proof cannot be carried out; LostError: the run is no longer alone
+        ├── ProveError           the proof cannot be carried out; LostError: no longer alone; NotHadError: no such token
         ├── CheckError           the check cannot be done, or not in whole
         ├── ImportingError       manifests cannot be imported, or not in whole
         ├── ExceptionsError      the exceptions cannot be honoured as written
