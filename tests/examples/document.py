@@ -78,8 +78,8 @@ Images have upstream's names. Where upstream has a tag and no digest, [images.lo
 COST = """\
 ## What a hop costs
 
-Two sidecars, mutual TLS between them, measured in one run beside the same without them (`benchmarks/hop.py`): 150 us of
-CPU for a request over HTTP/1.1, 124 over gRPC, 50 over TCP, both proxies together; a quarter to two thirds of what
+Two sidecars, mutual TLS between them, measured in one run beside the same without them (`benchmarks/hop.py`): 141 us of
+CPU for a request over HTTP/1.1, 111 over gRPC, 50 over TCP, both proxies together; a quarter to two thirds of what
 the example's own services take for one. [measurements.md](measurements.md#a-hop) has times and rates, and what of
 the aim was missed.
 """
