@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from garrison.prove.expect.contract import WITH_BODY
 from garrison.prove.judge.classify import RBAC_BODY
@@ -99,7 +99,7 @@ def probe_of(trial: Trial, port: int) -> Probe:
 
 def _speaking(answer: Answer) -> EdgeLayer | None:
     """Which of the protections one after the other says such a thing: what comes before it has let the request pass."""
-    return "contract" if _kind(answer).startswith(CONTRACT) else SPEAKING.get(answer.status)
+    return "contract" if _by_contract(_problem(answer)) else SPEAKING.get(answer.status)
 
 
 def _refused(trial: Trial, answer: Answer) -> Seen:
@@ -129,14 +129,18 @@ def _by_proxy(trial: Trial, answer: Answer) -> bool:
 
 def _of_the_edge(answer: Answer) -> bool:
     """Whether a problem document is the edge's own: it names the request and not why, or what the contract asks for."""
-    kind = _kind(answer)
-    return (kind == "about:blank" and "request" in json.loads(answer.body)) or kind.startswith(CONTRACT)
+    problem = _problem(answer)
+    return (problem.get("type") == "about:blank" and "request" in problem) or _by_contract(problem)
 
 
-def _kind(answer: Answer) -> str:
-    """The type of a problem document (RFC 9457); nothing where it is none."""
+def _by_contract(problem: Mapping[str, Any]) -> bool:
+    return str(problem.get("type")).startswith(CONTRACT)
+
+
+def _problem(answer: Answer) -> dict[str, Any]:
+    """A problem document (RFC 9457); nothing where it is none."""
     try:
         found = json.loads(answer.body)
     except ValueError:
-        return ""
-    return str(found.get("type", "")) if isinstance(found, dict) else ""
+        return {}
+    return found if isinstance(found, dict) else {}
