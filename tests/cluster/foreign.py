@@ -15,9 +15,11 @@ from typing import Any, Final
 import hvac
 import yaml
 
+from cluster.live import eventually
 from garrison.cluster import Store
 from garrison.deployment.platform.store_config import BREAK_GLASS
 from garrison.settings import cluster_of
+from garrison.words import Ref
 from harness import paths, shell
 from harness.documents import blocks
 from servers.bao import Bao
@@ -74,12 +76,25 @@ class Foreign:
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         return shell.run(["kubectl", *arguments], what="kubectl", env=self.env, stdin=stdin)
 
+    def known_as(self, account: Ref, place: Path) -> Path:
+        """A kubeconfig with a token of an account of the cluster, written to `place`."""
+        where = (f"--namespace={account.namespace}", "--duration=2h")
+        token = self.kubectl("create", "token", account.name, *where).strip()
+        known = yaml.safe_load(Path(self.env["KUBECONFIG"]).read_text())
+        known["users"] = [{"name": one["name"], "user": {"token": token}} for one in known["users"]]
+        place.write_text(yaml.safe_dump(known))
+        return place
+
     def get(self, *what: str) -> Any:
         return json.loads(self.kubectl("get", *what, "-o", "json"))
 
     def apply(self, objects: Sequence[dict[str, Any]]) -> None:
         listed = {"apiVersion": "v1", "kind": "List", "items": [*objects]}
         self.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(listed))
+
+    def knows_kinds(self) -> None:
+        """Wait until the server serves each kind that was defined; `kubectl wait` errs at one that it has just met."""
+        eventually(lambda: all(_established(one) for one in self.get("crd")["items"]), "the kinds are served")
 
     @property
     def keeper(self) -> hvac.Client:
@@ -98,6 +113,11 @@ class Foreign:
             ["sh", "-e"], input=script, text=True, env={**self.env, **known}, capture_output=True, check=False
         )
         assert done.returncode == 0, done.stderr
+
+
+def _established(kind: dict[str, Any]) -> bool:
+    said = kind.get("status", {}).get("conditions") or ()
+    return any(one["type"] == "Established" and one["status"] == "True" for one in said)
 
 
 def granted(foreign: Foreign) -> list[dict[str, Any]]:

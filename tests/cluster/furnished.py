@@ -17,12 +17,14 @@ from typing import Any, Final
 import yaml
 
 from cluster import corporate, upstream_node
+from cluster.argocd import ACCOUNT
 from cluster.foreign import HOME, MORE, NAME, OTHERS, PAGE, TEAM, Foreign, granted
 from garrison import images as locked
 from garrison.deployment.platform import charts
 from garrison.deployment.platform.charts import Chart
 from garrison.deployment.platform.store_config import BREAK_GLASS
 from garrison.deployment.store_command import set_up
+from garrison.words import Ref
 from harness import cluster as clusters
 from harness import environment, images, loading, parts, paths, platform_images, registry, shell
 from harness.authority import Authority
@@ -119,7 +121,11 @@ def _program(foreign: Foreign, there: str) -> None:
         "storePrefix": "prod",
         "storeNamespace": TEAM,
         "storeDeployer": f"{HOME}/deployer",
-        "deployers": [f"user:system:serviceaccount:{HOME}:deployer", "group:kubeadm:cluster-admins"],
+        "deployers": [
+            f"user:system:serviceaccount:{HOME}:deployer",
+            f"user:{ACCOUNT}",
+            "group:kubeadm:cluster-admins",
+        ],
         **corporate.entering(foreign.bao.folder, foreign.bao.ca_file),
     }
     (foreign.folder / "company.pem").write_text(Path(foreign.bao.ca_file).read_text())
@@ -135,7 +141,7 @@ def _authority(foreign: Foreign, root: Authority) -> None:
         made = charts.render(Chart(name, "cert-manager", values), folder)
         kinds = [item for item in made if item["kind"] == "CustomResourceDefinition"]
         foreign.apply(kinds)
-        foreign.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        foreign.knows_kinds()
         rest = [item for item in made if item not in kinds]
         if name == "trust-manager":  # its webhook's certificate is cert-manager's
             _available(foreign)
@@ -191,10 +197,7 @@ def _store(foreign: Foreign) -> None:
 def _deployer(foreign: Foreign) -> None:
     """The account that deploys: its roles as they are printed, and a kubeconfig with its token."""
     foreign.apply(granted(foreign))
-    token = foreign.kubectl("create", "token", "deployer", f"--namespace={HOME}", "--duration=2h").strip()
-    known = yaml.safe_load(Path(foreign.env["KUBECONFIG"]).read_text())
-    known["users"] = [{"name": one["name"], "user": {"token": token}} for one in known["users"]]
-    Path(foreign.deploying["KUBECONFIG"]).write_text(yaml.safe_dump(known))
+    foreign.known_as(Ref(HOME, "deployer"), Path(foreign.deploying["KUBECONFIG"]))
 
 
 def _others(foreign: Foreign) -> list[dict[str, Any]]:

@@ -8,13 +8,12 @@ from typing import Final
 
 import yaml
 
-from cluster import gitops
+from cluster import flux, gitops
+from cluster.flux import Flux
 from cluster.foreign import Foreign
 from garrison.manifest import Manifest
 from garrison.words import Ref
 
-CONTROLLER: Final = Ref("flux-system", "kustomize-controller")
-BY: Final = f"system:serviceaccount:{CONTROLLER.namespace}:{CONTROLLER.name}"
 CALLER: Final = Ref("bakery", "oven")
 CALLEE: Final = Ref("till", "back")
 BAKERY: Final = '''
@@ -76,7 +75,7 @@ def beside(kiosk: Foreign) -> Foreign:
 
 def deployers() -> list[str]:
     """The controller, and whoever proves."""
-    return [f"user:{BY}", "group:kubeadm:cluster-admins"]
+    return [f"user:{flux.ACCOUNT}", "group:kubeadm:cluster-admins"]
 
 
 def _handed(giver: Foreign, program: str, taker: Foreign, name: str) -> None:
@@ -85,26 +84,11 @@ def _handed(giver: Foreign, program: str, taker: Foreign, name: str) -> None:
     (taker.folder / name).write_text(done.stdout)
 
 
-def moved_in(bakery: Foreign) -> list[Manifest]:
-    """By files, with its own half of the call; the first App still knows nothing of it. Its objects."""
-    meta = {"name": CONTROLLER.name}
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
-    account = {"kind": "ServiceAccount", "name": CONTROLLER.name, "namespace": CONTROLLER.namespace}
-    rights = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": meta}
-    bakery.apply(
-        [
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CONTROLLER.namespace}},
-            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta | {"namespace": CONTROLLER.namespace}},
-            rights | {"roleRef": role, "subjects": [account]},
-        ]
-    )
-    return changed(bakery, CALLING)
-
-
-def changed(bakery: Foreign, program: str) -> list[Manifest]:
+def changed(bakery: Foreign, program: str, keeper: Flux) -> list[Manifest]:
     """What is rendered of the program is there, as a controller brings it. Its objects."""
     items = gitops.rendered(bakery, program)
-    gitops.applied(bakery, by=BY)
+    with gitops.storing(bakery):
+        keeper.pushed(bakery, gitops.FOLDER)
     return items
 
 

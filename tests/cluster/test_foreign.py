@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from cluster import corporate, gitops, neighbours, upstream_node
+from cluster import argocd, corporate, flux, gitops, neighbours, upstream_node
+from cluster.argocd import ArgoCD
+from cluster.flux import Flux
 from cluster.foreign import CALLS, NAME, OTHERS, TEAM, UPGRADE, Foreign, granted, of_others, proven
 from cluster.furnished import standing
 from cluster.live import eventually
@@ -58,9 +61,23 @@ def bakery(deployed: Foreign) -> Foreign:
 
 
 @pytest.fixture(scope="module")
-def by_files(bakery: Foreign) -> list[Manifest]:
-    """What stands on the cluster of it, with its half of the call."""
-    return neighbours.moved_in(bakery)
+def keeper(bakery: Foreign, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flux]:
+    """The controller that deploys it."""
+    with flux.keeping(bakery, tmp_path_factory.mktemp("flux")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def by_files(bakery: Foreign, keeper: Flux) -> list[Manifest]:
+    """What stands on the cluster of it, with its own half of the call; the first App still knows nothing of it."""
+    return neighbours.changed(bakery, CALLING, keeper)
+
+
+@pytest.fixture(scope="module")
+def argo(foreign: Foreign, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArgoCD]:
+    """The controller that deploys the first App, once Pulumi has taken it away."""
+    with argocd.keeping(foreign, tmp_path_factory.mktemp("argocd")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -238,19 +255,20 @@ def test_what_is_others_is_what_it_was_and_may_still_be_made(deployed: Foreign, 
     assert "privileged" in done.stderr or "deployer" in done.stderr or "digest" in done.stderr, done.stderr
 
 
-def test_the_callees_half_alone_opens_nothing_either(agreed: Foreign, bakery: Foreign) -> None:
+def test_the_callees_half_alone_opens_nothing_either(agreed: Foreign, bakery: Foreign, keeper: Flux) -> None:
     """The caller is the first to stop: its repository goes back by one commit."""
-    neighbours.changed(bakery, ALONE)
+    neighbours.changed(bakery, ALONE, keeper)
     assert not neighbours.reaches(bakery, CALLER, CALLEE), "by the caller's network policy"
     assert asked(agreed, FRONT)[0] == 200
 
 
 def test_nothing_is_left_to_do_and_all_of_it_goes_away_again(
-    deployed: Foreign, bakery: Foreign, by_pulumi: Standing, before: dict[str, Any]
+    deployed: Foreign, bakery: Foreign, keeper: Flux, by_pulumi: Standing, before: dict[str, Any]
 ) -> None:
     assert len(by_pulumi[0]) > 30
     assert all(gitops.kept(bakery).values())
-    gitops.withdrawn(bakery, by=neighbours.BY)
+    keeper.removed(bakery, gitops.FOLDER)
+    gitops.forgotten(bakery)
     assert not any(gitops.kept(bakery).values())
     bakery.keeper.secrets.kv.v2.delete_metadata_and_all_versions("prod/recipes/key", mount_point="kv-shop")
     upgrade = UPGRADE.replace("Pulumi.prod.yaml", deployed.stack.name)
@@ -268,14 +286,35 @@ def test_nothing_is_left_to_do_and_all_of_it_goes_away_again(
     assert audited.unlisted(audited.asked(deployed.bao.log(), TEAM), deployed.store) == []
 
 
-def test_by_files_the_same_comes_of_it_object_by_object(foreign: Foreign, by_pulumi: Standing) -> None:
-    """The first App again, on the same cluster, as its files say it."""
+def test_by_files_the_same_comes_of_it_object_by_object(foreign: Foreign, argo: ArgoCD, by_pulumi: Standing) -> None:
+    """The first App again, on the same cluster, as its files say it; what holds data is noted in them."""
+    set_keep_data(foreign)
     wanted = gitops.rendered(foreign, DEPLOYED)
     assert gitops.standing(foreign, wanted) == {}, "nothing is left of Pulumi's"
     assert not any(gitops.kept(foreign).values())
-    gitops.applied(foreign, patient=False)
+    with gitops.storing(foreign):
+        said = argo.pushed(foreign, gitops.FOLDER)
+    assert said["sync"]["status"] == "Synced", [one for one in said["resources"] if one["status"] != "Synced"]
     found = gitops.standing(foreign, wanted)
     assert found.keys() == by_pulumi[0].keys() == {identity(item) for item in wanted}
     assert {key: item for key, item in found.items() if item != by_pulumi[0][key]} == {}
     assert gitops.kept(foreign) == by_pulumi[1]
     assert all(by_pulumi[1].values())
+
+
+def set_keep_data(foreign: Foreign) -> None:
+    settings = yaml.safe_load(foreign.stack.read_text())
+    settings["config"]["garrison:keepData"] = True
+    foreign.stack.write_text(yaml.safe_dump(settings))
+
+
+def test_what_holds_data_outlives_its_file(foreign: Foreign, argo: ArgoCD) -> None:
+    """A commit without the database: all that belongs to it goes, and not the database."""
+    program = (foreign.folder / DEPLOYED).read_text()
+    uses = next(line for line in program.splitlines() if ".postgres(" in line)
+    (foreign.folder / DEPLOYED).write_text(program.replace(uses, ""))
+    gitops.rendered(foreign, DEPLOYED)
+    left = [one for one in argo.pushed(foreign, gitops.FOLDER)["resources"] if one.get("requiresPruning")]
+    assert [(one["kind"], one["namespace"], one["name"]) for one in left] == [("StatefulSet", "till", "ledger")]
+    assert foreign.get("pods", "--namespace=till", "--selector=app.kubernetes.io/name=ledger")["items"]
+    assert "ledger" not in {one["metadata"]["name"] for one in foreign.get("service", "--namespace=till")["items"]}

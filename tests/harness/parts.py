@@ -120,6 +120,8 @@ _NATS = "github.com/nats-io/nats-server/v2"
 _CRANE = "github.com/google/go-containerregistry"
 _RATELIMIT = "github.com/envoyproxy/ratelimit"
 _TRIVY_CHECKS = "github.com/aquasecurity/trivy-checks"
+_FLUX = "github.com/fluxcd"
+_ARGOCD = "github.com/argoproj/argo-cd/v3"
 
 PARTS: tuple[Part, ...] = (
     Part(
@@ -358,6 +360,29 @@ PARTS: tuple[Part, ...] = (
         "crane", "v0.22.1", "pushes images and takes them by digest; a registry for tests",
         Go(_CRANE, {"crane": f"{_CRANE}/cmd/crane"}, ldflags=f"-X {_CRANE}/cmd/crane/cmd.Version=v0.22.1"),
         seconds=25, at_first_use=True,
+    ),
+    Part(
+        # The last of Go 1.26. Of source-controller only the kinds are taken, without which the other one waits.
+        "flux", "v1.9.6", "keeps a folder of a repository applied: a GitOps controller that is not ours",
+        Go(
+            f"{_FLUX}/kustomize-controller",
+            {"kustomize-controller": f"{_FLUX}/kustomize-controller"},
+            files={
+                "kustomizations": f"{_FLUX}/kustomize-controller//config/crd/bases",
+                "sources": f"{_FLUX}/source-controller@v1.9.5//config/crd/bases",
+            },
+        ),
+        seconds=150, at_first_use=True,
+    ),
+    Part(
+        # The last whose every module the proxy has. It calls kustomize, in the version that upstream ships with it.
+        "argocd", "v3.2.11", "another GitOps controller that is not ours",
+        Go(
+            _ARGOCD,
+            {"argocd": f"{_ARGOCD}/cmd", "kustomize": "sigs.k8s.io/kustomize/kustomize/v5"},
+            files={"argocd-kinds": f"{_ARGOCD}//manifests/crds"},
+        ),
+        seconds=200, at_first_use=True,
     ),
 )  # fmt: skip
 

@@ -90,10 +90,13 @@ def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @contextmanager
-def listening(command: Sequence[object], log: Path, port: int) -> Iterator[int]:
+def listening(
+    command: Sequence[object], log: Path, port: int, environment: Mapping[str, str] | None = None
+) -> Iterator[int]:
     """A process from when it listens there; its output is in the log."""
     with log.open("wb") as out:
-        process = subprocess.Popen([str(part) for part in command], stdout=out, stderr=subprocess.STDOUT)
+        words = [str(part) for part in command]
+        process = subprocess.Popen(words, stdout=out, stderr=subprocess.STDOUT, env=environment)
     try:
         wait_for(port, process, log)
         yield process.pid
