@@ -32,9 +32,10 @@ ONCE: Final = {
     "argocd.argoproj.io/sync-options": "Force=true,Replace=true",
     "kustomize.toolkit.fluxcd.io/force": "enabled",
 }
-# What holds data is not taken away because a file is gone.
+# What holds data is not taken away because a file is gone; nor does Argo CD try to, again and again.
 KEPT: Final = {
     "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+    "argocd.argoproj.io/compare-options": "IgnoreExtraneous",
     "kustomize.toolkit.fluxcd.io/prune": "disabled",
 }
 NOTES: Final = (WAVE, *ONCE, *KEPT)
@@ -101,7 +102,16 @@ def noted(item: Manifest, wave: int, *, kept: bool) -> Manifest:
     """The object with what the controllers have to know, as annotations: nothing of it acts in the cluster."""
     metadata = item["metadata"]
     more = {WAVE: str(wave)} | (ONCE if item["kind"] == "Job" else KEPT if kept else {})
-    return {**item, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), **more}}}
+    return {**_typed(item), "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), **more}}}
+
+
+def _typed(item: Manifest) -> Manifest:
+    """The object with the kind of its claims, as the API server keeps it: else Argo CD never takes it for synced."""
+    claims = item.get("spec", {}).get("volumeClaimTemplates")
+    if not claims:
+        return item
+    kind = {"apiVersion": "v1", "kind": "PersistentVolumeClaim"}
+    return {**item, "spec": {**item["spec"], "volumeClaimTemplates": [{**kind, **claim} for claim in claims]}}
 
 
 def _flux(graph: str, steps: Sequence[plan.Step], names: dict[str, str], path: str) -> Iterator[dict[str, Any]]:

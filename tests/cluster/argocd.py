@@ -37,8 +37,8 @@ class ArgoCD:
 
     repository: Path
 
-    def pushed(self, app: Foreign, name: str) -> dict[str, Any]:
-        """A commit with the folder `name` of a program has come; what is said of it when the controller is through."""
+    def pushed(self, app: Foreign, name: str) -> list[dict[str, Any]]:
+        """A commit with the folder `name` of a program has come; what is said of its objects when all of it stands."""
         shutil.rmtree(self.repository / name, ignore_errors=True)
         shutil.copytree(app.folder / name, self.repository / name)
         self._git("add", "--all")
@@ -47,10 +47,14 @@ class ArgoCD:
         (application,) = blocks(PAGE, "yaml argocd")
         wanted = yaml.safe_load(application)
         wanted["spec"]["source"] |= {"repoURL": f"file://{self.repository}", "path": name}
-        wanted["metadata"]["annotations"]["argocd.argoproj.io/refresh"] = "normal"  # as a webhook of git has it
+        wanted["metadata"]["annotations"] = {"argocd.argoproj.io/refresh": "normal"}  # as a webhook of git has it
         app.apply([wanted])
-        eventually(lambda: _through(_status(app), commit), f"all of {commit}", PATIENCE)
-        return _status(app)
+        try:
+            eventually(lambda: _through(_status(app), commit), f"all of {commit}", PATIENCE)
+        except AssertionError as late:
+            raise AssertionError(f"{late}: {_status(app)}") from None
+        found: list[dict[str, Any]] = _status(app)["resources"]
+        return found
 
     def _git(self, *words: str) -> str:
         return shell.run(["git", "-C", str(self.repository), *words], what="git")
@@ -65,7 +69,7 @@ def _through(status: dict[str, Any], commit: str) -> bool:
     done, seen = status.get("operationState", {}), status.get("sync", {})
     if {commit} != {done.get("syncResult", {}).get("revision"), seen.get("revision")}:
         return False
-    return (done["phase"], status["health"]["status"]) == ("Succeeded", "Healthy")
+    return (done["phase"], seen["status"], status["health"]["status"]) == ("Succeeded", "Synced", "Healthy")
 
 
 @contextmanager
@@ -106,6 +110,7 @@ def _environment(folder: Path, known: Path, part: Path) -> dict[str, str]:
         "ARGOCD_FAKE_IN_CLUSTER": "true",
         "ARGOCD_GPG_ENABLED": "false",
         "ARGOCD_PLUGINSOCKFILEPATH": str(folder),
+        "ARGOCD_SYNC_WAVE_DELAY": "0",
         "HOSTNAME": "controller-1",
         "KUBECONFIG": str(known),
         "PATH": f"{part}:{os.environ['PATH']}",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,6 +81,21 @@ def listed(keeper: hvac.Client, place: str) -> list[str]:
     return found["data"]["keys"] if found else []
 
 
+def reaches(cluster: str, host: str, port: int, *, network: str) -> bool:
+    """Whether a machine of the company gets there: the store's own (`host`), or another on the cluster's network."""
+    (node,), (address,) = docker.nodes(cluster), docker.addresses(cluster).values()
+    route = "true" if network == "host" else f"ip route add {host} via {address}"
+    script = f"{route} && exec timeout 3 bash -c '</dev/tcp/{host}/{port}'"
+    alone = ["docker", "run", "--rm", "--pull=never", f"--network={network}", "--cap-add=NET_ADMIN", "--entrypoint=sh"]
+    done = subprocess.run([*alone, _image(node.name), "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1, 124), done.stderr  # there, refused, nothing heard
+    return done.returncode == 0
+
+
+def _image(node: str) -> str:
+    return shell.run(["docker", "inspect", node, "--format={{.Config.Image}}"], what="docker").strip()
+
+
 def _get(cluster: str, *what: str) -> Any:
     where = f"--kubeconfig={paths.cluster_state(cluster) / 'kubeconfig'}"
     return json.loads(shell.run([binary("kubectl"), where, "get", *what, "-ojson"], what="kubectl"))["items"]
@@ -88,6 +104,5 @@ def _get(cluster: str, *what: str) -> Any:
 def _route(cluster: str, *words: str) -> None:
     """A route of this machine, set by the node's own image: a user with Docker needs no root."""
     (node,) = docker.nodes(cluster)
-    image = shell.run(["docker", "inspect", node.name, "--format={{.Config.Image}}"], what="docker").strip()
     alone = ["docker", "run", "--rm", "--pull=never", "--network=host", "--cap-add=NET_ADMIN", "--entrypoint=ip"]
-    shell.run([*alone, image, "route", *words], what="setting a route to pods")
+    shell.run([*alone, _image(node.name), "route", *words], what="setting a route to pods")

@@ -205,6 +205,15 @@ def test_the_application_writes_with_a_lease_of_the_companys_store(deployed: For
     assert {name: len(found) for name, found in corporate.kept(deployed.keeper).items()} == corporate.FILLED
 
 
+def test_of_the_companys_machines_the_stores_alone_reaches_a_database(deployed: Foreign) -> None:
+    (ledger,) = deployed.get("pods", "--namespace=till", "--selector=app.kubernetes.io/name=ledger")["items"]
+    (old,) = deployed.get("pods", f"--namespace={OTHERS}")["items"]
+    databases, others = ((pod["status"]["podIP"], port) for pod, port in ((ledger, 5432), (old, 8080)))
+    assert corporate.reaches(NAME, *databases, network="host"), "the control: from the address in `storeRanges`"
+    assert corporate.reaches(NAME, *others, network=NAME), "the control: from beside it, to a pod of somebody else's"
+    assert not corporate.reaches(NAME, *databases, network=NAME)
+
+
 def test_a_second_app_is_brought_by_files_and_its_half_of_a_call_opens_nothing(
     deployed: Foreign, bakery: Foreign, by_files: list[Manifest]
 ) -> None:
@@ -293,8 +302,7 @@ def test_by_files_the_same_comes_of_it_object_by_object(foreign: Foreign, argo: 
     assert gitops.standing(foreign, wanted) == {}, "nothing is left of Pulumi's"
     assert not any(gitops.kept(foreign).values())
     with gitops.storing(foreign):
-        said = argo.pushed(foreign, gitops.FOLDER)
-    assert said["sync"]["status"] == "Synced", [one for one in said["resources"] if one["status"] != "Synced"]
+        argo.pushed(foreign, gitops.FOLDER)
     found = gitops.standing(foreign, wanted)
     assert found.keys() == by_pulumi[0].keys() == {identity(item) for item in wanted}
     assert {key: item for key, item in found.items() if item != by_pulumi[0][key]} == {}
@@ -314,7 +322,7 @@ def test_what_holds_data_outlives_its_file(foreign: Foreign, argo: ArgoCD) -> No
     uses = next(line for line in program.splitlines() if ".postgres(" in line)
     (foreign.folder / DEPLOYED).write_text(program.replace(uses, ""))
     gitops.rendered(foreign, DEPLOYED)
-    left = [one for one in argo.pushed(foreign, gitops.FOLDER)["resources"] if one.get("requiresPruning")]
+    left = [one for one in argo.pushed(foreign, gitops.FOLDER) if one.get("requiresPruning")]
     assert [(one["kind"], one["namespace"], one["name"]) for one in left] == [("StatefulSet", "till", "ledger")]
     assert foreign.get("pods", "--namespace=till", "--selector=app.kubernetes.io/name=ledger")["items"]
     assert "ledger" not in {one["metadata"]["name"] for one in foreign.get("service", "--namespace=till")["items"]}

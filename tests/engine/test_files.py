@@ -102,7 +102,9 @@ def objects(contents: dict[str, str]) -> list[Manifest]:
 
 
 def plain(item: Manifest) -> Manifest:
-    """Without the notes for controllers, of which nothing acts in the cluster."""
+    """Without what is for controllers alone: notes, and the kind of claims, which the API server writes itself."""
+    for claim in item.get("spec", {}).get("volumeClaimTemplates", ()):
+        assert (claim.pop("apiVersion"), claim.pop("kind")) == ("v1", "PersistentVolumeClaim")
     notes = {k: v for k, v in item["metadata"]["annotations"].items() if k not in files.NOTES}
     rest = {k: v for k, v in item["metadata"].items() if k != "annotations"}
     return {**item, "metadata": rest | ({"annotations": notes} if notes else {})}

@@ -147,6 +147,6 @@ def test_the_front_door_looks_before_it_makes_an_environment(tmp_path: Path) -> 
 def test_what_is_made_at_first_use_is_not_made_by_up() -> None:
     left = {part.name for part in PARTS if part not in UP}
     names = ("language-nodejs", "nodejs", "yaml")
-    assert left == {"crane", "fixtures", "h2spec", "oidc-provider", "ratelimit", "trivy"} | {
+    assert left == {"argocd", "crane", "fixtures", "flux", "h2spec", "oidc-provider", "ratelimit", "trivy"} | {
         f"pulumi-{name}" for name in names
     }
