@@ -17,6 +17,7 @@ from typing import Any, Final
 import yaml
 
 from cluster.foreign import Foreign
+from cluster.gitops import account
 from cluster.live import eventually
 from garrison.words import Ref
 from harness import assembly, build, paths, rootfs, shell
@@ -78,7 +79,7 @@ def keeping(app: Foreign, folder: Path) -> Iterator[ArgoCD]:
     part, base = build.obtain("argocd"), assembly.base("redis").root
     app.kubectl("apply", "--server-side", "--kustomize", str(part / "argocd-kinds"))
     app.knows_kinds()
-    app.apply(_account())
+    app.apply([*account(CONTROLLER), *_known()])
     shell.run(["git", "init", "--quiet", "--initial-branch=main", str(folder / "estate")], what="git")
     environment = _environment(folder, app.known_as(CONTROLLER, folder / "kubeconfig"), part)
     redis, repo, seen, metrics = (free_port() for _ in range(4))
@@ -110,7 +111,7 @@ def _environment(folder: Path, known: Path, part: Path) -> dict[str, str]:
         "ARGOCD_FAKE_IN_CLUSTER": "true",
         "ARGOCD_GPG_ENABLED": "false",
         "ARGOCD_PLUGINSOCKFILEPATH": str(folder),
-        "ARGOCD_SYNC_WAVE_DELAY": "0",
+        "ARGOCD_SYNC_WAVE_DELAY": "0",  # two seconds for other controllers to begin; health is waited for all the same
         "HOSTNAME": "controller-1",
         "KUBECONFIG": str(known),
         "PATH": f"{part}:{os.environ['PATH']}",
@@ -118,13 +119,11 @@ def _environment(folder: Path, known: Path, part: Path) -> dict[str, str]:
     }
 
 
-def _account() -> list[dict[str, Any]]:
-    """As Argo CD's own manifests make it: a controller that may do everything, a project that allows all."""
+def _known() -> list[dict[str, Any]]:
+    """What the controller reads about itself, and a project that allows everything."""
     space = CONTROLLER.namespace
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
-    account = {"kind": "ServiceAccount", "name": CONTROLLER.name, "namespace": space}
-    rights = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding"}
-    known = {"namespace": space, "labels": {"app.kubernetes.io/part-of": "argocd"}}
+    meta = {"namespace": space, "labels": {"app.kubernetes.io/part-of": "argocd"}}
+    key = {"server.secretkey": "of nobody: no server runs"}
     everything = {
         "clusterResourceWhitelist": [{"group": "*", "kind": "*"}],
         "destinations": [{"namespace": "*", "server": "*"}],
@@ -132,15 +131,7 @@ def _account() -> list[dict[str, Any]]:
     }
     project = {"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "spec": everything}
     return [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}},
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": CONTROLLER.name, "namespace": space}},
-        rights | {"metadata": {"name": CONTROLLER.name}, "roleRef": role, "subjects": [account]},
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm", **known}, "data": {}},
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": "argocd-secret", **known},
-            "stringData": {"server.secretkey": "of nobody: no server runs"},
-        },
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm", **meta}, "data": {}},
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "argocd-secret", **meta}, "stringData": key},
         project | {"metadata": {"name": "default", "namespace": space}},
     ]

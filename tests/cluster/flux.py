@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cluster.foreign import Foreign
+from cluster.gitops import account
 from cluster.live import eventually
 from garrison.words import Ref
 from garrison_stack import files
@@ -100,7 +101,7 @@ def keeping(app: Foreign, folder: Path) -> Iterator[Flux]:
     part = build.obtain("flux")
     app.kubectl("apply", "--server-side", *(f"--filename={part / name}" for name in KINDS))
     app.knows_kinds()
-    app.apply(_account())
+    app.apply(account(CONTROLLER))
     known = app.known_as(CONTROLLER, folder / "kubeconfig")
     port, log = free_port(), folder / "log"
     flags = ("--metrics-addr=0", f"--health-addr=127.0.0.1:{port}", "--requeue-dependency=1s")
@@ -116,16 +117,3 @@ def keeping(app: Foreign, folder: Path) -> Iterator[Flux]:
             yield Flux(served, f"http://127.0.0.1:{server.server_port}", log)
         finally:
             server.shutdown()
-
-
-def _account() -> list[dict[str, Any]]:
-    """As Flux's own manifests make it: a controller that may do everything."""
-    meta = {"name": CONTROLLER.name}
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
-    account = {"kind": "ServiceAccount", "name": CONTROLLER.name, "namespace": CONTROLLER.namespace}
-    rights = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": meta}
-    return [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CONTROLLER.namespace}},
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta | {"namespace": CONTROLLER.namespace}},
-        rights | {"roleRef": role, "subjects": [account]},
-    ]

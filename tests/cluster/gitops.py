@@ -14,6 +14,7 @@ import yaml
 from cluster.foreign import Foreign
 from garrison import defaults as d
 from garrison.manifest import Manifest, identity
+from garrison.words import Ref
 from garrison_stack import files
 
 Identity = tuple[str, str, str, str]
@@ -31,6 +32,18 @@ def rendered(app: Foreign, program: str) -> list[Manifest]:
     done = app.run("garrison", "render", "-o", FOLDER, "--app", program, "--cluster", str(app.stack))
     assert done.returncode == 0, done.stderr
     return [item for folder in sorted((app.folder / FOLDER).glob("*/")) for item in _objects(folder)]
+
+
+def account(of: Ref) -> list[Manifest]:
+    """A controller's namespace and account, as its maker's manifests make them: it may do everything."""
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
+    subject = {"kind": "ServiceAccount", "name": of.name, "namespace": of.namespace}
+    rights = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding"}
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": of.namespace}},
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": of.name, "namespace": of.namespace}},
+        rights | {"metadata": {"name": of.name}, "roleRef": role, "subjects": [subject]},
+    ]
 
 
 @contextmanager

@@ -5,6 +5,7 @@ Packages come from the mirror of the machine's own apt configuration and are ver
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from harness import apt, architecture, artefact, shell
@@ -30,14 +31,22 @@ def rootfs() -> Path:
 
 
 def _make(scratch: Path) -> None:
-    apt.need("mmdebstrap", "mmdebstrap")
-    options = [f"--dpkgopt={option}" for option in _DPKG]
-    listing = f'--customize-hook=chroot "$1" dpkg-query -W > "{scratch}/packages.txt"'
-    shell.run(
-        [
-            *("mmdebstrap", "--variant=minbase", "--components=main", f"--include={','.join(PACKAGES)}"),
-            *(*options, '--aptopt=APT::Install-Recommends "false"', listing),
-            *(SUITE, str(scratch / "rootfs.tar"), *apt.sources(SUITE)),
-        ],
-        what="assembling the node's root file system",
+    # What the system has is listed inside of it and brought out: there, root is nobody to a user's own folders.
+    listing = 'chroot "$1" dpkg-query -W > "$1/packages.txt"', f"download /packages.txt '{scratch}/packages.txt'"
+    hooks = (*listing, 'rm "$1/packages.txt"')
+    options = (
+        f"--include={','.join(PACKAGES)}",
+        *(f"--dpkgopt={option}" for option in _DPKG),
+        '--aptopt=APT::Install-Recommends "false"',
+        *(f"--customize-hook={hook}" for hook in hooks),
     )
+    assemble(scratch / "rootfs.tar", *options, what="assembling the node's root file system")
+
+
+def assemble(tar: Path, *options: str, what: str) -> None:
+    """A minimal Debian as a tar; without root in a namespace where the user is root, for which `newuidmap` maps ids."""
+    apt.need("mmdebstrap", "mmdebstrap")
+    if os.geteuid():
+        apt.need("newuidmap", "uidmap")
+    minimal = ("mmdebstrap", "--variant=minbase", "--components=main")
+    shell.run([*minimal, *options, SUITE, str(tar), *apt.sources(SUITE)], what=what)

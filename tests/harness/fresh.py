@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import apt, artefact, shell
+from harness import artefact, shell
+from harness.debian import SUITE, assemble
 
-SUITE = "bookworm"
 WORK = "/work"  # where the checkout lies inside
 _AUTHORITIES = "etc/machine-authorities.pem"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -41,9 +41,7 @@ def system() -> Path:
 
 
 def _make(scratch: Path) -> None:
-    apt.need("mmdebstrap", "mmdebstrap")
-    options = ["--variant=minbase", "--components=main", SUITE, str(scratch / "root.tar")]
-    shell.run(["mmdebstrap", *options, *apt.sources(SUITE)], what="assembling a minimal Debian")
+    assemble(scratch / "root.tar", what="assembling a minimal Debian")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from harness import apt, engine, entrance, limits, paths
 
 # What a user other than root must find installed, because nothing can be installed for them.
-TOOLS = ("docker", "mmdebstrap", "gcc")
+TOOLS = ("docker", "mmdebstrap", "newuidmap", "gcc")
 
 
 @dataclass(frozen=True)
