@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -326,3 +327,19 @@ def test_what_holds_data_outlives_its_file(foreign: Foreign, argo: ArgoCD) -> No
     assert [(one["kind"], one["namespace"], one["name"]) for one in left] == [("StatefulSet", "till", "ledger")]
     assert foreign.get("pods", "--namespace=till", "--selector=app.kubernetes.io/name=ledger")["items"]
     assert "ledger" not in {one["metadata"]["name"] for one in foreign.get("service", "--namespace=till")["items"]}
+
+
+def test_a_changed_job_takes_the_place_of_the_one_before(foreign: Foreign, argo: ArgoCD) -> None:
+    """What a Job runs cannot be changed where it is."""
+    before, end = (foreign.folder / DEPLOYED).read_text().rsplit("run(app)", 1)
+
+    def says(word: str) -> bool:
+        logs = foreign.run("kubectl", "logs", "--namespace=shop", "job/once", "--container=app")
+        return logs.stdout == f"{word}\n"
+
+    for word in ("one", "two"):
+        job = f"""shop.job("once", image=lock["prober"], command=("python3", "-c", "print('{word}')"))\n"""
+        (foreign.folder / DEPLOYED).write_text(f"{before}{job}run(app){end}")
+        gitops.rendered(foreign, DEPLOYED)
+        argo.pushed(foreign, gitops.FOLDER)
+        eventually(partial(says, word), f"the job says {word}")
