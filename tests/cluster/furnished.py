@@ -55,11 +55,13 @@ def standing(folder: Path) -> Iterator[Foreign]:
         there = stack.enter_context(registry.served(folder / "registry", host))
         _known(made.nodes, there)
         foreign = Foreign(folder / "kiosk", bao, _environment(), image)
+        _installed(foreign, "cert-manager", MANY)  # which begins while the next thing is done, as trust-manager does
         _program(foreign, there)
         _authority(foreign, root)
         _store(foreign)
         _deployer(foreign)
         foreign.apply(_others(foreign))
+        _available(foreign)
         yield foreign
 
 
@@ -133,20 +135,20 @@ def _program(foreign: Foreign, there: str) -> None:
     foreign.stack.write_text(yaml.safe_dump(said))
 
 
-def _authority(foreign: Foreign, root: Authority) -> None:
-    """cert-manager and trust-manager as anybody installs them, and the company's issuer."""
-    folder = parts.part("charts").folder
+def _installed(foreign: Foreign, name: str, values: dict[str, Any]) -> None:
+    """A chart as anybody installs it."""
     foreign.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "cert-manager"}}])
-    for name, values in (("cert-manager", MANY), ("trust-manager", TRUST)):
-        made = charts.render(Chart(name, "cert-manager", values), folder)
-        kinds = [item for item in made if item["kind"] == "CustomResourceDefinition"]
-        foreign.apply(kinds)
-        foreign.knows_kinds()
-        rest = [item for item in made if item not in kinds]
-        if name == "trust-manager":  # its webhook's certificate is cert-manager's
-            _available(foreign)
-        foreign.apply(rest)
-    _available(foreign)
+    made = charts.render(Chart(name, "cert-manager", values), parts.part("charts").folder)
+    kinds = [item for item in made if item["kind"] == "CustomResourceDefinition"]
+    foreign.apply(kinds)
+    foreign.knows_kinds()
+    foreign.apply([item for item in made if item not in kinds])
+
+
+def _authority(foreign: Foreign, root: Authority) -> None:
+    """The company's issuer, and what brings its CA to every namespace."""
+    _available(foreign)  # its webhook judges issuers, and certificates such as that of trust-manager's webhook
+    _installed(foreign, "trust-manager", TRUST)
     secret = {"tls.crt": root.pem, "tls.key": root.key_pem}
     meta = {"name": "company-root", "namespace": "cert-manager"}
     foreign.apply([{"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": secret}])
