@@ -67,10 +67,10 @@ def _status(app: Foreign) -> dict[str, Any]:
 
 
 def _through(status: dict[str, Any], commit: str) -> bool:
-    done, seen = status.get("operationState", {}), status.get("sync", {})
+    done, seen, health = (status.get(part, {}) for part in ("operationState", "sync", "health"))
     if {commit} != {done.get("syncResult", {}).get("revision"), seen.get("revision")}:
         return False
-    return (done["phase"], seen["status"], status["health"]["status"]) == ("Succeeded", "Synced", "Healthy")
+    return (done.get("phase"), seen.get("status"), health.get("status")) == ("Succeeded", "Synced", "Healthy")
 
 
 @contextmanager
