@@ -17,7 +17,7 @@ from typing import Any, Final
 import yaml
 
 from cluster.foreign import Foreign
-from cluster.gitops import account
+from cluster.gitops import PATIENCE, account, user
 from cluster.live import eventually
 from garrison.words import Ref
 from harness import assembly, build, paths, rootfs, shell
@@ -26,8 +26,7 @@ from harness.ports import free_port
 from servers.proxies import listening
 
 CONTROLLER: Final = Ref("argocd", "argocd-application-controller")
-ACCOUNT: Final = f"system:serviceaccount:{CONTROLLER.namespace}:{CONTROLLER.name}"
-PATIENCE: Final = 180
+ACCOUNT: Final = user(CONTROLLER)
 PAGE: Final = (paths.REPO / "docs" / "gitops.md").read_text()  # whose Application this is
 _SOMEBODY: Final = ("-c", "user.name=somebody", "-c", "user.email=somebody@team.example")
 
@@ -83,20 +82,16 @@ def keeping(app: Foreign, folder: Path) -> Iterator[ArgoCD]:
     shell.run(["git", "init", "--quiet", "--initial-branch=main", str(folder / "estate")], what="git")
     environment = _environment(folder, app.known_as(CONTROLLER, folder / "kubeconfig"), part)
     redis, repo, seen, metrics = (free_port() for _ in range(4))
-    where = (f"--redis=127.0.0.1:{redis}", f"--metrics-port={metrics}")
-    programs = {
-        "repo-server": (repo, ("--address=127.0.0.1", f"--port={repo}", where[0], f"--metrics-port={seen}")),
-        "application-controller": (
-            metrics,
-            (*where, f"--repo-server=127.0.0.1:{repo}", f"--namespace={CONTROLLER.namespace}"),
-        ),
-    }
+    reads = ("--address=127.0.0.1", f"--port={repo}", f"--metrics-port={seen}")
+    applies = (f"--repo-server=127.0.0.1:{repo}", f"--metrics-port={metrics}", f"--namespace={CONTROLLER.namespace}")
+    programs = {"repo-server": (repo, reads), "application-controller": (metrics, applies)}
     with ExitStack() as stack:
         server = [*rootfs.loader(base), base / "usr/local/bin/redis-server", "--port", redis, "--save", ""]
         stack.enter_context(listening(server, folder / "redis.log", redis))
         for role, (port, flags) in programs.items():
             named = environment | {"ARGOCD_BINARY_NAME": f"argocd-{role}"}
-            stack.enter_context(listening([part / "argocd", *flags], folder / f"{role}.log", port, named))
+            command = [part / "argocd", f"--redis=127.0.0.1:{redis}", *flags]
+            stack.enter_context(listening(command, folder / f"{role}.log", port, named))
         yield ArgoCD(folder / "estate")
 
 

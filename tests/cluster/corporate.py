@@ -83,17 +83,13 @@ def listed(keeper: hvac.Client, place: str) -> list[str]:
 
 def reaches(cluster: str, host: str, port: int, *, network: str) -> bool:
     """Whether a machine of the company gets there: the store's own (`host`), or another on the cluster's network."""
-    (node,), (address,) = docker.nodes(cluster), docker.addresses(cluster).values()
+    (address,) = docker.addresses(cluster).values()
     route = "true" if network == "host" else f"ip route add {host} via {address}"
     script = f"{route} && exec timeout 3 bash -c '</dev/tcp/{host}/{port}'"
-    alone = ["docker", "run", "--rm", "--pull=never", f"--network={network}", "--cap-add=NET_ADMIN", "--entrypoint=sh"]
-    done = subprocess.run([*alone, _image(node.name), "-c", script], capture_output=True, text=True, check=False)
+    command = _machine(cluster, network, "sh", "-c", script)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1, 124), done.stderr  # there, refused, nothing heard
     return done.returncode == 0
-
-
-def _image(node: str) -> str:
-    return shell.run(["docker", "inspect", node, "--format={{.Config.Image}}"], what="docker").strip()
 
 
 def _get(cluster: str, *what: str) -> Any:
@@ -102,7 +98,11 @@ def _get(cluster: str, *what: str) -> Any:
 
 
 def _route(cluster: str, *words: str) -> None:
-    """A route of this machine, set by the node's own image: a user with Docker needs no root."""
+    shell.run(_machine(cluster, "host", "ip", "route", *words), what="setting a route to pods")
+
+
+def _machine(cluster: str, network: str, program: str, *words: str) -> list[str]:
+    """A command on a machine of the company, which may set routes: of the node's own image, so nobody needs root."""
     (node,) = docker.nodes(cluster)
-    alone = ["docker", "run", "--rm", "--pull=never", "--network=host", "--cap-add=NET_ADMIN", "--entrypoint=ip"]
-    shell.run([*alone, _image(node.name), "route", *words], what="setting a route to pods")
+    alone = ("docker", "run", "--rm", "--pull=never", f"--network={network}", "--cap-add=NET_ADMIN")
+    return [*alone, f"--entrypoint={program}", docker.image(node.name), *words]

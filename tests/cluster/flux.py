@@ -10,29 +10,26 @@ import hashlib
 import json
 import os
 import tarfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
 from cluster.foreign import Foreign
-from cluster.gitops import account
+from cluster.gitops import PATIENCE, account, user
 from cluster.live import eventually
 from garrison.words import Ref
 from garrison_stack import files
 from harness import build
 from harness.ports import free_port
+from harness.serving import offered
 from servers.proxies import listening
 
 CONTROLLER: Final = Ref("flux-system", "kustomize-controller")
-ACCOUNT: Final = f"system:serviceaccount:{CONTROLLER.namespace}:{CONTROLLER.name}"
+ACCOUNT: Final = user(CONTROLLER)
 KINDS: Final = ("kustomizations", "sources")
-PATIENCE: Final = 180
 _REPOSITORY: Final = {
     "apiVersion": "source.toolkit.fluxcd.io/v1",
     "kind": "GitRepository",
@@ -107,13 +104,8 @@ def keeping(app: Foreign, folder: Path) -> Iterator[Flux]:
     flags = ("--metrics-addr=0", f"--health-addr=127.0.0.1:{port}", "--requeue-dependency=1s")
     environment = {**os.environ, "KUBECONFIG": str(known), "RUNTIME_NAMESPACE": CONTROLLER.namespace}
     (served := folder / "served").mkdir()
-    quiet = type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
     with (
-        ThreadingHTTPServer(("127.0.0.1", 0), partial(quiet, directory=str(served))) as server,
+        offered(served) as address,
         listening([part / "kustomize-controller", *flags], log, port, environment),
     ):
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield Flux(served, f"http://127.0.0.1:{server.server_port}", log)
-        finally:
-            server.shutdown()
+        yield Flux(served, address, log)

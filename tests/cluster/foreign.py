@@ -22,6 +22,7 @@ from garrison.settings import cluster_of
 from garrison.words import Ref
 from harness import paths, shell
 from harness.documents import blocks
+from harness.plugin.ready.verdict import condition
 from servers.bao import Bao
 
 NAME: Final = "garrison-foreign"
@@ -94,7 +95,11 @@ class Foreign:
 
     def knows_kinds(self) -> None:
         """Wait until the server serves each kind that was defined; `kubectl wait` errs at one that it has just met."""
-        eventually(lambda: all(_established(one) for one in self.get("crd")["items"]), "the kinds are served")
+
+        def served() -> bool:
+            return all(condition(one, "Established").get("status") == "True" for one in self.get("crd")["items"])
+
+        eventually(served, "the kinds are served")
 
     @property
     def keeper(self) -> hvac.Client:
@@ -113,11 +118,6 @@ class Foreign:
             ["sh", "-e"], input=script, text=True, env={**self.env, **known}, capture_output=True, check=False
         )
         assert done.returncode == 0, done.stderr
-
-
-def _established(kind: dict[str, Any]) -> bool:
-    said = kind.get("status", {}).get("conditions") or ()
-    return any(one["type"] == "Established" and one["status"] == "True" for one in said)
 
 
 def granted(foreign: Foreign) -> list[dict[str, Any]]:

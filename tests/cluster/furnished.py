@@ -19,6 +19,7 @@ import yaml
 from cluster import corporate, upstream_node
 from cluster.argocd import ACCOUNT
 from cluster.foreign import HOME, MORE, NAME, OTHERS, PAGE, TEAM, Foreign, granted
+from cluster.gitops import user
 from garrison import images as locked
 from garrison.deployment.platform import charts
 from garrison.deployment.platform.charts import Chart
@@ -124,7 +125,7 @@ def _program(foreign: Foreign, there: str) -> None:
         "storeNamespace": TEAM,
         "storeDeployer": f"{HOME}/deployer",
         "deployers": [
-            f"user:system:serviceaccount:{HOME}:deployer",
+            f"user:{user(Ref(HOME, 'deployer'))}",
             f"user:{ACCOUNT}",
             "group:kubeadm:cluster-admins",
         ],
@@ -137,10 +138,10 @@ def _program(foreign: Foreign, there: str) -> None:
 
 def _installed(foreign: Foreign, name: str, values: dict[str, Any]) -> None:
     """A chart as anybody installs it."""
-    foreign.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "cert-manager"}}])
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "cert-manager"}}
     made = charts.render(Chart(name, "cert-manager", values), parts.part("charts").folder)
     kinds = [item for item in made if item["kind"] == "CustomResourceDefinition"]
-    foreign.apply(kinds)
+    foreign.apply([space, *kinds])
     foreign.knows_kinds()
     foreign.apply([item for item in made if item not in kinds])
 

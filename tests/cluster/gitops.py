@@ -20,6 +20,7 @@ from garrison_stack import files
 Identity = tuple[str, str, str, str]
 FOLDER: Final = "deploy"
 WAIT: Final = 120
+PATIENCE: Final = 180  # until all of a commit stands
 # What the server, the controllers of the cluster and whoever deployed add: none of it was asked for.
 SERVERS: Final = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields")
 DEPLOYERS: Final = ("pulumi.com/", "kustomize.toolkit.fluxcd.io/", "argocd.argoproj.io/")
@@ -32,6 +33,11 @@ def rendered(app: Foreign, program: str) -> list[Manifest]:
     done = app.run("garrison", "render", "-o", FOLDER, "--app", program, "--cluster", str(app.stack))
     assert done.returncode == 0, done.stderr
     return [item for folder in sorted((app.folder / FOLDER).glob("*/")) for item in _objects(folder)]
+
+
+def user(account: Ref) -> str:
+    """As whom the API server knows an account."""
+    return f"system:serviceaccount:{account.namespace}:{account.name}"
 
 
 def account(of: Ref) -> list[Manifest]:

@@ -25,7 +25,7 @@ from cluster.live import eventually
 from cluster.neighbours import ADMITTING, ALONE, CALLEE, CALLER, CALLING, DEPLOYED, asked
 from garrison.manifest import Manifest, identity
 from garrison.words import Ref
-from harness import node, ways
+from harness import docker, node, ways
 from harness.documents import blocks
 from harness.errors import HarnessError
 from images.lying import lying
@@ -101,8 +101,7 @@ def by_pulumi(agreed: Foreign, by_files: list[Manifest]) -> Standing:
 
 def test_its_node_is_of_the_image_that_a_registry_gave_by_digest(foreign: Foreign) -> None:
     """A stand-in for kind's own, in which Kubernetes' own tags of etcd and CoreDNS are looked for."""
-    look = ["docker", "inspect", f"{NAME}-control-plane", "--format={{.Config.Image}}"]
-    said = subprocess.run(look, capture_output=True, text=True, check=True).stdout.strip()
+    said = docker.image(f"{NAME}-control-plane")
     assert said == foreign.node_image and "/kindest/node@sha256:" in said
     pods = foreign.get("pods", "--namespace=kube-system")["items"]
     asked = {container["image"] for pod in pods for container in pod["spec"]["containers"]}
@@ -299,7 +298,9 @@ def test_nothing_is_left_to_do_and_all_of_it_goes_away_again(
 
 def test_by_files_the_same_comes_of_it_object_by_object(foreign: Foreign, argo: ArgoCD, by_pulumi: Standing) -> None:
     """The first App again, on the same cluster, as its files say it; what holds data is noted in them."""
-    set_keep_data(foreign)
+    settings = yaml.safe_load(foreign.stack.read_text())
+    settings["config"]["garrison:keepData"] = True
+    foreign.stack.write_text(yaml.safe_dump(settings))
     wanted = gitops.rendered(foreign, DEPLOYED)
     assert gitops.standing(foreign, wanted) == {}, "nothing is left of Pulumi's"
     assert not any(gitops.kept(foreign).values())
@@ -310,12 +311,6 @@ def test_by_files_the_same_comes_of_it_object_by_object(foreign: Foreign, argo: 
     assert {key: item for key, item in found.items() if item != by_pulumi[0][key]} == {}
     assert gitops.kept(foreign) == by_pulumi[1]
     assert all(by_pulumi[1].values())
-
-
-def set_keep_data(foreign: Foreign) -> None:
-    settings = yaml.safe_load(foreign.stack.read_text())
-    settings["config"]["garrison:keepData"] = True
-    foreign.stack.write_text(yaml.safe_dump(settings))
 
 
 def test_what_holds_data_outlives_its_file(foreign: Foreign, argo: ArgoCD) -> None:

@@ -10,11 +10,6 @@ import os
 import subprocess
 import sys
 import tarfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib import metadata
 from pathlib import Path
 
@@ -22,6 +17,7 @@ import pytest
 
 from harness import architecture, build, environment, official, paths
 from harness.plugin import launcher
+from harness.serving import offered
 
 SDK = metadata.version("pulumi-kubernetes")
 PROGRAM = """
@@ -81,7 +77,7 @@ def test_what_a_server_of_plugins_gives_is_taken_and_by_a_checksum_that_is_not_i
 ) -> None:
     """As a user types it, with a server on loopback in the place of Pulumi's own."""
     archive = packed(tmp_path)
-    with offering(archive) as server:
+    with offered(archive.parent) as server:
         wrong = install(user, "--server", server, "--checksum", "0" * 64)
         assert wrong.returncode != 0 and "invalid checksum" in wrong.stderr, wrong.stderr
         assert official.found(user / ".pulumi") is None
@@ -101,21 +97,6 @@ def packed(folder: Path) -> Path:
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(folder / launcher.NAME, launcher.NAME)
     return archive
-
-
-@contextmanager
-def offering(archive: Path) -> Iterator[str]:
-    """A server with that one file."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    handler = partial(Quiet, directory=str(archive.parent))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 def install(home: Path, *options: str) -> subprocess.CompletedProcess[str]:

@@ -32,8 +32,11 @@ def rootfs() -> Path:
 
 def _make(scratch: Path) -> None:
     # What the system has is listed inside of it and brought out: there, root is nobody to a user's own folders.
-    listing = 'chroot "$1" dpkg-query -W > "$1/packages.txt"', f"download /packages.txt '{scratch}/packages.txt'"
-    hooks = (*listing, 'rm "$1/packages.txt"')
+    hooks = (
+        'chroot "$1" dpkg-query -W > "$1/packages.txt"',
+        f"download /packages.txt '{scratch}/packages.txt'",
+        'rm "$1/packages.txt"',
+    )
     options = (
         f"--include={','.join(PACKAGES)}",
         *(f"--dpkgopt={option}" for option in _DPKG),

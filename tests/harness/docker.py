@@ -35,6 +35,12 @@ def stays_stopped(container: str) -> None:
     shell.run(["docker", "update", "--restart=no", container], what=f"setting how {container} is started")
 
 
+def image(container: str) -> str:
+    """What a container was made of."""
+    look = ["docker", "inspect", container, "--format={{.Config.Image}}"]
+    return shell.run(look, what=f"looking at {container}").strip()
+
+
 def addresses(cluster: str) -> dict[str, str]:
     """The address of each running node on its cluster's network."""
     return {

@@ -1,10 +1,13 @@
-"""Runs a service for real, on a free port of the loopback, for as long as somebody needs it."""
+"""Runs a service for real, or offers a folder, on a free port of the loopback for as long as somebody needs it."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import httpx
 import uvicorn
@@ -27,3 +30,19 @@ def served(app: ASGIApp) -> Iterator[httpx.Client]:
     server.should_exit = True
     thread.join(20)
     assert not thread.is_alive(), "the server did not stop"
+
+
+@contextmanager
+def offered(folder: Path) -> Iterator[str]:
+    """The address of a server with the files of a folder."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
