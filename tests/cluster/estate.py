@@ -7,6 +7,7 @@ import secrets
 import shutil
 import subprocess
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -23,6 +24,7 @@ from harness.plugin.ready.workloads import deployment, statefulset
 NAMESPACES = ("shop", "bank", "insurance", "edge", "egress")
 PLATFORM = ("cert-manager", "openbao", "users")
 ROLLED_OUT = 180  # seconds
+PATIENCE = 30  # seconds, with a service whose callee does not answer
 JUDGES = {"Deployment": deployment, "StatefulSet": statefulset}
 TOKEN_SECONDS = 300  # a token is used for half of the ten minutes that it is good for
 
@@ -38,14 +40,30 @@ def ask(
     token: str = "",
     pod: str = "",
 ) -> tuple[int, str, dict[str, Any]]:
-    """What `namespace/service` answers to a request from its own pod, or from that one: status, type, document."""
+    """What `namespace/service` answers to a request from its own pod, or from that one: status, type, document.
+
+    Where another service did not answer (502, 503) it is asked again with the same idempotency key, as its clients do:
+    two cores with three workers and several clusters on them stand still for seconds at times. Each time is a warning.
+    """
+    said = (key or secrets.token_hex(8), request_id or secrets.token_hex(8), token, pod)
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        status, kind, document = once(service, method, path, body, *said)
+        if status not in (502, 503) or time.monotonic() > deadline:
+            return status, kind, document
+        warnings.warn(f"{method} {path} of {service} is tried again: {status} {document.get('detail')}", stacklevel=2)
+        time.sleep(1)
+
+
+def once(
+    service: str, method: str, path: str, body: object, key: str, request_id: str, token: str, pod: str = ""
+) -> tuple[int, str, dict[str, Any]]:
+    """The first answer, whatever it is."""
     namespace, name = service.split("/")
     text = json.dumps(body) if body is not None else ""
-    identity = request_id or secrets.token_hex(8)
     where = pod or f"deploy/{name}"
     command = ["exec", "-i", "-n", namespace, where, "-c", "app", "--", "/usr/bin/python3", "-c", ASK]
-    words = [method, path, key or secrets.token_hex(8), identity, text]
-    status, kind, document = json.loads(kubectl(*command, *words, stdin=token))
+    status, kind, document = json.loads(kubectl(*command, method, path, key, request_id, text, stdin=token))
     return status, kind, document
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from cluster import live
-from cluster.estate import ask, order
+from cluster.estate import ask, once, order
 from cluster.live import CLUSTER, eventually, kubectl
 from cluster.live_pods import Place, inside
 from garrison import defaults as d
@@ -188,7 +188,7 @@ def test_without_the_provider_an_order_is_not_placed_and_later_it_is_charged_onc
     body = {"customer": "test", "items": [{"id": "hammer", "quantity": 1}]}
     with restarted():
         shell.run(["docker", "stop", provider.name(CLUSTER)], what="stopping the provider")
-        status, kind, problem = ask("shop/orders", "POST", "/orders", body, key=key, token=visit.token(CLUSTER))
+        status, kind, problem = once("shop/orders", "POST", "/orders", body, key, "unpaid", visit.token(CLUSTER))
         assert (status, kind.split(";")[0]) == (503, "application/problem+json"), problem
     placed = order(key=key, quantity=1)
     assert len(charges(placed["id"])) == 1
