@@ -49,9 +49,11 @@ class Proxy:
         self.path = path
 
     async def state(self) -> State | None:
-        """What it has taken; None while it does not answer."""
+        """What it has taken; None while it is not there. Raises TimeoutError where it is, and takes its time."""
         try:
             text = await asyncio.to_thread(self._ask, "GET", FILTER)
+        except TimeoutError:
+            raise
         except (OSError, http.client.HTTPException):
             return None
         lines = text.splitlines()

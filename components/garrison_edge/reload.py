@@ -3,7 +3,8 @@
 The folder that Kubernetes mounts is exchanged as a whole; the proxy must see it in steps: clusters old and new, then
 routes and filters, then the new clusters alone. Each file is renamed into place with a version of its content, and the
 next step waits until the proxy shows that it has taken it. What the proxy refuses is taken back as a whole, said in one
-alert line, and not tried again until the mount changes: the last good state stays.
+alert line, and not tried again until the mount changes: the last good state stays. What it does not take in time is
+taken back, too, and tried again: a machine that stands still says nothing about a file.
 """
 
 from __future__ import annotations
@@ -40,7 +41,13 @@ class Refusal(Exception):  # noqa: N818 said in an alert, not an error of the ag
     """Why a state is not taken."""
 
 
+class Late(Refusal):
+    """The proxy has not said in time that it took a state."""
+
+
 class Admin(Protocol):
+    """What the proxy says: `garrison_edge.proxy.Proxy`."""
+
     async def state(self) -> State | None: ...
 
 
@@ -92,6 +99,8 @@ class Reload:
             await self._take(files, contracts)
         except Refusal as why:
             self._alert(f"the last good state stays: {why}", state=_state(files))
+            if isinstance(why, Late):
+                self._seen = None
         else:
             self.copied = True
             self.ready = self.ready or await self._complete()
@@ -99,7 +108,10 @@ class Reload:
 
     async def _complete(self) -> bool:
         """Whether the proxy runs with every file that lies in its folder."""
-        state = await self.proxy.state()
+        try:
+            state = await self.proxy.state()
+        except TimeoutError:
+            return False
         texts = [path.read_bytes() for path in self.target.glob("*.json")]
         wanted = [pair for text in texts for pair in _wanted(state, text)] if state else []
         return state is not None and self.copied and all(state.versions[one] == version for one, version in wanted)
@@ -139,18 +151,27 @@ class Reload:
     async def _write(self, files: Files) -> None:
         """Write what differs and wait until the proxy has it; raises Refusal where it has not."""
         changed = {name: text for name, text in files.items() if read(self.target / name) != text}
-        before = await self.proxy.state()
+        deadline = asyncio.get_running_loop().time() + TAKEN
+        before = await self._said(deadline)
         for name, text in changed.items():
             self._put(name, text)
         if before is None:
             return  # it is not there yet: it reads all of them when it starts
         wanted = {one: version for text in changed.values() for one, version in _wanted(before, text)}
-        await self._taken(before, wanted)
+        await self._taken(before, wanted, deadline)
 
-    async def _taken(self, before: State, wanted: Mapping[str, str]) -> None:
-        deadline = asyncio.get_running_loop().time() + TAKEN
+    async def _said(self, deadline: float) -> State | None:
+        """What the proxy says, asked again while it takes its time: only one that is not there says nothing."""
+        while True:
+            try:
+                return await self.proxy.state()
+            except TimeoutError:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise Late(f"the proxy does not answer within {TAKEN:.0f} s") from None
+
+    async def _taken(self, before: State, wanted: Mapping[str, str], deadline: float) -> None:
         while wanted:
-            now = await self.proxy.state()
+            now = await self._said(deadline)
             if now is None:
                 return  # it ended meanwhile, and reads everything when it starts again
             wanted = {one: version for one, version in wanted.items() if now.versions.get(one) != version}
@@ -158,7 +179,7 @@ class Reload:
             if refused:
                 raise Refusal(f"the proxy refuses {', '.join(sorted(refused))}")
             if asyncio.get_running_loop().time() > deadline:
-                raise Refusal(f"the proxy did not take {', '.join(sorted(wanted))} within {TAKEN:.0f} s")
+                raise Late(f"the proxy did not take {', '.join(sorted(wanted))} within {TAKEN:.0f} s")
             await asyncio.sleep(POLL if wanted else 0)
 
     def _put(self, name: str, text: bytes) -> None:

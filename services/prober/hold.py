@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -21,15 +22,17 @@ SECONDS = 3.0  # longer than a proxy takes to find out that there is nobody behi
 
 def attempt(spec: Mapping[str, Any], timeout: float) -> dict[str, Any]:
     """Stage `open` with what was heard; with `resume`, of a second connection over the first one's TLS session."""
+    since = time.monotonic()
     connection, peer = open_connection(spec, timeout)
     with connection:
-        heard = _heard(connection)
+        heard = _heard(connection, since)
         if not spec.get("resume"):
             return {"stage": "open", "body": heard.decode(errors="replace"), "peer": peer}
         _ended(connection)
+        since = time.monotonic()
         again, peer = open_connection(spec, timeout, like=connection)
     with again:
-        _heard(again)
+        _heard(again, since)
         if not isinstance(again, ssl.SSLSocket) or not again.session_reused:
             raise AttemptError("tls", "whole handshake")
     return {"stage": "open", "peer": peer}
@@ -45,15 +48,15 @@ def _ended(connection: socket.socket) -> None:
             pass
 
 
-def _heard(connection: socket.socket) -> bytes:
+def _heard(connection: socket.socket, since: float) -> bytes:
     stage = "tls" if isinstance(connection, ssl.SSLSocket) else "tcp"
     connection.settimeout(SECONDS)
     try:
         heard = connection.recv(1000)
+        if not heard:
+            raise ConnectionResetError
     except TimeoutError:
         return b""
     except OSError as error:
-        raise AttemptError(stage, tls.reason(error)) from error
-    if not heard:
-        raise AttemptError(stage, "closed")
+        raise AttemptError(stage, tls.parting(connection, error, since)) from error
     return heard

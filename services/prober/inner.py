@@ -7,6 +7,7 @@ which is TLS with a gateway, or clear with a proxy beside us.
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,13 +21,14 @@ CHUNK = 16_384
 
 def attempt(spec: Mapping[str, Any], timeout: float) -> dict[str, Any]:
     """Stage `inner` when the host has answered, else the stage before; with no name, bytes that are no TLS."""
+    since = time.monotonic()
     line, peer = open_connection(spec, timeout)
     stage = "tcp" if spec.get("tls") is None else "tls"
     with line:
         try:
             _handshake(line, spec["inner"]) if spec["inner"] else _in_clear(line)
         except OSError as error:
-            raise AttemptError(stage, tls.reason(error)) from error
+            raise AttemptError(stage, tls.parting(line, error, since)) from error
     return {"stage": "inner", "peer": peer}
 
 

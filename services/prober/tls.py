@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from prober.net import AttemptError
 
 PEM = "-----BEGIN"
+HANDSHAKE_SECONDS = 2.0
+"""A proxy closes without a word what has not shown who it is by then; where a machine stands still, that is anybody."""
 
 
 def wrap(
@@ -45,6 +48,14 @@ def reason(error: OSError) -> str:
     if isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or ""):
         return f"alert: {str(error.reason).lower()}"
     return f"tls: {error}"
+
+
+def parting(connection: socket.socket, error: OSError, since: float) -> str:
+    """Why a connection that was begun at `since` ended, after our side of the handshake if it has one. One that is
+    closed when the other side may have waited for us in vain tells nothing: `closed late`.
+    """
+    said, late = reason(error), time.monotonic() - since >= HANDSHAKE_SECONDS
+    return f"{said} late" if said == "closed" and late and isinstance(connection, ssl.SSLSocket) else said
 
 
 def _context(options: Mapping[str, Any]) -> ssl.SSLContext:

@@ -28,6 +28,11 @@ from servers.proxies import listening
 CONTROLLER: Final = Ref("argocd", "argocd-application-controller")
 ACCOUNT: Final = user(CONTROLLER)
 PAGE: Final = (paths.REPO / "docs" / "gitops.md").read_text()  # whose Application this is
+_UNSEEN: Final = (("", "Endpoints"), ("discovery.k8s.io", "EndpointSlice"), ("coordination.k8s.io", "Lease"))
+_QUIET: Final = {
+    "resource.customizations.ignoreResourceUpdates.all": "jsonPointers: [/status]",
+    "resource.exclusions": yaml.safe_dump([{"apiGroups": [group], "kinds": [kind]} for group, kind in _UNSEEN]),
+}
 _SOMEBODY: Final = ("-c", "user.name=somebody", "-c", "user.email=somebody@team.example")
 
 
@@ -115,7 +120,9 @@ def _environment(folder: Path, known: Path, part: Path) -> dict[str, str]:
 
 
 def _known() -> list[dict[str, Any]]:
-    """What the controller reads about itself, and a project that allows everything."""
+    """What the controller reads about itself, with what upstream's manifests say of changes that are none and of kinds
+    that nobody commits (without it every status of a pod is a reconciliation), and a project that allows everything.
+    """
     space = CONTROLLER.namespace
     meta = {"namespace": space, "labels": {"app.kubernetes.io/part-of": "argocd"}}
     key = {"server.secretkey": "of nobody: no server runs"}
@@ -126,7 +133,7 @@ def _known() -> list[dict[str, Any]]:
     }
     project = {"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "spec": everything}
     return [
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm", **meta}, "data": {}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm", **meta}, "data": _QUIET},
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "argocd-secret", **meta}, "stringData": key},
         project | {"metadata": {"name": "default", "namespace": space}},
     ]

@@ -34,7 +34,7 @@ def _run() -> tuple[int, dict[str, Any], str]:
 def whole() -> dict[str, Any]:
     """One full run, which several tests look at; one that failed is not made again."""
     code, found, err = _run()
-    assert code == 0, found["summary"]["deviations"] + found["summary"]["not_run"] + [err]
+    assert code == 0, "\n".join([*found["summary"]["deviations"], *found["summary"]["not_run"], err])
     return found
 
 

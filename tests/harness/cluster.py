@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from harness.loading import load
 from harness.progress import say
 from harness.survey import Action, Record
 
-__all__ = ["Cluster", "delete", "ensure", "load"]
+__all__ = ["Cluster", "delete", "ensure", "load", "unsettled"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,16 @@ def open_to_drills(name: str) -> None:
         ],
         what=f"labelling cluster {name}",
     )
+
+
+@contextmanager
+def unsettled(name: str) -> Iterator[None]:
+    """While nothing writes down what is on the cluster: who is killed meanwhile leaves one to be remade."""
+    file = _record(name)
+    kept = file.with_suffix(".unsettled")
+    file.rename(kept)
+    yield
+    kept.rename(file)
 
 
 def delete(name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from cart.store import Store
 from common.cart_pb2 import AddRequest, GetRequest, Line, Lines
 from common.rpc import Remote
 from garrison.declare.program import load
-from harness import assembly, paths, rootfs
+from harness import apt, assembly, paths, rootfs, shell
 from harness.carts import running
 from harness.ports import free_port
 from servers.proxies import wait_for
@@ -31,11 +32,12 @@ class Server:
 
     folder: Path
     port: int
+    before: tuple[str, ...] = ()  # words of the loader
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         base = assembly.base("redis").root
-        loader = [*rootfs.loader(base), str(base / "usr/local/bin/redis-server")]
+        loader = [*rootfs.loader(base), *self.before, str(base / "usr/local/bin/redis-server")]
         ((_, settings),) = REDIS.container.files
         ((data, _),) = REDIS.container.volumes
         moved = settings.replace(f"port {REDIS.port}", f"port {self.port}").replace(f"dir {data}", f"dir {self.folder}")
@@ -52,6 +54,15 @@ class Server:
         self.process.wait(10)
 
 
+@contextmanager
+def kept(server: Server) -> Iterator[Store]:
+    made = Store(Redis("127.0.0.1", server.port), days=1)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("redis"), free_port())
@@ -62,9 +73,8 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def store(redis: Server) -> Iterator[Store]:
-    made = Store(Redis("127.0.0.1", redis.port), days=1)
-    yield made
-    made.close()
+    with kept(redis) as made:
+        yield made
 
 
 class TestRedis(Laws):
@@ -108,6 +118,36 @@ def test_after_a_crash_carts_and_orders_are_there(redis: Server, store: Store, c
             (line,) = remote.call("/shop.Cart/Get", GetRequest(cart=cart, order=order), Lines).lines
             assert (line.item, line.quantity) == ("nails", 2)
         remote.close()
+
+
+SLOW = """
+#include <unistd.h>
+int fdatasync(int file) { (void)file; usleep(500000); return 0; }
+"""
+
+
+@pytest.fixture
+def on_a_slow_disk(tmp_path: Path) -> Iterator[Server]:
+    apt.need("gcc", "gcc", "libc6-dev")
+    source, library = tmp_path / "slow.c", tmp_path / "slow.so"
+    source.write_text(SLOW)
+    shell.run(["gcc", "-shared", "-fPIC", "-o", library, source], what="compiling a slow disk")
+    server = Server(tmp_path, free_port(), ("--preload", str(library)))
+    server.start()
+    yield server
+    server.kill()
+
+
+def test_a_crash_while_a_sync_takes_its_time_loses_nothing(on_a_slow_disk: Server, cart: str) -> None:
+    """Redis that syncs in the background answers before it writes, as long as the sync before goes on."""
+    put = ["anvil", "hammer", "nails"]
+    with kept(on_a_slow_disk) as before:
+        for item in put:
+            before.add(cart, item, 1)
+    on_a_slow_disk.kill()
+    on_a_slow_disk.start()
+    with kept(on_a_slow_disk) as after:
+        assert after.lines(cart) == [(item, 1) for item in put]
 
 
 def test_what_redis_refuses_is_its_own_word(redis: Server) -> None:

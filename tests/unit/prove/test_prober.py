@@ -19,9 +19,9 @@ from garrison import defaults as d
 from garrison.model.graph import Operation, Use
 from garrison.prove.judge import classify
 from garrison.prove.look import world
-from garrison.prove.model import Connect, Lease, LogIn, Request, Seen
+from garrison.prove.model import Connect, Hold, Lease, LogIn, OwnTls, Request, Seen
 from garrison.words import Ref
-from prober import postgres, store
+from prober import postgres, store, tls
 from prober.batch import observe, run
 from prober.net import AttemptError
 from prober.scram import Scram
@@ -80,6 +80,24 @@ def test_what_mutual_tls_refuses_is_read_as_identity(
         assert read(good).verdict == "allowed"
         seen = read(spec)
         assert (seen.verdict, seen.layer) == ("refused", "identity")
+
+
+@pytest.mark.parametrize(("patience", "verdict"), [(60.0, "refused"), (0.0, "error")])
+@pytest.mark.parametrize("inner", [None, "api.example"])
+def test_who_is_sent_away_when_a_handshake_may_have_taken_too_long_is_not_known_to_be_refused(
+    patience: float,
+    verdict: str,
+    inner: str | None,
+    authority: Office,
+    mutual: ssl.SSLContext,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A proxy closes both without a word: on a rule after the handshake, and where that did not come in time."""
+    monkeypatch.setattr(tls, "HANDSHAKE_SECONDS", patience)
+    with serving(lambda connection: connection.close(), mutual) as port:
+        spec = request(port, **own(authority)) | {"action": "inner" if inner else "hold", "inner": inner}
+        seen = classify.read(OwnTls(inner) if inner else Hold(), observe(spec, TIMEOUT))
+    assert (seen.verdict, seen.layer) == (verdict, "authorization" if verdict == "refused" else None)
 
 
 def test_a_certificate_can_be_given_as_text(authority: Office, mutual: ssl.SSLContext) -> None:

@@ -1,0 +1,104 @@
+"""The order in which a proxy sees a change, also where it takes its time to say what it has taken."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from garrison_edge import proxy, reload
+from garrison_edge.proxy import CLUSTER, ROUTES, Proxy, State
+from garrison_edge.reload import CLUSTERS, Reload
+
+RDS, CDS = "http.edge.rds.edge", "cluster_manager.cds"
+
+
+def clusters(*names: str) -> str:
+    return json.dumps({"resources": [{"@type": CLUSTER, "name": name} for name in names]})
+
+
+def routes(to: str) -> str:
+    return json.dumps({"resources": [{"@type": ROUTES, "name": "edge", "to": to}]})
+
+
+class Envoy:
+    """Takes what lies in its folder whenever it is asked, unless it stands still just then."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.standing = folder, 0
+        self.took: list[tuple[list[str], str]] = []
+
+    async def state(self) -> State:
+        if self.standing:
+            self.standing -= 1
+            raise TimeoutError
+        said = {name: json.loads(reload.read(self.folder / name) or b"{}") for name in (CLUSTERS, "rds.json")}
+        names = [row["name"] for row in said[CLUSTERS].get("resources", ())]
+        (to,) = [row["to"] for row in said["rds.json"].get("resources", ())] or [""]
+        if (names, to) not in self.took[-1:]:
+            self.took.append((names, to))
+        versions = {CDS: said[CLUSTERS].get("version_info", ""), RDS: said["rds.json"].get("version_info", "")}
+        return State(versions, {})
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    source, target = tmp_path / "etc", tmp_path / "run"
+    source.mkdir()
+    target.mkdir()
+    return source, target
+
+
+def mount(source: Path, to: str) -> None:
+    (source / CLUSTERS).write_text(clusters(to))
+    (source / "rds.json").write_text(routes(to))
+
+
+@pytest.mark.parametrize("standing", [0, 1, 3])
+def test_a_proxy_that_takes_its_time_sees_the_same_order(folders: tuple[Path, Path], standing: int) -> None:
+    """Old and new clusters, then the routes, then the new clusters alone: at no time a route to none."""
+    source, target = folders
+    envoy = Envoy(target)
+    made = Reload(source, target, source / "none", envoy, lambda _: None)
+    mount(source, "a")
+    asyncio.run(made.look())
+    envoy.took.clear()
+    envoy.standing = standing
+    mount(source, "b")
+    asyncio.run(made.look())
+    assert envoy.took == [(["a"], "a"), (["a", "b"], "a"), (["a", "b"], "b"), (["b"], "b")]
+
+
+def test_a_state_that_came_too_late_is_tried_again(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(reload, "TAKEN", 0.0)
+    source, target = folders
+    envoy = Envoy(target)
+    made = Reload(source, target, source / "none", envoy, lambda _: None)
+    mount(source, "a")
+    envoy.standing = 10**6
+    asyncio.run(made.look())
+    assert "does not answer" in capsys.readouterr().out
+    assert not list(target.glob("*.json"))
+    envoy.standing = 0
+    monkeypatch.setattr(reload, "TAKEN", 10.0)
+    asyncio.run(made.look())
+    assert envoy.took[-1] == (["a"], "a")
+
+
+def test_a_proxy_that_is_not_there_is_not_one_that_takes_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proxy, "SECONDS", 0.1)
+    path = tmp_path / "admin.sock"
+    assert asyncio.run(Proxy(path).state()) is None
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        assert asyncio.run(Proxy(path).state()) is None, "it refuses"
+        listening.listen()
+        with pytest.raises(TimeoutError):
+            asyncio.run(Proxy(path).state())
