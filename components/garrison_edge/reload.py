@@ -1,10 +1,11 @@
 """Brings new routes, filters and clusters to the proxy in an order in which no request is lost.
 
 The folder that Kubernetes mounts is exchanged as a whole; the proxy must see it in steps: clusters old and new, then
-routes and filters, then the new clusters alone. Each file is renamed into place with a version of its content, and the
-next step waits until the proxy shows that it has taken it. What the proxy refuses is taken back as a whole, said in one
-alert line, and not tried again until the mount changes: the last good state stays. What it does not take in time is
-taken back, too, and tried again: a machine that stands still says nothing about a file.
+routes and filters, and the new clusters alone once no request can be left whose route names an old one. Each file is
+renamed into place with a version of its content, and the next step waits until the proxy shows that it has taken it.
+What the proxy refuses is taken back as a whole, said in one alert line, and not tried again until the mount changes:
+the last good state stays. What it does not take in time is taken back, too, and tried again: a machine that stands
+still says nothing about a file.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ INTERVAL: Final = 1.0
 TAKEN: Final = 10.0
 """Seconds in which the proxy takes a file, before it is taken back; milliseconds are usual."""
 POLL: Final = 0.02
+GRACE: Final = 60.0
+"""Seconds that a cluster outlives its routes: as long as a request may last at the edge (`defaults.STREAM_DURATION`).
+Its route is chosen by its head, and its cluster looked up when its body is there and all filters let it pass."""
 Files = dict[str, bytes]
 Json = dict[str, Any]
 
@@ -63,6 +67,7 @@ class Reload:
         self.ready = False
         """Whether the proxy has taken all of it, once."""
         self._seen: tuple[Files, bytes] | None = None
+        self._leaves: dict[str, float] = {}
         self._waiting = False
 
     async def forever(self) -> None:
@@ -85,6 +90,7 @@ class Reload:
             self._alert(f"the mounts cannot be read: {type(error).__name__}")
             return
         if (files, contracts) == self._seen:
+            await self._let_go()
             self.ready = self.ready or await self._complete()
             return
         named = files.get(NAMED, b"").decode("latin-1").strip()
@@ -127,8 +133,6 @@ class Reload:
             if CLUSTERS in new:
                 await self._write({CLUSTERS: _both(old.get(CLUSTERS), new[CLUSTERS])})
             await self._write(rest)
-            if CLUSTERS in new:
-                await self._write({CLUSTERS: new[CLUSTERS]})
         except Refusal:
             self.judge(before)
             await self._back({name: old[name] for name in rest if name in old})
@@ -138,8 +142,27 @@ class Reload:
             raise
         self.judge(made)
         self._put(KEPT, contracts or b"{}")
+        if CLUSTERS in new:
+            end = asyncio.get_running_loop().time() + GRACE
+            gone = _names(old.get(CLUSTERS)) - _names(new[CLUSTERS])
+            self._leaves = {name: self._leaves.get(name, end) for name in gone}
         for name in old.keys() - new.keys():
             (self.target / name).unlink(missing_ok=True)
+
+    async def _let_go(self) -> None:
+        """Take the clusters away whose time has come."""
+        now = asyncio.get_running_loop().time()
+        if not [name for name, end in self._leaves.items() if end <= now]:
+            return
+        stay = {name: end for name, end in self._leaves.items() if end > now}
+        rows = _rows(read(self.target / CLUSTERS))
+        kept = [row for row in rows if row["name"] in stay or row["name"] not in self._leaves]
+        try:
+            await self._write({CLUSTERS: _document({"resources": kept})})
+        except Refusal as why:
+            self._alert(f"old clusters could not be taken away: {why}")
+        else:
+            self._leaves = stay
 
     async def _back(self, files: Files) -> None:
         """The old files, which the proxy had taken before."""
@@ -234,9 +257,18 @@ def _document(body: Json) -> bytes:
     return json.dumps({"version_info": version, **body}, sort_keys=True).encode()
 
 
+def _rows(text: bytes | None) -> list[Json]:
+    rows: list[Json] = json.loads(text or b"{}").get("resources", [])
+    return rows
+
+
+def _names(text: bytes | None) -> set[str]:
+    return {row["name"] for row in _rows(text)}
+
+
 def _both(old: bytes | None, new: bytes) -> bytes:
     """Clusters of both states, the new one's own where both have one."""
-    rows = [row for text in (old or b"{}", new) for row in json.loads(text).get("resources", ())]
+    rows = [row for text in (old, new) for row in _rows(text)]
     return _document({"resources": list({row["name"]: row for row in rows}.values())})
 
 

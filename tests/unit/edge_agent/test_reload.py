@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from garrison import defaults as d
 from garrison_edge import proxy, reload
 from garrison_edge.proxy import CLUSTER, ROUTES, Proxy, State
 from garrison_edge.reload import CLUSTERS, Reload
@@ -58,8 +59,11 @@ def mount(source: Path, to: str) -> None:
 
 
 @pytest.mark.parametrize("standing", [0, 1, 3])
-def test_a_proxy_that_takes_its_time_sees_the_same_order(folders: tuple[Path, Path], standing: int) -> None:
-    """Old and new clusters, then the routes, then the new clusters alone: at no time a route to none."""
+def test_a_proxy_that_takes_its_time_sees_the_same_order(
+    folders: tuple[Path, Path], standing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Old and new clusters, then the routes, and then the new clusters alone: at no time a route to none."""
+    monkeypatch.setattr(reload, "GRACE", 0.0)
     source, target = folders
     envoy = Envoy(target)
     made = Reload(source, target, source / "none", envoy, lambda _: None)
@@ -68,8 +72,28 @@ def test_a_proxy_that_takes_its_time_sees_the_same_order(folders: tuple[Path, Pa
     envoy.took.clear()
     envoy.standing = standing
     mount(source, "b")
-    asyncio.run(made.look())
+    for _ in range(2):
+        asyncio.run(made.look())
     assert envoy.took == [(["a"], "a"), (["a", "b"], "a"), (["a", "b"], "b"), (["b"], "b")]
+
+
+def test_a_cluster_stays_as_long_as_a_request_to_it_may_last(folders: tuple[Path, Path]) -> None:
+    assert f"{reload.GRACE:.0f}s" == d.STREAM_DURATION
+    source, target = folders
+    envoy = Envoy(target)
+    made = Reload(source, target, source / "none", envoy, lambda _: None)
+    clock = asyncio.new_event_loop()
+    passed = 0.0
+    clock.time = lambda: passed  # type: ignore[method-assign]
+    there = {}
+    for to, seconds in (("a", 0.0), ("b", 1.0), ("c", 30.0), ("b", 50.0), ("", 60.0), ("", 61.0), ("", 110.0)):
+        passed = seconds
+        if to:
+            mount(source, to)
+        clock.run_until_complete(made.look())
+        there[seconds] = "".join(sorted(envoy.took[-1][0]))
+    clock.close()
+    assert there == {0.0: "a", 1.0: "ab", 30.0: "abc", 50.0: "abc", 60.0: "abc", 61.0: "bc", 110.0: "b"}
 
 
 def test_a_state_that_came_too_late_is_tried_again(
