@@ -108,10 +108,11 @@ class Agent:
 
     async def leave(self) -> Answer:
         """The kubelet asks before it ends the proxy, and waits for the answer: then clients have gone."""
-        told, clock = await self.proxy.leave(), asyncio.get_running_loop()
-        log.line("agent", outcome="leaving" if told else "the proxy was not told that it is to leave")
+        clock = asyncio.get_running_loop()
         begun = clock.time()
-        while (passed := clock.time() - begun) < LEAVING and (passed < WITHDRAWN or await self.proxy.open()):
+        told = await self.proxy.leave(LEAVING)
+        log.line("agent", outcome="leaving" if told else "the proxy was not told that it is to leave")
+        while (passed := clock.time() - begun) < LEAVING and (passed < WITHDRAWN or await self.proxy.busy()):
             await asyncio.sleep(0.2)
         return Answer(200)
 

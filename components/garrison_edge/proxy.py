@@ -50,11 +50,8 @@ class Proxy:
 
     async def state(self) -> State | None:
         """What it has taken; None while it is not there. Raises TimeoutError where it is, and takes its time."""
-        try:
-            text = await asyncio.to_thread(self._ask, "GET", FILTER)
-        except TimeoutError:
-            raise
-        except (OSError, http.client.HTTPException):
+        text = await self._said("GET", FILTER)
+        if text is None:
             return None
         lines = text.splitlines()
         return State(
@@ -62,21 +59,33 @@ class Proxy:
             {found[1]: int(found[2]) for line in lines if (found := _COUNT.match(line))},
         )
 
-    async def leave(self) -> bool:
-        """Have clients go; whether it was told."""
-        try:
-            await asyncio.to_thread(self._ask, "POST", LEAVE)
-        except (OSError, http.client.HTTPException):
-            return False
-        return True
+    async def leave(self, seconds: float) -> bool:
+        """Have clients go; whether it was told, within so many seconds."""
+        clock = asyncio.get_running_loop()
+        end = clock.time() + seconds
+        while True:
+            try:
+                return await self._said("POST", LEAVE) is not None
+            except TimeoutError:
+                if clock.time() > end:
+                    return False
 
-    async def open(self) -> int:
-        """How many connections there are; none where it does not answer."""
+    async def busy(self) -> bool:
+        """Whether a client has a connection: of one that takes its time to say, yes; of one that is not there, no."""
         try:
-            text = await asyncio.to_thread(self._ask, "GET", OPEN)
+            text = await self._said("GET", OPEN)
+        except TimeoutError:
+            return True
+        return any(int(count) for count in _OPEN.findall(text or ""))
+
+    async def _said(self, method: str, path: str) -> str | None:
+        """Its answer; None where it is not there, which is not the same as one that takes its time (TimeoutError)."""
+        try:
+            return await asyncio.to_thread(self._ask, method, path)
+        except TimeoutError:
+            raise
         except (OSError, http.client.HTTPException):
-            return 0
-        return sum(int(count) for count in _OPEN.findall(text))
+            return None
 
     def _ask(self, method: str, path: str) -> str:
         line = http.client.HTTPConnection("localhost", timeout=SECONDS)

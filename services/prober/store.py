@@ -6,6 +6,7 @@ Values that are read never leave this process: an observation carries the status
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -107,9 +108,10 @@ def request(spec: Spec, timeout: float, token: str, method: str, path: str, data
     headers |= {"x-vault-namespace": spec["namespace"]} if spec.get("namespace") else {}
     body = json.dumps(data).encode() if data is not None else None
     call = {**spec, "method": method, "path": f"/v1/{path}", "headers": headers, "body": body}
+    since = time.monotonic()
     connection, _ = web.open_connection(call, timeout)
     try:
-        said, answer = web.exchange(connection, call, "tls")
+        said, answer = web.exchange(connection, call, "tls", since)
     finally:
         connection.close()
     return said.status, json.loads(answer) if answer.startswith(b"{") else {}

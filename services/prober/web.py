@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
@@ -17,10 +18,11 @@ BODY_LIMIT = 1000  # enough to tell a proxy's own answer from the application's
 
 def attempt(spec: Mapping[str, Any], timeout: float) -> dict[str, Any]:
     """Stage `http` with status and the start of the body, or a AttemptError at the stage before."""
+    since = time.monotonic()
     connection, peer = open_connection(spec, timeout)
     stage = "tcp" if spec.get("tls") is None else "tls"
     try:
-        answer, body = exchange(connection, spec, stage)
+        answer, body = exchange(connection, spec, stage, since)
     finally:
         connection.close()
     found = {"stage": "http", "status": answer.status, "body": body[:BODY_LIMIT].decode(errors="replace"), "peer": peer}
@@ -30,14 +32,16 @@ def attempt(spec: Mapping[str, Any], timeout: float) -> dict[str, Any]:
 
 def resume(spec: Mapping[str, Any], timeout: float) -> dict[str, Any]:
     """One request, then another over its TLS session: stage `http` when that was resumed, else `whole handshake`."""
+    since = time.monotonic()
     first, _ = open_connection(spec, timeout)
     try:
-        exchange(first, spec, "tls")  # with TLS 1.3 the session comes after the handshake
+        exchange(first, spec, "tls", since)  # with TLS 1.3 the session comes after the handshake
+        since = time.monotonic()
         again, peer = open_connection(spec, timeout, like=first)
     finally:
         first.close()
     try:
-        answer, _ = exchange(again, spec, "tls")
+        answer, _ = exchange(again, spec, "tls", since)
         if not isinstance(again, ssl.SSLSocket) or not again.session_reused:
             raise AttemptError("tls", "whole handshake", answer.status)
     finally:
@@ -59,15 +63,20 @@ def open_connection(
         raise
 
 
-def exchange(connection: socket.socket, spec: Mapping[str, Any], stage: str) -> tuple[http.client.HTTPResponse, bytes]:
-    """Send the request and read the answer. With TLS 1.3 a refused certificate shows here, not in the handshake."""
+def exchange(
+    connection: socket.socket, spec: Mapping[str, Any], stage: str, since: float
+) -> tuple[http.client.HTTPResponse, bytes]:
+    """Send the request and read the answer, over a connection begun at `since` (monotonic seconds).
+
+    With TLS 1.3 a refused certificate shows here, not in the handshake.
+    """
     try:
         connection.sendall(_request(spec))
         answer = http.client.HTTPResponse(connection, method=spec["method"])
         answer.begin()
         return answer, answer.read()
     except OSError as error:
-        raise AttemptError(stage, tls.reason(error)) from error
+        raise AttemptError(stage, tls.parting(connection, error, since)) from error
     except http.client.HTTPException as error:
         raise AttemptError(stage, f"closed: {type(error).__name__}") from error
 

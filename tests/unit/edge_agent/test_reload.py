@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from pathlib import Path
 
 import pytest
 
 from garrison import defaults as d
-from garrison_edge import proxy, reload
-from garrison_edge.proxy import CLUSTER, ROUTES, Proxy, State
+from garrison_edge import reload
+from garrison_edge.proxy import CLUSTER, ROUTES, State
 from garrison_edge.reload import CLUSTERS, Reload
 
 RDS, CDS = "http.edge.rds.edge", "cluster_manager.cds"
@@ -112,17 +111,3 @@ def test_a_state_that_came_too_late_is_tried_again(
     monkeypatch.setattr(reload, "TAKEN", 10.0)
     asyncio.run(made.look())
     assert envoy.took[-1] == (["a"], "a")
-
-
-def test_a_proxy_that_is_not_there_is_not_one_that_takes_its_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(proxy, "SECONDS", 0.1)
-    path = tmp_path / "admin.sock"
-    assert asyncio.run(Proxy(path).state()) is None
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(str(path))
-        assert asyncio.run(Proxy(path).state()) is None, "it refuses"
-        listening.listen()
-        with pytest.raises(TimeoutError):
-            asyncio.run(Proxy(path).state())

@@ -19,7 +19,7 @@ from garrison import defaults as d
 from garrison.model.graph import Operation, Use
 from garrison.prove.judge import classify
 from garrison.prove.look import world
-from garrison.prove.model import Connect, Hold, Lease, LogIn, OwnTls, Request, Seen
+from garrison.prove.model import Attempt, Connect, Hold, Lease, LogIn, OwnTls, Request, Seen
 from garrison.words import Ref
 from prober import postgres, store, tls
 from prober.batch import observe, run
@@ -83,11 +83,20 @@ def test_what_mutual_tls_refuses_is_read_as_identity(
 
 
 @pytest.mark.parametrize(("patience", "verdict"), [(60.0, "refused"), (0.0, "error")])
-@pytest.mark.parametrize("inner", [None, "api.example"])
+@pytest.mark.parametrize(
+    ("attempt", "more", "layer"),
+    [
+        (Hold(), {"action": "hold"}, "authorization"),
+        (OwnTls("api.example"), {"action": "inner", "inner": "api.example"}, "authorization"),
+        (Request(GET), {"action": "http"}, "identity"),
+    ],
+)
 def test_who_is_sent_away_when_a_handshake_may_have_taken_too_long_is_not_known_to_be_refused(
     patience: float,
     verdict: str,
-    inner: str | None,
+    attempt: Attempt,
+    more: dict[str, str],
+    layer: str,
     authority: Office,
     mutual: ssl.SSLContext,
     monkeypatch: pytest.MonkeyPatch,
@@ -95,9 +104,8 @@ def test_who_is_sent_away_when_a_handshake_may_have_taken_too_long_is_not_known_
     """A proxy closes both without a word: on a rule after the handshake, and where that did not come in time."""
     monkeypatch.setattr(tls, "HANDSHAKE_SECONDS", patience)
     with serving(lambda connection: connection.close(), mutual) as port:
-        spec = request(port, **own(authority)) | {"action": "inner" if inner else "hold", "inner": inner}
-        seen = classify.read(OwnTls(inner) if inner else Hold(), observe(spec, TIMEOUT))
-    assert (seen.verdict, seen.layer) == (verdict, "authorization" if verdict == "refused" else None)
+        seen = classify.read(attempt, observe(request(port, **own(authority)) | more, TIMEOUT))
+    assert (seen.verdict, seen.layer) == (verdict, layer if verdict == "refused" else None)
 
 
 def test_a_certificate_can_be_given_as_text(authority: Office, mutual: ssl.SSLContext) -> None:

@@ -24,6 +24,12 @@ PAST_HANDSHAKE = (
 TLS_WANTED = "HTTP request to an HTTPS server"  # Go's answer to plaintext at a TLS port
 DENIED, UNAVAILABLE = "7", "14"  # grpc-status
 WHOLE = "whole handshake"
+UNCLEAR = {
+    "silence": "silence",
+    "closed late": "closed without a word after as long as a proxy waits for a handshake, or for what is behind it",
+}
+DENIED, UNAVAILABLE = "7", "14"  # grpc-status
+WHOLE = "whole handshake"
 LATE = "closed late"
 LATE_REASON = "closed without a word after as long as a proxy waits for a handshake, or for the application behind it"
 ENDED = "57P01"  # SQLSTATE: admin_shutdown
@@ -33,8 +39,8 @@ NO_WAY_IN = "28"  # SQLSTATE class 28: invalid authorization specification
 def read(attempt: Attempt, observation: Mapping[str, Any]) -> Seen:
     """The verdict on one observation of the probe tool."""
     stage, error = str(observation["stage"]), str(observation["error"])
-    if error.startswith(("crash", "server:")) or error == "silence":
-        return Seen("error", None, error)
+    if error.startswith(("crash", "server:")) or error in UNCLEAR:
+        return Seen("error", None, UNCLEAR.get(error, error))
     if stage == "none":
         return _not_connected(error)
     match attempt:
@@ -95,8 +101,6 @@ def _own_tls(attempt: OwnTls, stage: str, error: str) -> Seen:
     """Within the way to the host the gateway lets through one name, and only in TLS."""
     if stage == "inner":
         return Seen("allowed", None, "the host answered")
-    if error == LATE:
-        return Seen("error", None, LATE_REASON)
     if attempt.through_proxy:
         return Seen("refused", "network", f"the source's own proxy: {error}")
     if stage == "tls":
@@ -108,8 +112,6 @@ def _held(attempt: Hold, stage: str, error: str) -> Seen:
     """Over TCP the handshake decides; what closes after a good one is the rule behind it, or the application."""
     if stage == "open":
         return Seen("allowed", None, "the session was resumed" if attempt.resumed else "it stays open")
-    if error == LATE:
-        return Seen("error", None, LATE_REASON)
     if error == WHOLE:
         return Seen("refused", "identity", "a whole handshake was demanded")
     if attempt.through_proxy:
