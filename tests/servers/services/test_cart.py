@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from garrison.declare.program import load
 from harness import apt, assembly, paths, rootfs, shell
 from harness.carts import running
 from harness.ports import free_port
-from servers.proxies import wait_for
+from servers.proxies import eventually, wait_for
 from unit.services.keeping import Laws, cart
 
 __all__ = ["cart"]
@@ -46,6 +46,12 @@ class Server:
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen([*loader, str(self.folder / "redis.conf")], stdout=log, stderr=log, env={})
         wait_for(self.port, self.process, self.folder / "log")
+        eventually(self._has_read, "it has read what it kept")
+
+    def _has_read(self) -> bool:
+        with kept(self) as store, suppress(Failed):
+            return store.ready()
+        return False
 
     def kill(self) -> None:
         """As a node that loses its power does."""
