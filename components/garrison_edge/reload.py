@@ -152,11 +152,10 @@ class Reload:
     async def _let_go(self) -> None:
         """Take the clusters away whose time has come."""
         now = asyncio.get_running_loop().time()
-        if not [name for name, end in self._leaves.items() if end <= now]:
-            return
         stay = {name: end for name, end in self._leaves.items() if end > now}
-        rows = _rows(read(self.target / CLUSTERS))
-        kept = [row for row in rows if row["name"] in stay or row["name"] not in self._leaves]
+        if not (gone := self._leaves.keys() - stay.keys()):
+            return
+        kept = [row for row in _rows(read(self.target / CLUSTERS)) if row["name"] not in gone]
         try:
             await self._write({CLUSTERS: _document({"resources": kept})})
         except Refusal as why:

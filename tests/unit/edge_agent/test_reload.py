@@ -45,42 +45,42 @@ class Envoy:
 
 
 @pytest.fixture
-def folders(tmp_path: Path) -> tuple[Path, Path]:
-    source, target = tmp_path / "etc", tmp_path / "run"
+def envoy(tmp_path: Path) -> Envoy:
+    made = Envoy(tmp_path / "run")
+    made.folder.mkdir()
+    return made
+
+
+@pytest.fixture
+def made(tmp_path: Path, envoy: Envoy) -> Reload:
+    source = tmp_path / "etc"
     source.mkdir()
-    target.mkdir()
-    return source, target
+    return Reload(source, envoy.folder, source / "none", envoy, lambda _: None)
 
 
-def mount(source: Path, to: str) -> None:
-    (source / CLUSTERS).write_text(clusters(to))
-    (source / "rds.json").write_text(routes(to))
+def mount(made: Reload, to: str) -> None:
+    (made.source / CLUSTERS).write_text(clusters(to))
+    (made.source / "rds.json").write_text(routes(to))
 
 
 @pytest.mark.parametrize("standing", [0, 1, 3])
 def test_a_proxy_that_takes_its_time_sees_the_same_order(
-    folders: tuple[Path, Path], standing: int, monkeypatch: pytest.MonkeyPatch
+    made: Reload, envoy: Envoy, standing: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Old and new clusters, then the routes, and then the new clusters alone: at no time a route to none."""
     monkeypatch.setattr(reload, "GRACE", 0.0)
-    source, target = folders
-    envoy = Envoy(target)
-    made = Reload(source, target, source / "none", envoy, lambda _: None)
-    mount(source, "a")
+    mount(made, "a")
     asyncio.run(made.look())
     envoy.took.clear()
     envoy.standing = standing
-    mount(source, "b")
+    mount(made, "b")
     for _ in range(2):
         asyncio.run(made.look())
     assert envoy.took == [(["a"], "a"), (["a", "b"], "a"), (["a", "b"], "b"), (["b"], "b")]
 
 
-def test_a_cluster_stays_as_long_as_a_request_to_it_may_last(folders: tuple[Path, Path]) -> None:
+def test_a_cluster_stays_as_long_as_a_request_to_it_may_last(made: Reload, envoy: Envoy) -> None:
     assert f"{reload.GRACE:.0f}s" == d.STREAM_DURATION
-    source, target = folders
-    envoy = Envoy(target)
-    made = Reload(source, target, source / "none", envoy, lambda _: None)
     clock = asyncio.new_event_loop()
     passed = 0.0
     clock.time = lambda: passed  # type: ignore[method-assign]
@@ -88,7 +88,7 @@ def test_a_cluster_stays_as_long_as_a_request_to_it_may_last(folders: tuple[Path
     for to, seconds in (("a", 0.0), ("b", 1.0), ("c", 30.0), ("b", 50.0), ("", 60.0), ("", 61.0), ("", 110.0)):
         passed = seconds
         if to:
-            mount(source, to)
+            mount(made, to)
         clock.run_until_complete(made.look())
         there[seconds] = "".join(sorted(envoy.took[-1][0]))
     clock.close()
@@ -96,17 +96,14 @@ def test_a_cluster_stays_as_long_as_a_request_to_it_may_last(folders: tuple[Path
 
 
 def test_a_state_that_came_too_late_is_tried_again(
-    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    made: Reload, envoy: Envoy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(reload, "TAKEN", 0.0)
-    source, target = folders
-    envoy = Envoy(target)
-    made = Reload(source, target, source / "none", envoy, lambda _: None)
-    mount(source, "a")
+    mount(made, "a")
     envoy.standing = 10**6
     asyncio.run(made.look())
     assert "does not answer" in capsys.readouterr().out
-    assert not list(target.glob("*.json"))
+    assert not list(envoy.folder.glob("*.json"))
     envoy.standing = 0
     monkeypatch.setattr(reload, "TAKEN", 10.0)
     asyncio.run(made.look())

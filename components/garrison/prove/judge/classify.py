@@ -28,10 +28,6 @@ UNCLEAR = {
     "silence": "silence",
     "closed late": "closed without a word after as long as a proxy waits for a handshake, or for what is behind it",
 }
-DENIED, UNAVAILABLE = "7", "14"  # grpc-status
-WHOLE = "whole handshake"
-LATE = "closed late"
-LATE_REASON = "closed without a word after as long as a proxy waits for a handshake, or for the application behind it"
 ENDED = "57P01"  # SQLSTATE: admin_shutdown
 NO_WAY_IN = "28"  # SQLSTATE class 28: invalid authorization specification
 
